@@ -1,0 +1,31 @@
+# Every target makes the virtual environment it needs; a machine has to have Python and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint bench docs clean
+
+demo: $(VENV)/.dev
+	$(BIN)/python examples/quickstart.py quickstart.png
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/fit.py
+
+docs: $(VENV)/.doc
+	$(BIN)/sphinx-build -W --keep-going -b html doc doc/_build/html
+
+$(VENV)/.%: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) doc/_build doc/generated

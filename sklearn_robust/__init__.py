@@ -1,0 +1,9 @@
+"""Regression that stays right when some of the rows are wrong."""
+
+from __future__ import annotations
+
+from .estimators.robust import RobustRegressor
+
+__version__ = "0.1.0"
+
+__all__ = ["RobustRegressor"]

@@ -1,0 +1,183 @@
+"""What the linear estimators share: data in, targets one by one, attributes out."""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .validation import (
+    check_choice,
+    check_flag,
+    check_initial,
+    check_integer,
+    check_number,
+    check_weights,
+)
+
+_DATA = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
+
+
+@dataclass(frozen=True)
+class TargetFit:
+    """The fit of one target, in the user's units; ``sigma`` is None where it was not estimated.
+
+    ``exact`` says that the residual scale is at its floor.
+    """
+
+    coef: np.ndarray
+    intercept: float
+    scale: float
+    sigma: float | None
+    alpha: float
+    weights: np.ndarray
+    n_iter: int
+    converged: bool
+    exact: bool
+
+
+class RobustLinearModel(RegressorMixin, BaseEstimator):
+    """A linear model whose targets are fitted one by one."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.multi_output = True
+        return tags
+
+    @abstractmethod
+    def _fit_target(self, rows, initial) -> TargetFit:
+        """Fit one target, from given coefficients or, at None, from a start."""
+
+    def _fit(self, X, y, sample_weight):
+        self._check_parameters()
+        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, **_DATA)
+        y = np.asarray(y, dtype=np.float64)
+        targets = np.ascontiguousarray(y.reshape(len(y), -1).T)
+        sample_weight = check_weights(sample_weight, len(y))
+        initial = self._initial(len(targets))
+
+        # The compiled code is loaded with the first fit, not with the package.
+        from ..rows import make_rows
+
+        rows = make_rows(X, targets[0], sample_weight, fit_intercept=self.fit_intercept)
+        fits = [
+            self._fit_target(rows.with_target(target), first)
+            for target, first in zip(targets, initial, strict=True)
+        ]
+        self._store(fits, one_target=y.ndim == 1)
+        self._warn(fits)
+        return self
+
+    def predict(self, X):
+        """Predict with the linear model.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
+            In the unit of y.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            If X holds NaN or infinity, or has another number of features than in the fit.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, **_DATA)
+        return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+
+    def _check_parameters(self):
+        from ..solvers import SOLVERS
+
+        check_choice("solver", self.solver, ["auto", *SOLVERS])
+        check_number("l2_regularization", self.l2_regularization, 0.0, np.inf, "[)")
+        check_number("tol", self.tol, 0.0, np.inf, "[)")
+        check_integer("max_iter", self.max_iter, 1)
+        check_flag("fit_intercept", self.fit_intercept)
+        check_flag("warm_start", self.warm_start)
+        check_integer("verbose", self.verbose, 0, flag_too=True)
+        check_random_state(self.random_state)
+
+    def _initial(self, n_targets):
+        """Return the given coefficients of every target, or None where a start finds them."""
+        if self.warm_start and hasattr(self, "coef_"):
+            previous = np.atleast_2d(self.coef_)
+            if previous.shape != (n_targets, self.n_features_in_):
+                raise ValueError(
+                    "warm_start must be False when the shape of the data changes, got True: the "
+                    f"previous fit had {previous.shape[1]} features and {len(previous)} targets, "
+                    f"this one has {self.n_features_in_} and {n_targets}."
+                )
+            return list(zip(previous, np.atleast_1d(self.intercept_), strict=True))
+        if isinstance(self.init, str):
+            return [None] * n_targets
+        given = check_initial(self.init, n_targets, self.n_features_in_, self.fit_intercept)
+        if not self.fit_intercept:
+            return [(coef, 0.0) for coef in given]
+        return [(row[:-1], row[-1]) for row in given]
+
+    def _start(self, objective, initial, default):
+        """Return the start at given coefficients, or else the default one."""
+        from ..solvers import from_params
+
+        if initial is None:
+            return default(objective, max_iter=self.max_iter)
+        return from_params(objective, objective.rows.columns.from_original(*initial))
+
+    def _reporter(self):
+        """Return what a solver calls with the objective at the beginning of each iteration."""
+        iterations = count(1)
+
+        def report(value):
+            if self.verbose:
+                name = type(self).__name__
+                print(f"[{name}] iteration {next(iterations)}: objective {value:.10g}")
+
+        return report
+
+    def _store(self, fits, one_target):
+        def stored(name):
+            values = [getattr(fit, name) for fit in fits]
+            return values[0] if one_target else np.array(values)
+
+        self.coef_ = stored("coef")
+        self.intercept_ = stored("intercept")
+        self.scale_ = stored("scale")
+        self.alpha_ = stored("alpha")
+        self.weights_ = stored("weights").T
+        self.n_iter_ = stored("n_iter")
+        if fits[0].sigma is not None:
+            self.sigma_ = stored("sigma")
+        elif hasattr(self, "sigma_"):
+            del self.sigma_
+
+    def _warn(self, fits):
+        """Issue at most one warning, about whatever went wrong in any target."""
+        messages = []
+        if not all(fit.converged for fit in fits):
+            messages.append(
+                f"No convergence to tol={self.tol:g} in max_iter={self.max_iter} iterations; "
+                "allow more, or a larger tol."
+            )
+        if any(fit.exact for fit in fits):
+            messages.append(
+                "More than half of the rows are fitted exactly: the residual scale is zero to "
+                "rounding, and scale_ was stopped at its floor."
+            )
+        if messages:
+            category = UserWarning if all(fit.converged for fit in fits) else ConvergenceWarning
+            warnings.warn(" ".join(messages), category, stacklevel=4)

@@ -1,0 +1,243 @@
+"""RobustRegressor: linear regression under a loss of given shape."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+
+from .base import RobustLinearModel, TargetFit
+from .validation import check_choice, check_number
+
+_PLANNED = {"init": ("gnc", "s"), "scale": ("s", "reweighted")}
+
+
+class RobustRegressor(RobustLinearModel):
+    r"""Linear regression under Barron's general robust loss of a given shape.
+
+    Minimises over coefficients and intercept
+
+    .. math:: F(\beta, b) = c^2 \frac{\sum_i s_i\,\rho\bigl((y_i - x_i\beta - b)/c\bigr)}
+              {\sum_i s_i} + \frac{\lambda}{2} \lVert\beta\rVert^2
+
+    where :math:`\rho` is the loss of shape ``alpha``, c the scale of the residuals,
+    :math:`s_i` the sample weights and :math:`\lambda` = ``l2_regularization``. Rows whose
+    residuals are several c count little, or nothing. At ``alpha=2`` this is
+    ``Ridge(alpha=l2_regularization * sum(s))``.
+
+    Parameters
+    ----------
+    alpha : float in [-inf, 2], default=-inf
+        Shape of the loss: how fast the influence of a row falls as its residual grows. 2 is
+        least squares, 1 pseudo-Huber (Charbonnier), 0 Cauchy, -2 Geman-McClure, -inf Welsch.
+        From 1 up the problem is convex and has one answer; below 1 far rows lose all
+        influence, and the start decides which minimum is found.
+    loss : str, default="general"
+        "general" for the loss of shape ``alpha``; or a named loss, which ignores ``alpha``:
+        "huber", "tukey" (bisquare) or "balanced_l1" with threshold c, and "l2",
+        "charbonnier", "cauchy", "geman_mcclure", "welsch" for members of the family.
+    scale : "auto", "mad" or float > 0, default="auto"
+        The scale c, in the unit of y. "mad" takes c = k·sigma, where sigma is the median
+        absolute residual divided by 0.6745, iterated with the coefficients to a joint fixed
+        point, and k follows from ``efficiency``. "auto" is "mad". The names "s" and
+        "reweighted" are reserved and raise ``NotImplementedError``.
+    efficiency : float in (0, 1), default=0.95
+        Asymptotic efficiency at normal errors from which k is computed, where c is estimated.
+        k is never below 0.5: shapes above about 1.58 exceed an efficiency of 0.95 at any c.
+    l2_regularization : float >= 0, default=0.0
+        Penalty :math:`\lambda` on the coefficients, in the user's units. The intercept is not
+        penalised.
+    fit_intercept : bool, default=True
+        Whether to fit an intercept b.
+    solver : {"auto", "irls", "lbfgs"}, default="auto"
+        "irls" solves weighted normal equations by Cholesky, "lbfgs" is SciPy's L-BFGS-B
+        preconditioned by the curvature of least squares. Both minimise the same objective;
+        "auto" takes "irls" where the data are small or narrow.
+    init : "auto", "ols" or array-like of shape (n_features + 1,), default="auto"
+        Where the search begins. "ols": (penalised) least squares. An array holds the
+        coefficients in the user's units, then the intercept (none with
+        ``fit_intercept=False``); for 2-D y also of shape (n_targets, n_features + 1).
+        "auto" is "ols". The names "gnc" and "s" are reserved and raise
+        ``NotImplementedError``.
+    max_iter : int >= 1, default=100
+        Iterations allowed, all scales together.
+    tol : float >= 0, default=1e-6
+        The fit has converged when the step still owed is at most ``tol`` in every coefficient,
+        :math:`|\Delta\beta_j|\,\mathrm{rms}(x_j) \le \mathrm{tol}\,(c + |\beta_j|\,
+        \mathrm{rms}(x_j))` with x centred, and at most ``tol`` in log c where c is estimated.
+    warm_start : bool, default=False
+        Whether a refit begins at the coefficients of the previous fit instead of ``init``.
+    random_state : int, RandomState or None, default=None
+        Seed of the starts that draw subsets; "ols" draws none.
+    verbose : int >= 0, default=0
+        If positive, prints a line for every iteration.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
+        Coefficients. Where columns are dependent and there is no penalty, those of least norm.
+    intercept_ : float or ndarray of shape (n_targets,)
+        Intercept; 0 with ``fit_intercept=False``.
+    scale_ : float or ndarray of shape (n_targets,)
+        The scale c of the fit, in the unit of y.
+    sigma_ : float or ndarray of shape (n_targets,)
+        The residual scale, comparable to a standard deviation, from which c was made; only
+        where c was estimated. Never below a floor of about 1e-12 of the spread of y, at
+        which a warning says that more than half of the rows are fitted exactly.
+    alpha_ : float or ndarray of shape (n_targets,)
+        The shape; NaN for a named loss outside the family.
+    weights_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        Robust weight of each training row in [0, 1], without its sample weight: 1 is a row
+        fully believed, 0 a row that was left out.
+    n_iter_ : int or ndarray of shape (n_targets,)
+        Iterations used.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Where X has column names.
+
+    See Also
+    --------
+    sklearn.linear_model.HuberRegressor : Convex loss with jointly estimated scale.
+    sklearn_robust.losses.rho : The loss.
+
+    Notes
+    -----
+    A sample weight is a case weight: 2 is the row written twice, 0 the row absent, in sums and
+    medians alike. Columns are centred and scaled within the fit, so that data far from zero or
+    in units far apart lose no digits; all parameters and results are in the user's units.
+    With more than 2000 columns no Gram matrix is formed by "lbfgs": coefficients of dependent
+    columns are then of least norm in units of the columns' root mean squares.
+
+    References
+    ----------
+    Barron, J. T. (2019). A general and adaptive robust loss function. CVPR.
+
+    Huber, P. J. (1981). Robust Statistics. Wiley, chapter 7.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_robust import RobustRegressor
+    >>> X = np.arange(10.0).reshape(-1, 1)
+    >>> y = 2.0 * X.ravel() + 1.0 + 0.1 * np.sin(X.ravel())
+    >>> y[3] = 50.0
+    >>> model = RobustRegressor().fit(X, y)
+    >>> model.coef_.round(2), model.weights_[:5].round(2)
+    (array([2.]), array([0.91, 0.75, 0.78, 0.  , 0.4 ]))
+    """
+
+    def __init__(
+        self,
+        alpha=-math.inf,
+        *,
+        loss="general",
+        scale="auto",
+        efficiency=0.95,
+        l2_regularization=0.0,
+        fit_intercept=True,
+        solver="auto",
+        init="auto",
+        max_iter=100,
+        tol=1e-6,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.alpha = alpha
+        self.loss = loss
+        self.scale = scale
+        self.efficiency = efficiency
+        self.l2_regularization = l2_regularization
+        self.fit_intercept = fit_intercept
+        self.solver = solver
+        self.init = init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y, sample_weight=None):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            float32 stays float32 (sums are float64); other types become float64. Dense data
+            are not copied, sparse data are read as CSR.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Every target is fitted by itself, with its own scale.
+        sample_weight : array-like of shape (n_samples,), optional
+            Case weights, not negative and not all zero.
+
+        Returns
+        -------
+        self : RobustRegressor
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, or X, y or the weights hold NaN or infinity, do not
+            match in length, or (weights) are negative or all zero.
+        NotImplementedError
+            For an ``init`` or ``scale`` whose name is reserved.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If ``max_iter`` iterations were not enough.
+        UserWarning
+            If more than half of the rows are fitted exactly, so that the scale is at its floor.
+        """
+        return self._fit(X, y, sample_weight)
+
+    def _check_parameters(self):
+        from ..losses import NAMED
+        from ..solvers import SCALES, STARTS
+
+        super()._check_parameters()
+        check_number("alpha", self.alpha, -math.inf, 2.0)
+        check_choice("loss", self.loss, ["general", *NAMED])
+        if isinstance(self.init, str):
+            names = ["auto", *STARTS, *_PLANNED["init"]]
+            check_choice("init", self.init, names, " or an array")
+        if isinstance(self.scale, Real):
+            check_number("scale", self.scale, 0.0, math.inf, "()")
+        else:
+            names = ["auto", *SCALES, *_PLANNED["scale"]]
+            check_choice("scale", self.scale, names, " or a number in (0, inf)")
+        for name, planned in _PLANNED.items():
+            value = getattr(self, name)
+            if isinstance(value, str) and value in planned:
+                raise NotImplementedError(f"{name}={value!r} is not implemented yet.")
+        check_number("efficiency", self.efficiency, 0.0, 1.0, "()")
+
+    def _fit_target(self, rows, initial):
+        from .. import solvers
+        from ..losses import resolve
+
+        loss = resolve(self.loss, self.alpha)
+        objective = solvers.Objective(rows, loss, 1.0, float(self.l2_regularization))
+        start = self._start(objective, initial, solvers.STARTS["ols"])
+        minimise = solvers.choose(self.solver, rows)
+        options = {"tol": self.tol, "max_iter": self.max_iter, "report": self._reporter()}
+        if isinstance(self.scale, Real):
+            residual_scale = None
+            result = minimise(objective.at(float(self.scale)), start, **options)
+        else:
+            residual_scale = solvers.SCALES["mad"](rows, loss, self.efficiency)
+            result = solvers.minimise_with_scale(
+                minimise, objective, start, residual_scale, **options
+            )
+        params = solvers.minimum_norm(result.params, rows.columns.unit, start.root.null)
+        coef, intercept = rows.columns.to_original(params)
+        return TargetFit(
+            coef=coef,
+            intercept=intercept,
+            scale=result.scale,
+            sigma=None if residual_scale is None else residual_scale.sigma(result.scale),
+            alpha=loss.alpha,
+            weights=rows.weights(params, loss, result.scale),
+            n_iter=result.n_iter,
+            converged=result.converged,
+            exact=residual_scale is not None and residual_scale.at_floor(result.scale),
+        )

@@ -1,0 +1,85 @@
+"""Checks of parameters and weights: every refusal names what, its value, and what is taken."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_array
+
+
+def check_number(name: str, value: Any, low: float, high: float, ends: str = "[]") -> None:
+    """Raise unless ``value`` is a real number between ``low`` and ``high``.
+
+    ``ends`` says which ends belong to the range, as in "[)".
+    """
+    if isinstance(value, Real) and not isinstance(value, bool | np.bool_):
+        number = float(value)
+        above = number >= low if ends[0] == "[" else number > low
+        below = number <= high if ends[1] == "]" else number < high
+        if above and below:
+            return
+    accepted = f"a number in {ends[0]}{low:g}, {high:g}{ends[1]}"
+    raise ValueError(f"{name} must be {accepted}, got {value!r}.")
+
+
+def check_integer(name: str, value: Any, low: int, *, flag_too: bool = False) -> None:
+    """Raise unless ``value`` is an integer of at least ``low``, or, if so said, a bool."""
+    if isinstance(value, bool | np.bool_) and flag_too:
+        return
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < low:
+        raise ValueError(f"{name} must be an integer of at least {low}, got {value!r}.")
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Raise unless ``value`` is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False, got {value!r}.")
+
+
+def check_choice(name: str, value: Any, choices: Iterable[str], otherwise: str = "") -> None:
+    """Raise unless ``value`` is one of the names; ``otherwise`` says what else is taken."""
+    names = list(choices)
+    if not isinstance(value, str) or value not in names:
+        raise ValueError(f"{name} must be one of {names}{otherwise}, got {value!r}.")
+
+
+def check_weights(sample_weight, n_samples: int) -> np.ndarray | None:
+    """Return case weights as float64 of shape (n_samples,), or None where none are given."""
+    if sample_weight is None:
+        return None
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(n_samples, float(sample_weight))
+    weights = check_array(
+        sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight"
+    )
+    if weights.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight must have shape ({n_samples},), one weight for each row of X, "
+            f"got shape {weights.shape}."
+        )
+    if np.any(weights < 0.0):
+        raise ValueError(
+            f"sample_weight must hold numbers in [0, inf), got a least value of {weights.min()!r}."
+        )
+    if not np.any(weights > 0.0):
+        raise ValueError("sample_weight must hold at least one positive number, got all zeros.")
+    if not math.isfinite(weights.sum()):
+        raise ValueError("sample_weight must have a finite sum, got inf.")
+    return np.ascontiguousarray(weights)
+
+
+def check_initial(init, n_targets: int, n_features: int, fit_intercept: bool) -> np.ndarray:
+    """Return given first coefficients as float64 of shape (n_targets, n_features + intercept)."""
+    size = n_features + fit_intercept
+    values = check_array(init, dtype=np.float64, ensure_2d=False, input_name="init")
+    if values.shape not in ((size,), (n_targets, size)):
+        what = "n_features + 1, the intercept last" if fit_intercept else "n_features"
+        raise ValueError(
+            f"init must have shape ({size},) ({what}) or ({n_targets}, {size}), "
+            f"got shape {values.shape}."
+        )
+    return np.broadcast_to(values, (n_targets, size))

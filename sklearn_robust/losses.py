@@ -1,0 +1,322 @@
+"""The losses for people: rho, psi and weight on arrays, names, and tuning constants."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.optimize import brentq
+
+from . import kernels
+
+__all__ = ["Loss", "psi", "resolve", "rho", "tuning_constant", "weight"]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One loss: the integer code of its branch in the kernels, and its shape.
+
+    Attributes
+    ----------
+    code : int
+        The branch in :mod:`sklearn_robust.kernels`.
+    alpha : float
+        The shape in the general family; NaN for a loss outside it.
+    redescending : bool
+        Whether psi falls back towards zero, so that the objective may have several minima.
+    """
+
+    code: int
+    alpha: float
+    redescending: bool
+
+    @property
+    def weight_at_zero(self) -> float:
+        """The weight of a zero residual, the largest there is."""
+        return kernels.rho_influence_weight(self.code, self.alpha, 0.0, 1.0)[2]
+
+
+def _member(alpha: float) -> Loss:
+    return Loss(kernels.GENERAL, alpha, redescending=alpha < 1.0)
+
+
+NAMED = {
+    "l2": _member(2.0),
+    "charbonnier": _member(1.0),
+    "cauchy": _member(0.0),
+    "geman_mcclure": _member(-2.0),
+    "welsch": _member(-math.inf),
+    "huber": Loss(kernels.HUBER, math.nan, redescending=False),
+    "tukey": Loss(kernels.TUKEY, math.nan, redescending=True),
+    "balanced_l1": Loss(kernels.BALANCED_L1, math.nan, redescending=False),
+}
+"""Every loss that has a name; "general" is the family itself."""
+
+
+def resolve(loss: str = "general", alpha: float = -math.inf) -> Loss:
+    """Return the loss of a name; ``alpha`` counts for "general" only."""
+    if loss == "general":
+        alpha = float(alpha)
+        if math.isnan(alpha):
+            raise ValueError("alpha must be a number in [-inf, inf], got nan.")
+        return _member(alpha)
+    if loss not in NAMED:
+        raise ValueError(f"loss must be one of {['general', *NAMED]}, got {loss!r}.")
+    return NAMED[loss]
+
+
+def _on_array(kernel, r, alpha, scale, loss):
+    family = resolve(loss, alpha)
+    scale = float(scale)
+    if not 0.0 < scale < math.inf:
+        raise ValueError(f"scale must be a positive finite number, got {scale!r}.")
+    residuals = np.asarray(r, dtype=np.float64)
+    flat = kernel(family.code, family.alpha, np.ascontiguousarray(residuals).ravel(), scale)
+    return flat.reshape(residuals.shape)[()]
+
+
+def rho(r, alpha=-math.inf, scale=1.0, *, loss="general"):
+    r"""Loss of a residual, rho(r).
+
+    For the general family, with :math:`z = (r/c)^2` and :math:`B = |\alpha - 2|`,
+
+    .. math:: \rho(r) = \frac{B}{\alpha}
+              \left[\left(1 + \frac{z}{B}\right)^{\alpha/2} - 1\right]
+
+    and its limits at :math:`\alpha` = 2, 0 and :math:`\pm\infty`.
+
+    Parameters
+    ----------
+    r : array-like of any shape
+        Residuals, in the unit of ``scale``.
+    alpha : float, default=-inf
+        Shape, anywhere in [-inf, inf]: 2 is half the squared error, 1 Charbonnier
+        (pseudo-Huber), 0 Cauchy, -2 Geman-McClure, -inf Welsch. Named losses ignore it.
+    scale : float, default=1.0
+        The scale c > 0, in the unit of ``r``.
+    loss : str, default="general"
+        "general" for the family, or a named loss: "huber", "tukey", "balanced_l1" with
+        threshold c, or "l2", "charbonnier", "cauchy", "geman_mcclure", "welsch".
+
+    Returns
+    -------
+    ndarray of the shape of ``r``, or float
+        Not negative, 0 at r = 0; without unit. Accurate to 1e-12 of its value, and finite
+        wherever that value fits a double.
+
+    Raises
+    ------
+    ValueError
+        If ``loss`` is not a known name, ``alpha`` is NaN, or ``scale`` is not positive.
+
+    References
+    ----------
+    Barron, J. T. (2019). A general and adaptive robust loss function. CVPR, eq. 8.
+    For balanced_l1: Pang, J. et al. (2019). Libra R-CNN. CVPR, eq. 5-7.
+
+    Examples
+    --------
+    >>> from sklearn_robust.losses import rho
+    >>> rho([0.0, 1.0, 100.0], alpha=-2.0).round(4)
+    array([0.    , 0.4   , 1.9992])
+    """
+    return _on_array(kernels.rho_values, r, alpha, scale, loss)
+
+
+def psi(r, alpha=-math.inf, scale=1.0, *, loss="general"):
+    """Influence of a residual, the derivative of :func:`rho` in r.
+
+    Parameters
+    ----------
+    r, alpha, scale, loss
+        As in :func:`rho`.
+
+    Returns
+    -------
+    ndarray of the shape of ``r``, or float
+        ``r * weight(r) / scale**2``, in units of 1/r.
+
+    Raises
+    ------
+    ValueError
+        As :func:`rho` does.
+
+    References
+    ----------
+    Barron, J. T. (2019). A general and adaptive robust loss function. CVPR, eq. 9.
+
+    Examples
+    --------
+    >>> from sklearn_robust.losses import psi
+    >>> psi([-1.0, 0.0, 100.0], alpha=-2.0).round(4)
+    array([-0.64,  0.  ,  0.  ])
+    """
+    return _on_array(kernels.psi_values, r, alpha, scale, loss)
+
+
+def weight(r, alpha=-math.inf, scale=1.0, *, loss="general"):
+    """Weight of a residual in iteratively reweighted least squares, psi(r)·c²/r.
+
+    Parameters
+    ----------
+    r, alpha, scale, loss
+        As in :func:`rho`.
+
+    Returns
+    -------
+    ndarray of the shape of ``r``, or float
+        1 at r = 0 (9.54 for balanced_l1, which is steeper there); for alpha <= 2 and the
+        named losses it falls as abs(r) grows.
+
+    Raises
+    ------
+    ValueError
+        As :func:`rho` does.
+
+    References
+    ----------
+    Barron, J. T. (2019). A general and adaptive robust loss function. CVPR, appendix.
+
+    Examples
+    --------
+    >>> from sklearn_robust.losses import weight
+    >>> weight([0.0, 1.0, 100.0], alpha=-2.0).round(4)
+    array([1.  , 0.64, 0.  ])
+    """
+    return _on_array(kernels.weight_values, r, alpha, scale, loss)
+
+
+# ---- tuning constants ----------------------------------------------------------------
+
+_CONSTANTS = (1e-100, 1e6)
+"""Where a tuning constant is looked for, in standard deviations."""
+_LEGENDRE = np.polynomial.legendre.leggauss(16)
+
+
+def tuning_constant(alpha=-math.inf, *, efficiency=None, breakdown=None, loss="general"):
+    r"""Scale c, in units of the standard deviation, that gives a wanted property.
+
+    With ``efficiency``: the c at which the M-estimate of regression has that asymptotic
+    efficiency at the normal, :math:`(E\,\psi')^2 / E\,\psi^2`. With ``breakdown``: the c at
+    which the M-scale that is consistent at the normal has that breakdown point,
+    :math:`E\,\rho(Z/c) = \mathrm{breakdown}\cdot\sup\rho`. Computed by quadrature and
+    root-finding, to about 1e-12.
+
+    Parameters
+    ----------
+    alpha : float, default=-inf
+        Shape, in [-inf, 2]; named losses ignore it.
+    efficiency : float in (0, 1), optional
+    breakdown : float in (0, 0.5], optional
+        Exactly one of the two must be given.
+    loss : str, default="general"
+        As in :func:`rho`.
+
+    Returns
+    -------
+    float
+        The constant, without unit.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range, or no such constant exists: every c is more efficient
+        (alpha = 1 below 0.64, every alpha above 1.58 at 0.95), or the loss is unbounded
+        (alpha >= 0, huber, balanced_l1) and has no breakdown point.
+
+    References
+    ----------
+    Huber, P. J. (1964). Robust estimation of a location parameter. Annals of Mathematical
+    Statistics 35. Maronna, R. A. et al. (2019). Robust Statistics, 2nd ed., sections 2.2
+    and 5.5.
+
+    Examples
+    --------
+    >>> from sklearn_robust.losses import tuning_constant
+    >>> round(tuning_constant(loss="huber", efficiency=0.95), 4)
+    1.345
+    >>> round(tuning_constant(-float("inf"), breakdown=0.5), 5)
+    0.57735
+    """
+    family = resolve(loss, alpha)
+    if family.alpha > 2.0:
+        raise ValueError(f"alpha must be in [-inf, 2], got {alpha!r}.")
+    if (efficiency is None) == (breakdown is None):
+        raise ValueError(
+            "exactly one of efficiency and breakdown must be given, "
+            f"got efficiency={efficiency!r} and breakdown={breakdown!r}."
+        )
+    if efficiency is not None:
+        if not 0.0 < efficiency < 1.0:
+            raise ValueError(f"efficiency must be in (0, 1), got {efficiency!r}.")
+        return _constant_of_efficiency(family, float(efficiency))
+    if not 0.0 < breakdown <= 0.5:
+        raise ValueError(f"breakdown must be in (0, 0.5], got {breakdown!r}.")
+    return _constant_of_breakdown(family, float(breakdown))
+
+
+def regression_constant(family: Loss, efficiency: float) -> float:
+    """Return the constant that an estimator uses: that of its efficiency, at least 0.5.
+
+    Below 0.5 a loss is already nearly abs(r)**alpha, and rounding would begin to count.
+    """
+    if _efficiency(family, 0.5) >= efficiency:
+        return 0.5
+    return _constant_of_efficiency(family, efficiency)
+
+
+def _half_normal(c):
+    """Return nodes and weights for E f(|Z|), Z standard normal, f smooth but at |Z| = c."""
+    edges = np.union1d(np.arange(0.0, 13.0), c * 2.0 ** np.arange(-2, 340))
+    edges = edges[edges <= 12.0]
+    half = np.diff(edges)[:, None] / 2.0
+    x = (edges[:-1, None] + half * (1.0 + _LEGENDRE[0])).ravel()
+    return x, (half * _LEGENDRE[1]).ravel() * np.exp(-0.5 * x * x) * math.sqrt(2.0 / math.pi)
+
+
+def _root(excess):
+    """Return the c in ``_CONSTANTS`` at which the function, increasing or not, is 0."""
+    low, high = (math.log(c) for c in _CONSTANTS)
+    return math.exp(brentq(lambda t: excess(math.exp(t)), low, high, xtol=1e-13, rtol=1e-14))
+
+
+def _efficiency(family, c):
+    # E psi' = E Z·psi for the normal (Stein), so that only weights are needed.
+    x, density = _half_normal(c)
+    influence = x * kernels.weight_values(family.code, family.alpha, x, c)
+    return float(np.dot(density, x * influence) ** 2 / np.dot(density, influence**2))
+
+
+@lru_cache(maxsize=256)
+def _constant_of_efficiency(family, efficiency):
+    least, most = (_efficiency(family, c) for c in _CONSTANTS)
+    if not least < efficiency < most:
+        raise ValueError(
+            f"efficiency must be in ({least:.4g}, {most:.4g}) for this loss, got {efficiency!r}: "
+            "no scale reaches it."
+        )
+    return _root(lambda c: _efficiency(family, c) - efficiency)
+
+
+@lru_cache(maxsize=256)
+def _constant_of_breakdown(family, breakdown):
+    supremum = kernels.rho_influence_weight(family.code, family.alpha, math.inf, 1.0)[0]
+    if not math.isfinite(supremum):
+        raise ValueError(
+            f"breakdown must be None for an unbounded loss, got {breakdown!r}: only losses "
+            "with a finite supremum (alpha < 0, tukey) have a breakdown point."
+        )
+
+    def excess(c):
+        x, density = _half_normal(c)
+        mean = np.dot(density, kernels.rho_values(family.code, family.alpha, x, c))
+        return breakdown * supremum - float(mean)
+
+    if excess(_CONSTANTS[0]) >= 0.0:
+        raise ValueError(
+            f"breakdown must be None for alpha={family.alpha!r}, got {breakdown!r}: the constant "
+            f"would be below {_CONSTANTS[0]:g}; take an alpha further from 0."
+        )
+    return _root(excess)

@@ -1,0 +1,52 @@
+"""Rows of a dense array, in memory or memory-mapped, row- or column-major."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import kernels
+from .base import Rows, read_only
+
+
+class DenseRows(Rows):
+    """Rows of a float32 or float64 array; X is never copied whole, whatever its strides."""
+
+    def _hold(self, X):
+        self._X = read_only(X)
+
+    def _n_stored(self):
+        return self._X.size
+
+    def _centrable(self):
+        return np.ones(self.n_features, dtype=bool)
+
+    def _window(self, start, stop):
+        """Return (X, by_column, y, case_weights, first, last) as the kernels read them."""
+        if self._X.flags.c_contiguous:
+            return self._X, False, self.y, self._cases, start, stop
+        if self._X.flags.f_contiguous:
+            return self._X.T, True, self.y, self._cases, start, stop
+        chunk = read_only(np.ascontiguousarray(self._X[start:stop]))
+        return chunk, False, self.y[start:stop], self._cases[start:stop], 0, stop - start
+
+    def _moments_range(self, centre, start, stop):
+        X, by_column, _, cases, first, last = self._window(start, stop)
+        return kernels.dense_moments(X, by_column, cases, centre, first, last)
+
+    def _pass_range(self, coef, intercept, loss, scale, gram_too, start, stop):
+        X, by_column, y, cases, first, last = self._window(start, stop)
+        centre, unit = self.columns.centre, self.columns.unit
+        return kernels.dense_pass(
+            X, by_column, y, cases, centre, unit, coef, intercept,
+            loss.code, loss.alpha, scale, gram_too, first, last,
+        )  # fmt: skip
+
+    def _residuals_range(self, coef, intercept, start, stop, out):
+        X, by_column, y, _, first, last = self._window(start, stop)
+        kernels.dense_residuals(
+            X, by_column, y, self.columns.centre, coef, intercept, first, last, out[start:stop]
+        )
+
+    def _dense_range(self, start, stop):
+        block = self._X[start:stop].astype(np.float64)
+        return (block - self.columns.centre) / self.columns.unit

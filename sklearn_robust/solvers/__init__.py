@@ -1,0 +1,38 @@
+"""Minimising an objective; what X is, and where it lives, is not known here."""
+
+from __future__ import annotations
+
+from .irls import irls
+from .joint import SCALES, minimise_with_scale
+from .lbfgs import lbfgs
+from .linear import minimum_norm
+from .objective import Objective
+from .result import SolverResult, Start
+from .start import STARTS, from_params
+
+__all__ = [
+    "SCALES",
+    "SOLVERS",
+    "STARTS",
+    "Objective",
+    "SolverResult",
+    "Start",
+    "choose",
+    "from_params",
+    "minimise_with_scale",
+    "minimum_norm",
+]
+
+SOLVERS = {"irls": irls, "lbfgs": lbfgs}
+"""Every solver that has a name."""
+
+_SMALL = 50_000
+"""Multiplications in a Gram matrix below which its normal equations are the faster way."""
+
+
+def choose(name, rows):
+    """Return the solver of a name; "auto" is the one that is faster for so many rows."""
+    if name != "auto":
+        return SOLVERS[name]
+    small = rows.n_rows * (rows.n_features + 1) ** 2 <= _SMALL
+    return irls if small else lbfgs

@@ -1,0 +1,81 @@
+"""Symmetric systems of the size of the parameters, full rank or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg import lapack
+
+_WELL_CONDITIONED = 1e-10
+"""Reciprocal condition of a Gram matrix above which solving it and refining is exact."""
+
+
+@dataclass(frozen=True)
+class InverseRoot:
+    """M with M·Mᵀ the (pseudo-)inverse of a curvature, and a basis of what M leaves out.
+
+    Attributes
+    ----------
+    root : ndarray or sparse array of shape (n_parameters, rank)
+    null : ndarray of shape (n_parameters, n_parameters - rank)
+    """
+
+    root: np.ndarray | sparse.sparray
+    null: np.ndarray
+
+    @classmethod
+    def identity(cls, size: int) -> InverseRoot:
+        """Return the root that leaves standardised parameters as they are."""
+        return cls(sparse.eye_array(size, format="csr"), np.empty((size, 0)))
+
+    def solve(self, gradient):
+        """Return the step of least norm whose curvature product is ``gradient``."""
+        return self.root @ (self.root.T @ gradient)
+
+
+def inverse_root(gram: np.ndarray, triangular: Callable[[], np.ndarray]) -> InverseRoot:
+    """Factor a curvature matrix by Cholesky, or by singular values where that loses digits.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (n_parameters, n_parameters)
+    triangular : callable
+        Returns R with RᵀR = gram, computed without forming the product; called where the
+        Cholesky factorisation fails or is badly conditioned.
+    """
+    size = len(gram)
+    diagonal = np.sqrt(np.maximum(np.diag(gram), 0.0))
+    if np.all(diagonal > 0.0) and np.all(np.isfinite(diagonal)):
+        scaled = gram / diagonal / diagonal[:, None]
+        upper, info = lapack.dpotrf(scaled)
+        if info == 0:
+            condition, _ = lapack.dpocon(upper, np.abs(scaled).sum(axis=0).max())
+            if condition > _WELL_CONDITIONED:
+                inverse, _ = lapack.dtrtri(upper)
+                return InverseRoot(inverse / diagonal[:, None], np.empty((size, 0)))
+    _, singular, rows = np.linalg.svd(triangular(), full_matrices=True)
+    kept = singular > size * np.finfo(np.float64).eps * singular.max(initial=0.0)
+    rank = int(np.count_nonzero(kept))
+    return InverseRoot(rows[:rank].T / singular[:rank], rows[rank:].T)
+
+
+def minimum_norm(params, unit, null):
+    """Return the equally good parameters whose coefficients, in the user's units, are least.
+
+    Parameters
+    ----------
+    params : ndarray of shape (n_parameters,)
+        Of the standardised columns.
+    unit : ndarray of shape (n_features,)
+        Units of the columns; an intercept, if any, follows and is not made small.
+    null : ndarray of shape (n_parameters, n_null)
+        Directions that change no fitted value.
+    """
+    if null.shape[1] == 0:
+        return params
+    directions = null[: len(unit)] / unit[:, None]
+    excess = np.linalg.lstsq(directions, params[: len(unit)] / unit)[0]
+    return params - null @ excess

@@ -1,0 +1,55 @@
+"""What a start hands to a solver, and what a solver hands back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .linear import InverseRoot
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a search begins.
+
+    Attributes
+    ----------
+    params : ndarray of shape (n_parameters,)
+        Of the standardised columns, the intercept last.
+    root : InverseRoot
+        Of the curvature of least squares; the identity where there are too many columns to
+        form it.
+    """
+
+    params: np.ndarray
+    root: InverseRoot
+
+
+@dataclass(frozen=True)
+class SolverResult:
+    """Where a search ended.
+
+    Attributes
+    ----------
+    params : ndarray of shape (n_parameters,)
+        Of the standardised columns, the intercept last.
+    scale : float
+        The scale c at which ``params`` minimise the objective.
+    objective : float
+        F at the last point that was read, in the squared unit of y: at most ``tol`` steps
+        away from ``params``.
+    n_iter : int
+        Iterations, all scales together.
+    converged : bool
+        Whether the step still owed is within ``tol`` in every parameter.
+    history : tuple of float
+        F at the beginning of each iteration, each at the scale of its time.
+    """
+
+    params: np.ndarray
+    scale: float
+    objective: float
+    n_iter: int
+    converged: bool
+    history: tuple[float, ...]

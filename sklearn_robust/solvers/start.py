@@ -1,0 +1,48 @@
+"""Starts: where a search begins, and so which minimum of a redescending loss it finds."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .lbfgs import lbfgs
+from .linear import InverseRoot, minimum_norm
+from .objective import Objective
+from .result import Start
+
+WIDEST = 2000
+"""Columns beyond which a Gram matrix costs more than the iterations that it saves."""
+
+
+def from_params(objective: Objective, params) -> Start:
+    """Start from given parameters of the standardised columns."""
+    return Start(np.asarray(params, dtype=np.float64), _root(objective, params))
+
+
+def ols(objective: Objective, *, max_iter) -> Start:
+    """Start from (penalised) least squares, of least norm where that is not unique."""
+    squares = objective.least_squares()
+    rows = objective.rows
+    params = np.zeros(rows.columns.n_parameters)
+    if rows.columns.fit_intercept:
+        params[-1] = rows.mean_target()
+    root = _root(objective, params)
+    if len(params) > WIDEST:
+        start = Start(params, root)
+        return Start(lbfgs(squares, start, tol=1e-6, max_iter=max_iter, report=_quiet).params, root)
+    for _ in range(2):  # the second step takes back the rounding of the first
+        params = params - root.solve(squares.value_gradient(params)[1])
+    return Start(minimum_norm(params, rows.columns.unit, root.null), root)
+
+
+STARTS = {"ols": ols}
+"""Every start that has a name."""
+
+
+def _root(objective, params):
+    if len(params) > WIDEST:
+        return InverseRoot.identity(len(params))
+    return objective.least_squares().curvature(params)[-1]
+
+
+def _quiet(value):
+    pass
