@@ -130,14 +130,6 @@ class RobustLinearModel(RegressorMixin, BaseEstimator):
             return [(coef, 0.0) for coef in given]
         return [(row[:-1], row[-1]) for row in given]
 
-    def _start(self, objective, initial, default):
-        """Return the start at given coefficients, or else the default one."""
-        from ..solvers import from_params
-
-        if initial is None:
-            return default(objective, max_iter=self.max_iter)
-        return from_params(objective, objective.rows.columns.from_original(*initial))
-
     def _reporter(self):
         """Return what a solver calls with the objective at the beginning of each iteration."""
         iterations = count(1)

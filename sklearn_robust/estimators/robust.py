@@ -8,6 +8,7 @@ from numbers import Real
 from .base import RobustLinearModel, TargetFit
 from .validation import check_choice, check_number
 
+_AUTO = {"init": "ols", "scale": "mad"}
 _PLANNED = {"init": ("gnc", "s"), "scale": ("s", "reweighted")}
 
 
@@ -122,7 +123,7 @@ class RobustRegressor(RobustLinearModel):
     >>> y[3] = 50.0
     >>> model = RobustRegressor().fit(X, y)
     >>> model.coef_.round(2), model.weights_[:5].round(2)
-    (array([2.]), array([0.91, 0.75, 0.78, 0.  , 0.4 ]))
+    (array([2.]), array([1.  , 0.95, 0.95, 0.  , 0.91]))
     """
 
     def __init__(
@@ -217,14 +218,19 @@ class RobustRegressor(RobustLinearModel):
 
         loss = resolve(self.loss, self.alpha)
         objective = solvers.Objective(rows, loss, 1.0, float(self.l2_regularization))
-        start = self._start(objective, initial, solvers.STARTS["ols"])
+        if initial is None:
+            init = _AUTO["init"] if self.init == "auto" else self.init
+            start = solvers.STARTS[init](objective, max_iter=self.max_iter)
+        else:
+            start = solvers.from_params(objective, rows.columns.from_original(*initial))
         minimise = solvers.choose(self.solver, rows)
         options = {"tol": self.tol, "max_iter": self.max_iter, "report": self._reporter()}
         if isinstance(self.scale, Real):
             residual_scale = None
             result = minimise(objective.at(float(self.scale)), start, **options)
         else:
-            residual_scale = solvers.SCALES["mad"](rows, loss, self.efficiency)
+            scale = _AUTO["scale"] if self.scale == "auto" else self.scale
+            residual_scale = solvers.SCALES[scale](rows, loss, self.efficiency)
             result = solvers.minimise_with_scale(
                 minimise, objective, start, residual_scale, **options
             )

@@ -63,11 +63,13 @@ def check_weights(sample_weight, n_samples: int) -> np.ndarray | None:
         )
     if np.any(weights < 0.0):
         raise ValueError(
-            f"sample_weight must hold numbers in [0, inf), got a least value of {weights.min()!r}."
+            f"sample_weight must hold numbers in [0, inf), got {float(weights.min())!r}."
         )
     if not np.any(weights > 0.0):
         raise ValueError("sample_weight must hold at least one positive number, got all zeros.")
-    if not math.isfinite(weights.sum()):
+    with np.errstate(over="ignore"):
+        total = float(weights.sum())
+    if not math.isfinite(total):
         raise ValueError("sample_weight must have a finite sum, got inf.")
     return np.ascontiguousarray(weights)
 

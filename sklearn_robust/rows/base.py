@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -139,7 +140,7 @@ class Rows(ABC):
     def _in_order(self, task: Callable) -> Iterator:
         """Yield ``task(start, stop)`` of every range, in order, a few of them at once."""
         edges = np.linspace(0, self.n_rows, self._n_ranges() + 1).astype(int)
-        ranges = list(zip(edges[:-1], edges[1:], strict=True))
+        ranges = list(pairwise(edges))
         if self._n_threads == 1:
             yield from (task(start, stop) for start, stop in ranges)
             return

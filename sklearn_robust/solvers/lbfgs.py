@@ -11,6 +11,8 @@ from .objective import Objective
 from .result import SolverResult, Start
 
 _MEMORY = 10
+_PATIENCE = 5
+"""Quasi-Newton steps that may fail to owe less before the search gives up."""
 _UNSEEN = 0.1
 """Share of ``tol`` allowed before the first step, when the curvature is only presumed."""
 
@@ -43,9 +45,7 @@ def lbfgs(objective: Objective, start: Start, *, tol, max_iter, report) -> Solve
             callback=search.advance,
             options={"maxcor": _MEMORY, "maxiter": max_iter - 1, "ftol": 0.0, "gtol": 0.0},
         )
-    while not search.converged and len(search.history) < max_iter:
-        if not search.polish():
-            break
+    search.polish(max_iter)
     return SolverResult(
         search.params(search.at.x + search.owed),
         objective.scale,
@@ -75,6 +75,9 @@ class _Search:
         self._root = start.root.root
         self._tol = tol
         self._report = report
+        self.at: _Point
+        self.owed: np.ndarray
+        self._size: float
         self._steps: list[np.ndarray] = []
         self._changes: list[np.ndarray] = []
         self.history: list[float] = []
@@ -103,14 +106,15 @@ class _Search:
         if self.converged:
             raise StopIteration
 
-    def polish(self) -> bool:
-        """Take the step owed if less is owed after it."""
-        before = self.at, self.owed, self._size
-        self._step_to(self.at.x + self.owed)
-        if self._size < before[-1]:
-            return True
-        self.at, self.owed, self._size = before
-        return False
+    def polish(self, max_iter):
+        """Take the steps owed until little is owed, or no less after several of them."""
+        best, tries = (self.at, self.owed, self._size), 0
+        while not self.converged and len(self.history) < max_iter and tries < _PATIENCE:
+            self._step_to(self.at.x + self.owed)
+            tries += 1
+            if self._size < best[-1]:
+                best, tries = (self.at, self.owed, self._size), 0
+        self.at, self.owed, self._size = best
 
     def _step_to(self, x):
         self.value_gradient(x)

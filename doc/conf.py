@@ -1,0 +1,12 @@
+import sklearn_robust
+
+project = "sklearn_robust"
+author = "the sklearn_robust developers"
+copyright = "2026, the sklearn_robust developers"
+release = version = sklearn_robust.__version__
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.mathjax", "numpydoc"]
+autosummary_generate = True
+numpydoc_show_class_members = False
+html_theme = "pydata_sphinx_theme"
+exclude_patterns = ["_build"]

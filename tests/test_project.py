@@ -1,0 +1,107 @@
+"""The project as a whole: its layers, its documents, its examples."""
+
+import ast
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sklearn_robust
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "sklearn_robust"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+ALLOWED = {
+    "kernels": set(),
+    "scale": set(),
+    "losses": {"kernels"},
+    "datasets": set(),
+    "rows": {"kernels", "losses", "scale", "rows"},
+    "solvers": {"losses", "rows", "solvers"},
+    "estimators": {"losses", "rows", "solvers", "estimators"},
+    "__init__": {"estimators"},
+}
+"""What each layer may import of the package."""
+
+
+def _layer(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def _imported_layers(path):
+    here = path.relative_to(ROOT).with_suffix("").parts
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.ImportFrom) or node.level == 0:
+            continue
+        base = here[: len(here) - node.level]
+        names = [node.module.split(".")] if node.module else [[a.name] for a in node.names]
+        for name in names:
+            yield [*base, *name][1]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_one_way(path):
+    assert set(_imported_layers(path)) <= ALLOWED[_layer(path)]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_and_functions_are_short(path):
+    source = path.read_text(encoding="utf-8")
+    assert len(source.splitlines()) < 450
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef):
+            first = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
+            assert node.end_lineno - first.lineno < 60, node.name
+
+
+def test_only_kernels_are_compiled():
+    users = [path.name for path in MODULES if "numba" in path.read_text(encoding="utf-8")]
+    assert users == ["kernels.py"]
+
+
+def test_import_does_not_load_the_compiler():
+    code = "import sys, sklearn_robust; sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_kernels_work_where_no_cache_can_be_written(tmp_path):
+    code = (
+        "import numba.core.caching as c\n"
+        "c.CacheImpl._locator_classes = []\n"
+        "from sklearn_robust.losses import rho\n"
+        "assert rho(1.0, 2.0) == 0.5\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_quickstart_names_the_bad_years(tmp_path, capsys):
+    example = runpy.run_path(str(ROOT / "examples" / "quickstart.py"))
+    picture = tmp_path / "picture.png"
+    example["main"](str(picture))
+    printed = capsys.readouterr().out
+    assert re.findall(r"(\d{4}).*known to be wrong", printed) == [
+        str(year) for year in range(1964, 1970)
+    ]
+    assert picture.stat().st_size > 10_000
+
+
+def test_readme_examples_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```\s*```text\n(.*?)```", text, flags=re.DOTALL)
+    assert blocks
+    for code, output in blocks:
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.split() == output.split()
+
+
+def test_public_names():
+    assert sklearn_robust.__all__ == ["RobustRegressor"]
+    for name in sklearn_robust.__all__:
+        assert getattr(sklearn_robust, name).__doc__

@@ -1,0 +1,454 @@
+"""RobustRegressor against outside oracles, and what its fits keep when the data change."""
+
+import re
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from problems import ALPHAS, LOSSES, SOLVERS, contaminated, name, rms
+from scipy import sparse
+from scipy.optimize import least_squares
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LinearRegression, Ridge
+
+from sklearn_robust import RobustRegressor
+from sklearn_robust.datasets import load_phones, load_stackloss
+from sklearn_robust.losses import psi, tuning_constant
+
+FEW = [{"alpha": 1.0}, {"alpha": 0.0}, {"alpha": -np.inf}, {"loss": "huber"}, {"loss": "tukey"}]
+
+
+def _same(one, two, rtol=1e-6):
+    np.testing.assert_allclose(one.coef_, two.coef_, rtol=rtol, atol=rtol)
+    np.testing.assert_allclose(one.intercept_, two.intercept_, rtol=rtol, atol=rtol)
+    np.testing.assert_allclose(one.scale_, two.scale_, rtol=rtol)
+
+
+# ---- outside oracles -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("l2", [0.0, 0.7])
+@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array], ids=["dense", "csr"])
+def test_alpha_2_is_ridge_and_least_squares(solver, fit_intercept, weighted, l2, layout):
+    X, y = contaminated()
+    weights = np.random.default_rng(0).integers(0, 4, len(y)) if weighted else np.ones(len(y))
+    model = RobustRegressor(
+        2.0, l2_regularization=l2, fit_intercept=fit_intercept, solver=solver
+    ).fit(layout(X), y, sample_weight=weights)
+    peer = LinearRegression(fit_intercept=fit_intercept)
+    if l2:
+        peer = Ridge(alpha=l2 * weights.sum(), fit_intercept=fit_intercept)
+    peer.fit(X, y, sample_weight=weights)
+    np.testing.assert_allclose(model.coef_, peer.coef_, rtol=1e-9)
+    np.testing.assert_allclose(model.intercept_, peer.intercept_, rtol=1e-9)
+
+
+def test_alpha_2_on_dependent_columns_is_least_squares_too():
+    X, y = contaminated()
+    X = np.column_stack([X, X[:, :2] * [3.0, 0.1], X.sum(axis=1)])
+    model, peer = RobustRegressor(2.0).fit(X, y), LinearRegression().fit(X, y)
+    np.testing.assert_allclose(model.coef_, peer.coef_, atol=1e-9)
+    wide = RobustRegressor(2.0, scale=1.0).fit(X[:4], y[:4])
+    np.testing.assert_allclose(wide.coef_, LinearRegression().fit(X[:4], y[:4]).coef_, atol=1e-9)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("seed", range(3))
+def test_huber_is_that_of_statsmodels(solver, seed):
+    X, y = contaminated(seed)
+    k = tuning_constant(loss="huber", efficiency=0.95)
+    oracle = sm.RLM(y, sm.add_constant(X), M=sm.robust.norms.HuberT(t=k))
+    oracle = oracle.fit(tol=1e-12, maxiter=500)
+    model = RobustRegressor(loss="huber", scale="mad", solver=solver, tol=1e-9).fit(X, y)
+    np.testing.assert_allclose(model.coef_, oracle.params[1:], rtol=1e-6)
+    np.testing.assert_allclose(model.intercept_, oracle.params[0], rtol=1e-6)
+    np.testing.assert_allclose(model.sigma_, oracle.scale, rtol=1e-6)
+    np.testing.assert_allclose(model.weights_, oracle.weights, atol=1e-5)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_huber_at_fixed_scale_is_that_of_statsmodels(solver):
+    X, y = contaminated(4)
+    oracle = sm.RLM(y, sm.add_constant(X), M=sm.robust.norms.HuberT(t=1.5))
+    oracle = oracle.fit(update_scale=False, tol=1e-12, maxiter=500)
+    model = RobustRegressor(loss="huber", scale=1.5 * oracle.scale, solver=solver, tol=1e-9)
+    model.fit(X, y)
+    np.testing.assert_allclose(model.coef_, oracle.params[1:], rtol=1e-6)
+    np.testing.assert_allclose(model.intercept_, oracle.params[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize(
+    ("scipy_loss", "alpha", "c"), [("soft_l1", 1.0, 1.3), ("cauchy", 0.0, 1.3 / np.sqrt(2.0))]
+)
+def test_fixed_scale_is_that_of_scipy(solver, scipy_loss, alpha, c):
+    X, y = contaminated(6)
+    full = np.column_stack([X, np.ones(len(y))])
+    oracle = least_squares(
+        lambda b: full @ b - y, np.linalg.lstsq(full, y)[0], lambda b: full,
+        loss=scipy_loss, f_scale=1.3, xtol=1e-12, ftol=1e-15, gtol=1e-12,
+    )  # fmt: skip
+    model = RobustRegressor(alpha, scale=c, solver=solver).fit(X, y)
+    np.testing.assert_allclose(np.append(model.coef_, model.intercept_), oracle.x, rtol=1e-5)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+def test_estimating_equations_hold(solver, keywords):
+    X, y = contaminated(7)
+    model = RobustRegressor(**keywords, scale=1.2, solver=solver, tol=1e-10, max_iter=500)
+    influence = psi(y - model.fit(X, y).predict(X), scale=1.2, **keywords)
+    assert np.max(np.abs(X.T @ influence)) / len(y) < 1e-8
+    assert abs(np.mean(influence)) < 1e-8
+
+
+# ---- equivariance and weights --------------------------------------------------------
+
+
+@settings(max_examples=20)
+@given(
+    keywords=st.sampled_from(LOSSES),
+    solver=st.sampled_from(SOLVERS),
+    unit=st.sampled_from([1e-150, 1e-8, 3.0, 1e8, 1e150]),
+    shift=st.floats(-10.0, 10.0),
+)
+def test_equivariance(keywords, solver, unit, shift):
+    X, y = contaminated(8, n=60)
+    model = RobustRegressor(**keywords, solver=solver, tol=1e-9, max_iter=1000).fit(X, y)
+    slope = np.linspace(-1.0, 1.0, X.shape[1])
+    moved = RobustRegressor(**keywords, solver=solver, tol=1e-9, max_iter=1000)
+    moved.fit(X, unit * (y + X @ slope + shift))
+    np.testing.assert_allclose(moved.coef_ / unit, model.coef_ + slope, atol=1e-6)
+    np.testing.assert_allclose(moved.intercept_ / unit, model.intercept_ + shift, atol=1e-5)
+    np.testing.assert_allclose(moved.scale_ / unit, model.scale_, rtol=1e-6)
+    units = np.array([1e-150, 1e-3, 1.0, 1e150])
+    scaled = RobustRegressor(**keywords, solver=solver, tol=1e-9, max_iter=1000)
+    scaled.fit(X * units, y)
+    np.testing.assert_allclose(scaled.coef_ * units, model.coef_, atol=1e-6)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+def test_order_of_rows_and_columns_does_not_matter(solver, keywords):
+    X, y = contaminated(9)
+    rows, columns = np.random.default_rng(0).permutation(len(y)), [2, 0, 3, 1]
+    model = RobustRegressor(**keywords, solver=solver, tol=1e-9).fit(X, y)
+    other = RobustRegressor(**keywords, solver=solver, tol=1e-9).fit(X[rows][:, columns], y[rows])
+    np.testing.assert_allclose(other.coef_, model.coef_[columns], rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(other.weights_, model.weights_[rows], atol=1e-6)
+
+
+@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array], ids=["dense", "csr"])
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+def test_weights_are_repetitions(solver, keywords, layout):
+    X, y = contaminated(10)
+    counts = np.random.default_rng(0).integers(0, 4, len(y))
+    y[np.flatnonzero(counts == 0)[0]] = 1e9  # an absent row may hold anything
+    options = {"solver": solver, "tol": 1e-9, "l2_regularization": 0.01, **keywords}
+    weighted = RobustRegressor(**options).fit(layout(X), y, sample_weight=counts)
+    repeated = RobustRegressor(**options).fit(layout(np.repeat(X, counts, 0)), np.repeat(y, counts))
+    _same(weighted, repeated)
+    np.testing.assert_allclose(np.repeat(weighted.weights_, counts), repeated.weights_, atol=1e-6)
+    _same(RobustRegressor(**options).fit(layout(X), y, sample_weight=0.1 * counts), weighted)
+
+
+# ---- kinds of data -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_array, sparse.coo_matrix])
+def test_sparse_equals_dense(solver, keywords, kind):
+    X, y = contaminated(11, sparse=True)
+    options = {"solver": solver, "tol": 1e-9, **keywords}
+    dense, other = (RobustRegressor(**options).fit(Z, y) for Z in (X, kind(X)))
+    _same(dense, other)
+    np.testing.assert_allclose(other.predict(kind(X)), dense.predict(X), atol=1e-5)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_single_precision_input(solver):
+    X, y = contaminated(12)
+    X = X.astype(np.float32)
+    single = RobustRegressor(0.0, solver=solver, tol=1e-9).fit(X, y)
+    double = RobustRegressor(0.0, solver=solver, tol=1e-9).fit(X.astype(np.float64), y)
+    _same(single, double, rtol=1e-8)
+    assert single.coef_.dtype == np.float64
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("keywords", FEW, ids=name)
+def test_every_target_is_fitted_by_itself(solver, keywords):
+    X, first = contaminated(13)
+    second = 100.0 * X[:, 0] + 50.0 * np.random.default_rng(0).standard_t(2, size=len(X))
+    both = RobustRegressor(**keywords, solver=solver).fit(X, np.column_stack([first, second]))
+    assert both.coef_.shape == (2, X.shape[1])
+    assert both.weights_.shape == (len(X), 2)
+    assert both.alpha_.shape == both.sigma_.shape == both.n_iter_.shape == (2,)
+    for k, y in enumerate((first, second)):
+        alone = RobustRegressor(**keywords, solver=solver).fit(X, y)
+        np.testing.assert_array_equal(both.coef_[k], alone.coef_)
+        np.testing.assert_allclose(both.predict(X)[:, k], alone.predict(X), rtol=1e-12)
+        assert both.scale_[k] == alone.scale_
+    column = RobustRegressor(**keywords, solver=solver).fit(X, first[:, None])
+    assert column.predict(X).shape == (len(X), 1)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+def test_data_far_from_zero(solver, keywords):
+    """Millisecond timestamps: the slope is per millisecond, the intercept at 1970."""
+    rng = np.random.default_rng(0)
+    time = 1.6e12 + 1000.0 * np.arange(300.0)
+    line = 2.5e-3 * (time - 1.6e12) + 7.0
+    noise = rng.normal(size=300)
+    noisy = RobustRegressor(**keywords, solver=solver).fit(time[:, None], line + noise)
+    centred = RobustRegressor(**keywords, solver=solver).fit(time[:, None] - 1.6e12, line + noise)
+    assert noisy.coef_[0] == pytest.approx(centred.coef_[0], rel=1e-6)
+    at = noisy.intercept_ + noisy.coef_[0] * 1.6e12
+    assert at == pytest.approx(centred.intercept_, abs=1e-5)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array], ids=["dense", "csr"])
+def test_exact_line_far_from_zero(solver, keywords, layout):
+    time = 1.6e12 + 1000.0 * np.arange(300.0)
+    with pytest.warns(UserWarning, match="fitted exactly"):
+        model = RobustRegressor(**keywords, solver=solver).fit(
+            layout(time[:, None]), 3.0 * time - 4.8e12
+        )
+    assert model.coef_[0] == pytest.approx(3.0, rel=1e-12)
+    assert model.intercept_ == pytest.approx(-4.8e12, rel=1e-12)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+def test_constant_target(solver, keywords):
+    with pytest.warns(UserWarning, match="fitted exactly") as caught:
+        model = RobustRegressor(**keywords, solver=solver).fit([[1.0], [2.0], [4.0]], [5.0] * 3)
+    assert len(caught) == 1
+    assert model.coef_[0] == pytest.approx(0.0, abs=1e-14)
+    assert model.intercept_ == pytest.approx(5.0, rel=1e-14)
+    np.testing.assert_allclose(model.weights_, 1.0)
+
+
+# ---- options -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_warm_start_begins_at_the_last_answer(solver, fit_intercept):
+    X, y = contaminated(14)
+    options = {"solver": solver, "fit_intercept": fit_intercept, "tol": 1e-8}
+    model = RobustRegressor(0.0, warm_start=True, **options).fit(X, y)
+    cold = model.n_iter_
+    before = model.coef_
+    assert model.fit(X, y).n_iter_ < cold
+    np.testing.assert_allclose(model.coef_, before, atol=1e-7)
+    with pytest.raises(ValueError, match="warm_start must be False when the shape"):
+        model.fit(X[:, :2], y)
+
+
+def test_warm_start_stays_in_its_minimum():
+    x = np.linspace(-1.0, 1.0, 60)
+    y = np.where(np.arange(60) % 2, 20.0 * x, -20.0 * x)
+    options = {"scale": 0.5, "fit_intercept": False}
+    up = RobustRegressor(init=[20.0], **options).fit(x[:, None], y)
+    down = RobustRegressor(init=[-20.0], **options).fit(x[:, None], y)
+    assert up.coef_[0] == pytest.approx(-down.coef_[0]) == pytest.approx(20.0, abs=0.5)
+    up.set_params(warm_start=True, init="ols").fit(x[:, None], y)
+    assert up.coef_[0] == pytest.approx(20.0, abs=0.5)
+
+
+def test_init_is_in_the_units_of_the_user():
+    X, y = contaminated(15)
+    cold = RobustRegressor(0.0, tol=1e-8).fit(1e3 * X + 5.0, y)
+    warm = RobustRegressor(0.0, tol=1e-8, init=np.append(cold.coef_, cold.intercept_))
+    warm.fit(1e3 * X + 5.0, y)
+    assert warm.n_iter_ < cold.n_iter_
+    _same(cold, warm)
+    targets = np.column_stack([y, y])
+    both = RobustRegressor(0.0, init=np.tile(warm.init, (2, 1))).fit(1e3 * X + 5.0, targets)
+    np.testing.assert_allclose(both.coef_[1], cold.coef_, rtol=1e-5)
+
+
+def test_auto_takes_either_solver():
+    for n in (50, 5000):
+        X, y = contaminated(n=n)
+        auto = RobustRegressor().fit(X, y)
+        fits = [RobustRegressor(solver=solver).fit(X, y) for solver in SOLVERS]
+        assert any(np.array_equal(auto.coef_, fit.coef_) for fit in fits)
+
+
+def test_efficiency_sets_the_scale():
+    X, y = contaminated(16)
+    for efficiency in (0.85, 0.99):
+        model = RobustRegressor(0.0, efficiency=efficiency).fit(X, y)
+        k = tuning_constant(0.0, efficiency=efficiency)
+        assert model.scale_ == pytest.approx(k * model.sigma_)
+    assert RobustRegressor(1.9).fit(X, y).scale_ == pytest.approx(
+        0.5 * RobustRegressor(1.9).fit(X, y).sigma_
+    )
+
+
+def test_sigma_only_where_it_was_estimated():
+    X, y = contaminated(17)
+    model = RobustRegressor().fit(X, y)
+    assert model.sigma_ > 0.0
+    assert not hasattr(model.set_params(scale=1.0).fit(X, y), "sigma_")
+    assert model.scale_ == 1.0
+
+
+def test_verbose_prints_a_line_an_iteration(capsys):
+    X, y = contaminated()
+    model = RobustRegressor(verbose=1).fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == model.n_iter_
+    assert re.fullmatch(r"\[RobustRegressor\] iteration 1: objective [\d.]+", lines[0])
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_too_few_iterations_warn_once(solver):
+    X, y = contaminated()
+    with pytest.warns(ConvergenceWarning, match="max_iter=2") as caught:
+        model = RobustRegressor(solver=solver, max_iter=2).fit(X, np.column_stack([y, -y]))
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert model.n_iter_.tolist() == [2, 2]
+    assert np.all(np.isfinite(model.coef_))
+
+
+# ---- known bad rows ------------------------------------------------------------------
+
+
+def test_phones_known_bad_years_have_no_weight():
+    X, y = load_phones(return_X_y=True)
+    model = RobustRegressor().fit(X, y)
+    wrong = (X.ravel() >= 64) & (X.ravel() <= 69)
+    assert np.all(model.weights_[wrong] < 1e-6)
+    assert np.all(model.weights_[X.ravel() <= 62] > 0.5)
+    assert 1.0 < model.coef_[0] < 1.2
+
+
+def test_stackloss_huber_is_that_of_statsmodels_documentation():
+    """The RLM example of statsmodels' documentation, HuberT at its defaults."""
+    X, y = load_stackloss(return_X_y=True)
+    model = RobustRegressor(loss="huber", tol=1e-9).fit(X, y)
+    np.testing.assert_allclose(
+        [model.intercept_, *model.coef_], [-41.026498, 0.829384, 0.926066, -0.127847], atol=1e-4
+    )
+
+
+# ---- refusals ------------------------------------------------------------------------
+
+REFUSED = [
+    ("alpha", 2.1, r"a number in \[-inf, 2\]"),
+    ("alpha", np.nan, r"a number in \[-inf, 2\]"),
+    ("alpha", "welsch", r"a number in \[-inf, 2\]"),
+    ("alpha", True, r"a number in \[-inf, 2\]"),
+    ("loss", "hubert", "one of .*'huber'"),
+    ("loss", None, "one of"),
+    ("scale", 0.0, r"a number in \(0, inf\)"),
+    ("scale", np.inf, r"a number in \(0, inf\)"),
+    ("scale", "median", r"one of .*'mad'.* or a number in \(0, inf\)"),
+    ("scale", None, "one of"),
+    ("efficiency", 0.0, r"a number in \(0, 1\)"),
+    ("efficiency", 1.0, r"a number in \(0, 1\)"),
+    ("l2_regularization", -1.0, r"a number in \[0, inf\)"),
+    ("l2_regularization", np.inf, r"a number in \[0, inf\)"),
+    ("fit_intercept", "yes", "True or False"),
+    ("fit_intercept", 1, "True or False"),
+    ("solver", "newton", "one of .*'irls'"),
+    ("init", "random", "one of .*'ols'.* or an array"),
+    ("init", [1.0], r"shape \(5,\)"),
+    ("init", [[1.0] * 5] * 2, r"shape \(5,\)"),
+    ("max_iter", 0, "an integer of at least 1"),
+    ("max_iter", 1.5, "an integer of at least 1"),
+    ("tol", -1e-3, r"a number in \[0, inf\)"),
+    ("tol", None, r"a number in \[0, inf\)"),
+    ("warm_start", "no", "True or False"),
+    ("verbose", -1, "an integer of at least 0"),
+    ("random_state", "seed", "seed"),
+]
+
+
+@pytest.mark.parametrize(("parameter", "value", "accepted"), REFUSED)
+def test_wrong_parameters_are_refused(parameter, value, accepted):
+    X, y = contaminated()
+    model = RobustRegressor(**{parameter: value})
+    with pytest.raises(ValueError, match=accepted) as raised:
+        model.fit(X, y)
+    if parameter == "random_state":
+        return
+    message = str(raised.value)
+    assert message.startswith(parameter)
+    assert f"got {value!r}" in message or f"got shape {np.shape(value)}" in message
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"init": "gnc"}, {"init": "s"}, {"scale": "s"}, {"scale": "reweighted"}]
+)
+def test_reserved_names(parameters):
+    X, y = contaminated()
+    with pytest.raises(NotImplementedError, match="is not implemented yet"):
+        RobustRegressor(**parameters).fit(X, y)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("where", ["X", "y", "sample_weight", "init"])
+def test_not_finite(bad, where):
+    X, y = contaminated()
+    data = {"X": X, "y": y, "sample_weight": np.ones(len(y)), "init": np.zeros(5)}
+    data[where].flat[3] = bad
+    model = RobustRegressor(init=data.pop("init"))
+    with pytest.raises(ValueError, match=rf"{where}.*(NaN|infinity)|(NaN|infinity).*{where}"):
+        model.fit(**data)
+
+
+@pytest.mark.parametrize(
+    ("weights", "pattern"),
+    [
+        (-np.ones(200), "sample_weight must hold numbers in .* got -1"),
+        (np.zeros(200), "sample_weight must hold at least one positive number"),
+        (np.ones(100), r"sample_weight must have shape \(200,\).*\(100,\)"),
+        (np.ones((200, 2)), "sample_weight must have shape"),
+        (np.full(200, 1e308), "sample_weight must have a finite sum"),
+    ],
+)
+def test_wrong_weights(weights, pattern):
+    X, y = contaminated()
+    with pytest.raises(ValueError, match=pattern):
+        RobustRegressor().fit(X, y, sample_weight=weights)
+
+
+def test_lengths_and_widths_must_match():
+    X, y = contaminated()
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        RobustRegressor().fit(X, y[:-1])
+    with pytest.raises(ValueError, match="expecting 4 features"):
+        RobustRegressor().fit(X, y).predict(X[:, :2])
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_alpha_is_stored_and_named_losses_have_none(alpha):
+    X, y = contaminated()
+    assert RobustRegressor(alpha).fit(X, y).alpha_ == alpha
+    assert np.isnan(RobustRegressor(alpha, loss="tukey").fit(X, y).alpha_)
+    np.testing.assert_array_equal(
+        RobustRegressor(alpha, loss="cauchy").fit(X, y).coef_, RobustRegressor(0.0).fit(X, y).coef_
+    )
+
+
+def test_tolerance_is_relative_to_the_coefficient():
+    X, y = contaminated(18)
+    model = RobustRegressor(1.0, tol=1e-3).fit(X, y)
+    exact = RobustRegressor(1.0, tol=1e-12).fit(X, y)
+    allowed = 1e-3 * (exact.scale_ + np.abs(exact.coef_) * rms(X))
+    assert np.all(np.abs(model.coef_ - exact.coef_) * rms(X) <= allowed)

@@ -1,0 +1,172 @@
+"""Passes over the rows: the same sums wherever the rows are and however they are laid out."""
+
+import numpy as np
+import pytest
+from problems import LOSSES, contaminated, name
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from sklearn_robust.losses import resolve, rho, weight
+from sklearn_robust.rows import make_rows
+
+LAYOUTS = {
+    "row-major": np.ascontiguousarray,
+    "column-major": np.asfortranarray,
+    "every second row": lambda X: np.repeat(X, 2, axis=0)[::2],
+    "every second column": lambda X: np.repeat(X, 2, axis=1)[:, ::2],
+    "read-only": lambda X: _frozen(X),
+    "csr": sparse.csr_array,
+    "csr, unsorted": lambda X: _shuffled(sparse.csr_array(X)),
+    "csr, doubled entries": lambda X: _doubled(sparse.csr_array(X)),
+    "csr, 64-bit indices": lambda X: _wide(sparse.csr_array(X)),
+}
+
+
+def _frozen(X):
+    X = X.copy()
+    X.flags.writeable = False
+    return X
+
+
+def _shuffled(X):
+    for start, stop in zip(X.indptr[:-1], X.indptr[1:], strict=True):
+        X.indices[start:stop] = X.indices[start:stop][::-1].copy()
+        X.data[start:stop] = X.data[start:stop][::-1].copy()
+    X.has_sorted_indices = False
+    return X
+
+
+def _doubled(X):
+    indices, data = np.repeat(X.indices, 2), np.repeat(X.data / 2.0, 2)
+    return sparse.csr_array((data, indices, 2 * X.indptr), shape=X.shape)
+
+
+def _wide(X):
+    indices, indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
+    wide = X.copy()
+    wide.indices, wide.indptr = indices, indptr
+    return wide
+
+
+@pytest.fixture(params=[False, True], ids=["no weights", "weights"])
+def problem(request):
+    X, y = contaminated(n=700, p=5, sparse=True)
+    weights = np.random.default_rng(1).integers(0, 3, size=700).astype(float)
+    return X, y, weights if request.param else None
+
+
+def _parameters(rows):
+    return rows.columns.from_original(np.linspace(-1.0, 1.0, rows.n_features), 0.5)
+
+
+def _statistics(rows, loss=None, scale=1.5):
+    """Return what the passes sum, in the user's units, at fixed coefficients."""
+    loss = loss or resolve(alpha=0.5)
+    params, columns = _parameters(rows), rows.columns
+    value, gradient, gram = rows.curvature(params, loss, scale)
+    to_user = np.diag(np.append(columns.unit, 1.0))
+    to_user[:-1, -1] = columns.centre
+    return [
+        value,
+        to_user @ gradient,
+        to_user @ gram @ to_user.T,
+        rows.residuals(params),
+        rows.mad(params),
+        rows.weights(params, loss, scale),
+    ]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_agree(problem, layout):
+    X, y, weights = problem
+    expected = _statistics(make_rows(X, y, weights))
+    other = _statistics(make_rows(LAYOUTS[layout](X), y, weights))
+    for one, two in zip(expected, other, strict=True):
+        np.testing.assert_allclose(two, one, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("layout", ["row-major", "column-major", "csr"])
+def test_single_precision_is_read_as_it_is(problem, layout):
+    X, y, weights = problem
+    X = X.astype(np.float32)
+    expected = _statistics(make_rows(X.astype(np.float64), y, weights))
+    rows = make_rows(LAYOUTS[layout](X), y, weights)
+    for one, two in zip(expected, _statistics(rows), strict=True):
+        np.testing.assert_allclose(two, one, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+@pytest.mark.parametrize("layout", ["row-major", "column-major", "csr"])
+def test_sums_are_those_of_the_definition(problem, layout, keywords):
+    X, y, weights = problem
+    value, gradient, gram, residuals, _, robust = _statistics(
+        make_rows(LAYOUTS[layout](X), y, weights), resolve(**keywords)
+    )
+    share = np.full(len(y), 1.0 / len(y)) if weights is None else weights / weights.sum()
+    full = np.column_stack([X, np.ones(len(y))])
+    expected = y - full @ np.append(np.linspace(-1.0, 1.0, 5), 0.5)
+    w = weight(expected, scale=1.5, **keywords)
+    np.testing.assert_allclose(residuals, expected, atol=1e-12)
+    np.testing.assert_allclose(value, share @ rho(expected, scale=1.5, **keywords), rtol=1e-12)
+    np.testing.assert_allclose(gradient, -full.T @ (share * w * expected) / 1.5, atol=1e-12)
+    np.testing.assert_allclose(gram, full.T @ np.diag(share * w) @ full, atol=1e-12)
+    np.testing.assert_allclose(robust, w / weight(0.0, **keywords), atol=1e-12)
+
+
+@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+def test_gradient_matches_differences(keywords):
+    X, y = contaminated(n=50)
+    rows, loss, scale = make_rows(X, y), resolve(**keywords), 1.5
+    params = _parameters(rows)
+    gradient = rows.loss_gradient(params, loss, scale)[1]
+    for j, step in enumerate(1e-6 * np.eye(len(params))):
+        up = rows.loss_gradient(params + step, loss, scale)[0]
+        down = rows.loss_gradient(params - step, loss, scale)[0]
+        assert gradient[j] == pytest.approx(scale * (up - down) / 2e-6, rel=1e-5, abs=1e-8)
+
+
+@pytest.mark.parametrize("layout", ["row-major", "column-major", "csr"])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_triangular_is_a_root_of_the_gram_matrix(problem, layout, fit_intercept):
+    X, y, weights = problem
+    rows = make_rows(LAYOUTS[layout](X), y, weights, fit_intercept=fit_intercept)
+    params = np.zeros(5 + fit_intercept)
+    for loss in (resolve(alpha=-2.0), resolve("balanced_l1")):
+        gram = rows.curvature(params, loss, 1.5)[2]
+        upper = rows.triangular(params, loss, 1.5)
+        np.testing.assert_allclose(upper.T @ upper, gram, atol=1e-12)
+
+
+@pytest.mark.parametrize("layout", ["row-major", "column-major", "csr"])
+def test_columns_are_centred_and_scaled(problem, layout):
+    X, y, weights = problem
+    X[:, 0] = 1.6e12 + np.arange(len(X))
+    X[:, 1] = 7.1
+    rows = make_rows(LAYOUTS[layout](X), y, weights)
+    spread = np.sqrt(np.cov(X.T, aweights=weights, ddof=0).diagonal())
+    np.testing.assert_allclose(rows.columns.unit[[0, 2, 3, 4]], spread[[0, 2, 3, 4]], rtol=1e-9)
+    np.testing.assert_allclose(rows.columns.centre[1], 7.1)
+    assert rows.columns.unit[1] == 1.0
+    coef, intercept = np.linspace(-1.0, 1.0, 5), 0.5
+    back = rows.columns.to_original(rows.columns.from_original(coef, intercept))
+    np.testing.assert_allclose(back[0], coef)
+
+
+@pytest.mark.parametrize("layout", ["row-major", "column-major", "every second row", "csr"])
+def test_the_number_of_threads_changes_no_bit(layout):
+    X, y = contaminated(n=300_000, p=6)
+    X = LAYOUTS[layout](X)
+    with threadpool_limits(1):
+        one = make_rows(X, y)
+    with threadpool_limits(2):
+        two = make_rows(X, y)
+    two._n_threads = 2
+    assert one._n_ranges() > 2
+    for first, second in zip(_statistics(one), _statistics(two), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_threads_follow_threadpoolctl():
+    X, y = contaminated(n=300_000, p=6)
+    with threadpool_limits(1):
+        assert make_rows(X, y)._n_threads == 1

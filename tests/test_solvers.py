@@ -1,0 +1,120 @@
+"""Solvers: the same optimum, reached downhill, to the accuracy that was asked for."""
+
+import numpy as np
+import pytest
+from problems import CONVEX, LOSSES, SOLVERS, contaminated, name, rms
+
+from sklearn_robust import RobustRegressor
+from sklearn_robust.losses import resolve
+from sklearn_robust.rows import make_rows
+from sklearn_robust.solvers import SOLVERS as SOLVER_TABLE
+from sklearn_robust.solvers import STARTS, Objective
+
+SCALES = ["mad", 2.0]
+
+
+def _fit(X, y, keywords, **more):
+    return RobustRegressor(**keywords, **more).fit(X, y)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("scale", SCALES, ids=str)
+@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+def test_solvers_agree(keywords, scale, seed):
+    X, y = contaminated(seed)
+    one, two = (_fit(X, y, keywords, scale=scale, solver=s, tol=1e-10) for s in SOLVERS)
+    unit = one.scale_ / rms(X)
+    assert np.max(np.abs(one.coef_ - two.coef_) / unit) < 1e-7
+    assert one.scale_ == pytest.approx(two.scale_, rel=1e-7)
+    np.testing.assert_allclose(one.weights_, two.weights_, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", SCALES, ids=str)
+@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_default_tolerance_is_kept(keywords, scale, solver):
+    """The step still owed, not the last one taken, is within tol."""
+    X, y = contaminated(5, n=400)
+    loose = _fit(X, y, keywords, scale=scale, solver=solver, tol=1e-4)
+    tight = _fit(X, y, keywords, scale=scale, solver=solver, tol=1e-11, max_iter=1000)
+    allowed = 1e-4 * (tight.scale_ + np.abs(tight.coef_) * rms(X))
+    assert np.all(np.abs(loose.coef_ - tight.coef_) * rms(X) <= allowed)
+    assert abs(np.log(loose.scale_ / tight.scale_)) <= 1e-4
+
+
+@pytest.mark.parametrize("keywords", CONVEX, ids=name)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_convex_fits_forget_their_start(keywords, solver):
+    X, y = contaminated(2)
+    far = [*(100.0 * np.ones(X.shape[1])), -1000.0]
+    fits = [
+        _fit(X, y, keywords, scale=1.0, solver=solver, tol=1e-9, max_iter=2000, init=init)
+        for init in ("ols", far)
+    ]
+    np.testing.assert_allclose(fits[0].coef_, fits[1].coef_, atol=1e-7)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+@pytest.mark.parametrize("l2", [0.0, 0.3])
+def test_gradient_is_zero_and_the_objective_falls(solver, keywords, l2):
+    X, y = contaminated(1)
+    objective = Objective(make_rows(X, y), resolve(**keywords), 1.3, l2)
+    start = STARTS["ols"](objective, max_iter=100)
+    result = SOLVER_TABLE[solver](
+        objective, start, tol=1e-10, max_iter=500, report=lambda value: None
+    )
+    assert result.converged
+    value, gradient = objective.value_gradient(result.params)
+    assert np.max(np.abs(gradient)) < 1e-8
+    assert value * 1.3**2 == pytest.approx(result.objective, rel=1e-12)
+    history = np.array(result.history)
+    assert np.all(np.diff(history) <= 1e-12 * history[0])
+    assert result.n_iter == len(history)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_dependent_columns_get_the_least_norm(solver):
+    X, y = contaminated(3)
+    double = np.column_stack([X, X[:, 0], 2.0 * X[:, 1], np.ones(len(X))])
+    one, two = (RobustRegressor(1.0, solver=solver, tol=1e-10).fit(Z, y) for Z in (X, double))
+    np.testing.assert_allclose(one.predict(X), two.predict(double), atol=1e-8)
+    a, b = one.coef_[:2]
+    np.testing.assert_allclose(two.coef_[[0, 4, 1, 5, 6]], [a / 2, a / 2, b / 5, 2 * b / 5, 0],
+                               atol=1e-8)  # fmt: skip
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_least_norm_of_indicator_columns_dense_or_sparse(solver):
+    from scipy import sparse
+
+    rng = np.random.default_rng(0)
+    group = rng.integers(0, 4, size=200)
+    X = np.eye(4)[group]
+    y = np.array([1.0, 2.0, 4.0, 8.0])[group] + rng.standard_t(2, size=200)
+    dense, csr = (
+        RobustRegressor(0.0, solver=solver, tol=1e-10).fit(Z, y) for Z in (X, sparse.csr_array(X))
+    )
+    np.testing.assert_allclose(dense.coef_, csr.coef_, atol=1e-8)
+    assert dense.coef_.sum() == pytest.approx(0.0, abs=1e-8)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_nearly_dependent_columns_keep_their_digits(solver):
+    rng = np.random.default_rng(0)
+    x, other = rng.normal(size=(2, 100))
+    X = np.column_stack([x, x + 1e-9 * other])
+    y = X @ [1.0, 1.0] + 1e-12 * rng.normal(size=100)
+    model = RobustRegressor(1.0, scale=1e-10, solver=solver, tol=1e-10).fit(X, y)
+    np.testing.assert_allclose(model.coef_, [1.0, 1.0], atol=1e-2)
+    np.testing.assert_allclose(model.predict(X), y, atol=1e-11)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_wider_than_a_gram_matrix(solver, monkeypatch):
+    monkeypatch.setattr("sklearn_robust.solvers.start.WIDEST", 2)
+    X, y = contaminated(4)
+    wide = RobustRegressor(1.0, scale=1.0, solver=solver, tol=1e-9).fit(X, y)
+    monkeypatch.undo()
+    usual = RobustRegressor(1.0, scale=1.0, solver=solver, tol=1e-9).fit(X, y)
+    np.testing.assert_allclose(wide.coef_, usual.coef_, atol=1e-7)
