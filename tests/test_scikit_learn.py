@@ -11,6 +11,7 @@ from problems import ALPHAS, BRANCHES, SOLVERS, contaminated
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.ensemble import BaggingRegressor
+from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
@@ -65,7 +66,7 @@ def test_weights_are_routed_through_pipeline_and_search(data):
     search = GridSearchCV(
         make_pipeline(scaler, robust),
         {"robustregressor__alpha": ALPHAS[::3]},
-        scoring="neg_median_absolute_error",
+        scoring=get_scorer("neg_median_absolute_error").set_score_request(sample_weight=True),
         cv=3,
     )
     search.fit(X, y, sample_weight=weights)
