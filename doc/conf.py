@@ -8,5 +8,6 @@ release = version = sklearn_robust.__version__
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.mathjax", "numpydoc"]
 autosummary_generate = True
 numpydoc_show_class_members = False
+templates_path = ["_templates"]
 html_theme = "pydata_sphinx_theme"
 exclude_patterns = ["_build"]

@@ -92,7 +92,7 @@ class RobustRegressor(RobustLinearModel):
     n_iter_ : int or ndarray of shape (n_targets,)
         Iterations used.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Where X has column names.
 
     See Also
