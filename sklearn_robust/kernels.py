@@ -1,13 +1,12 @@
 """All compiled code: the losses of one residual, and passes over a range of rows.
 
-A pass reads rows ``start`` to ``stop`` once and returns a few sums. It holds no lock,
-starts no thread and allocates only small buffers, so that callers may run several ranges
-side by side and add the sums in a fixed order.
+A pass reads rows ``start`` to ``stop`` once and returns a few sums. It holds no lock and starts
+no thread, so that callers may run several ranges side by side and add the sums in order.
 
-Dense data come as a C-contiguous array and a flag: ``by_column`` is False for ``X`` of
-shape (n_rows, n_features), True for the transposed view of column-major data, shape
-(n_features, n_rows). Every pass works on ``x - centre``, subtracted entry by entry: for
-columns far from zero that keeps the digits which a sum of products would lose.
+Dense data come as a C-contiguous array and a flag: ``by_column`` is False for ``X`` of shape
+(n_rows, n_features), True for the transposed view of column-major data. Every pass works on
+``x - centre``, subtracted entry by entry: far from zero that keeps the digits which a sum of
+products would lose.
 """
 
 import math
@@ -15,13 +14,12 @@ import math
 import numpy as np
 from numba import njit
 
-GENERAL = 0
-HUBER = 1
-TUKEY = 2
-BALANCED_L1 = 3
-
+GENERAL, HUBER, TUKEY, BALANCED_L1 = range(4)
+"""The branches of ``rho_influence_weight``."""
+NOTHING, GRAM, SHAPE = range(3)
+"""What a pass may return beside the loss and its gradient."""
 BLOCK = 256
-"""Rows whose residuals are held at once; they stay in the first-level cache."""
+"""Rows whose residuals are held at once, in the first-level cache."""
 
 _NEAR_ZERO = 1e-19
 """Below this |alpha| the formulas of alpha = 0 are exact to the last bit."""
@@ -29,6 +27,10 @@ _NEAR_INFINITY = 1e20
 """Above this |alpha| the formulas of alpha = ±infinity are exact to the last bit."""
 _FAR = 1e280
 """Above this (r/c)², (r/c)²/|alpha - 2| may overflow: only its logarithm is formed."""
+_LEAST = 1e-290
+"""Below this, and above its inverse, products lose digits: they are formed in logarithms."""
+_NEAREST_TWO = 1e-12
+"""At alpha = 2 the slope in alpha is logarithmically infinite; this far below it is taken."""
 _LOG_FAR = 700.0
 """Above this, exp overflows or nearly so: only products of it are formed."""
 
@@ -52,6 +54,15 @@ def _compiled(fastmath=False):
 
 
 @_compiled()
+def _growth(size, c, b):
+    """Return log(1 + (r/c)²/b), also where the square does not fit a double."""
+    z = (size / c) ** 2
+    if z < _FAR:
+        return math.log1p(z / b)
+    return 2.0 * (math.log(size) - math.log(c)) - math.log(b)
+
+
+@_compiled()
 def _general(alpha, r, c):
     u = abs(r) / c
     z = u * u
@@ -71,10 +82,7 @@ def _general(alpha, r, c):
         return 0.5 * z * weight, u * weight * weight, weight * weight
 
     b = abs(alpha - 2.0)
-    if z < _FAR:
-        growth = math.log1p(z / b)
-    else:
-        growth = 2.0 * (math.log(abs(r)) - math.log(c)) - math.log(b)
+    growth = _growth(abs(r), c, b)
     if abs(alpha) < _NEAR_ZERO:
         rho, exponent, power = growth, 0.0, 1.0
     else:
@@ -82,8 +90,7 @@ def _general(alpha, r, c):
         if exponent > _LOG_FAR:
             rho, power = math.exp(exponent + math.log(b / alpha)), 1.0
         elif exponent > -0.7:
-            # One exponential serves rho and weight; which form keeps the digits of both
-            # depends on whether the power is near 1.
+            # One exponential serves both; which form keeps the digits depends on its size.
             difference = math.expm1(exponent)
             rho, power = b / alpha * difference, 1.0 + difference
         else:
@@ -94,6 +101,18 @@ def _general(alpha, r, c):
         return rho, u * weight, weight
     slope = (0.5 * alpha - 1.0) * growth
     return rho, math.exp(math.log(abs(r)) - math.log(c) + slope), math.exp(slope)
+
+
+@_compiled()
+def _log_psi(alpha, size, c):
+    """Return log psi of a residual of this size > 0, where c·psi does not fit a double."""
+    log_u = math.log(size) - math.log(c)
+    fall = 0.0
+    if abs(alpha) >= _NEAR_INFINITY:
+        fall = math.copysign(0.5, alpha) * math.exp(2.0 * log_u)
+    elif alpha != 2.0:
+        fall = (0.5 * alpha - 1.0) * _growth(size, c, abs(alpha - 2.0))
+    return log_u + fall - math.log(c)
 
 
 @_compiled()
@@ -114,8 +133,7 @@ def _tukey(u):
 
 @_compiled()
 def _balanced_l1(u):
-    # Pang et al. (2019), eq. 5-7, with their a = 0.5 and gamma = 1.5; b makes the gradient
-    # continuous at the threshold u = 1.
+    # Pang et al. (2019), eq. 5-7; b makes the gradient continuous at the threshold u = 1.
     a, gamma = 0.5, 1.5
     b = math.expm1(gamma / a)
     if u >= 1.0:
@@ -136,8 +154,7 @@ def _balanced_l1(u):
 def rho_influence_weight(code, alpha, r, c):
     """Return rho, c·|psi| and weight of one residual ``r`` at the scale ``c``.
 
-    rho(r), psi = drho/dr and weight = psi·c²/r of Barron (2019), eq. 8, and of the named
-    losses; finite wherever the true value fits a double, never NaN for finite arguments.
+    Of Barron (2019), eq. 8, and the named losses; finite where the true value fits a double.
     """
     if code == HUBER:
         return _huber(abs(r) / c)
@@ -149,61 +166,105 @@ def rho_influence_weight(code, alpha, r, c):
 
 
 @_compiled()
-def rho_values(code, alpha, residuals, c):
-    """Return rho of every residual."""
-    values = np.empty(residuals.shape[0])
-    for i in range(residuals.shape[0]):
-        values[i] = rho_influence_weight(code, alpha, residuals[i], c)[0]
-    return values
+def rho_psi_weights(code, alpha, residuals, c):
+    """Return rho, psi and weight of every residual."""
+    n = residuals.shape[0]
+    rho, psi, weights = np.empty(n), np.empty(n), np.empty(n)
+    for i in range(n):
+        r = residuals[i]
+        rho[i], influence, weights[i] = rho_influence_weight(code, alpha, r, c)
+        if code == GENERAL and r != 0.0 and not _LEAST < influence < 1.0 / _LEAST:
+            psi[i] = math.copysign(math.exp(_log_psi(alpha, abs(r), c)), r)
+        else:
+            psi[i] = math.copysign(influence, r) / c
+    return rho, psi, weights
 
 
 @_compiled()
-def psi_values(code, alpha, residuals, c):
-    """Return psi = drho/dr of every residual."""
-    values = np.empty(residuals.shape[0])
-    for i in range(residuals.shape[0]):
-        influence = rho_influence_weight(code, alpha, residuals[i], c)[1]
-        values[i] = math.copysign(influence, residuals[i]) / c
-    return values
+def rho_shape_slope(alpha, r, c):
+    """Return the derivative of rho in alpha, in [0, 2]; at 2, the one a hair below."""
+    b = max(2.0 - alpha, _NEAREST_TWO)
+    growth = _growth(abs(r), c, b)
+    share = -math.expm1(-growth)
+    half = 0.5 * b
+    exponent = (1.0 - half) * growth
+    power = math.exp(exponent)
+    if abs(exponent) < 0.1:
+        # ((t - 1)·e^t + 1)/t² by its series: the closed form is 0/0 at t = 0.
+        curvature, term = 0.5, 1.0
+        for k in range(1, 12):
+            term *= exponent / k
+            curvature += term / (k + 2.0)
+        rest = growth * growth * curvature
+        return 0.5 * (rest - power * (growth - share))
+    if alpha < 1.0:
+        rest = (exponent * power - math.expm1(exponent)) / (1.0 - half) ** 2
+        return 0.5 * (rest - power * (growth - share))
+    # Towards alpha = 2 the power grows without bound, and all of it but half·power cancels.
+    excess = half * (2.0 - half) / (1.0 - half) ** 2
+    rest = 1.0 + excess - math.exp(-half * growth)
+    return 0.5 * (power * (half * growth / (1.0 - half) - excess) + rest)
 
 
 @_compiled()
-def weight_values(code, alpha, residuals, c):
-    """Return weight = psi·c²/r of every residual."""
-    values = np.empty(residuals.shape[0])
-    for i in range(residuals.shape[0]):
-        values[i] = rho_influence_weight(code, alpha, residuals[i], c)[2]
-    return values
+def log_partition(alpha, table):
+    """Return log Z(alpha) and its derivative, alpha >= 0; each to 1e-13.
+
+    A row of ``table`` is a piece: its ends in the coordinate t, then two Chebyshev series.
+    """
+    if alpha == 2.0:
+        return 0.5 * math.log(2.0 * math.pi), -math.inf
+    if alpha <= 1.0:
+        t = alpha
+    elif alpha < 2.0:
+        t = 1.0 - math.log2(2.0 - alpha)
+    elif alpha <= 4.0:
+        t = 113.0 + math.log2(alpha - 2.0)
+    else:
+        t = 116.0 - 4.0 / alpha
+    piece = 0
+    while table[piece, 1] < t:
+        piece += 1
+    low, high = table[piece, 0], table[piece, 1]
+    x = (2.0 * t - low - high) / (high - low)
+    middle = 1 + table.shape[1] // 2
+    return _clenshaw(table[piece, 2:middle], x), _clenshaw(table[piece, middle:], x)
+
+
+@_compiled()
+def _clenshaw(series, x):
+    value, before = 0.0, 0.0
+    for j in range(series.shape[0] - 1, 0, -1):
+        value, before = 2.0 * x * value - before + series[j], value
+    return x * value - before + series[0]
 
 
 # ---- one block of rows ---------------------------------------------------------------
 
 
 @_compiled()
-def _block_loss(code, alpha, c, residuals, case_weights, first, n, influence, weights):
-    """Fill the case-weighted influence and weight of a block; return its summed rho."""
+def _block_loss(
+    code, alpha, c, shape_too, residuals, case_weights, first, n, influence, weights, sums
+):
+    """Fill the case-weighted influence and weight of a block; add its sums to ``sums``.
+
+    The sums are of rho, of the influence, and where ``shape_too`` of r·psi and drho/dalpha.
+    """
     weighted = case_weights.shape[0] > 0
-    total = 0.0
     for i in range(n):
         case = case_weights[first + i] if weighted else 1.0
+        influence[i] = weights[i] = 0.0
+        if case == 0.0:  # not 0·rho: rho may be infinite where the row is absent
+            continue
         r = residuals[i]
         rho, size, weight = rho_influence_weight(code, alpha, r, c)
-        if case > 0.0:
-            total += case * rho
-            influence[i] = case * math.copysign(size, r)
-            weights[i] = case * weight
-        else:  # not 0·rho: rho may be infinite where the row is absent
-            influence[i] = 0.0
-            weights[i] = 0.0
-    return total
-
-
-@_compiled(_SUM)
-def _sum(values, n):
-    total = 0.0
-    for i in range(n):
-        total += values[i]
-    return total
+        influence[i] = case * math.copysign(size, r)
+        weights[i] = case * weight
+        sums[0] += case * rho
+        sums[1] += influence[i]
+        if shape_too:
+            sums[2] += influence[i] * (r / c) if size > 0.0 else 0.0
+            sums[3] += case * rho_shape_slope(alpha, r, c)
 
 
 @_compiled(_SUM)
@@ -231,11 +292,11 @@ def _centred_column_dot(column, centre, values, n):
 
 
 @_compiled()
-def _dense_block_residuals(X, by_column, y, centre, coef, intercept, first, n, residuals):
-    # y - intercept comes first and outside the fast sums: both may be huge, and near.
+def _dense_block_residuals(X, by_column, y, origin, centre, coef, intercept, first, n, residuals):
+    # y - origin comes first and outside the fast sums: both may be huge, and near.
     if by_column:
         for i in range(n):
-            residuals[i] = y[first + i] - intercept
+            residuals[i] = (y[first + i] - origin) - intercept
         for j in range(X.shape[0]):
             column = X[j, first : first + n]
             for i in range(n):
@@ -243,7 +304,7 @@ def _dense_block_residuals(X, by_column, y, centre, coef, intercept, first, n, r
     else:
         for i in range(n):
             fitted = _centred_dot(X[first + i], centre, coef)
-            residuals[i] = (y[first + i] - intercept) - fitted
+            residuals[i] = ((y[first + i] - origin) - intercept) - fitted
 
 
 @_compiled()
@@ -259,124 +320,84 @@ def _dense_block_gradient(X, by_column, centre, influence, first, n, gradient):
 
 
 @_compiled()
-def _dense_block_pack(X, by_column, centre, unit, first, n, packed):
-    """Write the centred columns, in their units, as the rows of ``packed``."""
+def _dense_block_pack(X, by_column, centre, unit, weights, first, n, packed):
+    """Write the centred columns and ones, times roots of weights, as the rows of ``packed``."""
     p = centre.shape[0]
+    for i in range(n):
+        packed[p, i] = math.sqrt(weights[i])
     if by_column:
         for j in range(p):
             for i in range(n):
-                packed[j, i] = (X[j, first + i] - centre[j]) / unit[j]
+                root = packed[p, i]
+                packed[j, i] = (X[j, first + i] - centre[j]) / unit[j] * root if root > 0.0 else 0.0
     else:
         for i in range(n):
+            root = packed[p, i]
             for j in range(p):
-                packed[j, i] = (X[first + i, j] - centre[j]) / unit[j]
-    for i in range(n):
-        packed[p, i] = 1.0
+                packed[j, i] = (X[first + i, j] - centre[j]) / unit[j] * root if root > 0.0 else 0.0
 
 
 @_compiled()
-def _block_gram(packed, weights, n, gram):
-    """Add the lower triangle of ``packed·diag(weights)·packedᵀ`` to ``gram``."""
-    for i in range(n):
-        root = math.sqrt(weights[i])
-        for j in range(packed.shape[0]):
-            packed[j, i] *= root
+def _block_gram(packed, n, gram):
+    """Add the lower triangle of ``packed·packedᵀ`` to ``gram``."""
     for j in range(packed.shape[0]):
         for k in range(j + 1):
             gram[j, k] += _dot(packed[j, :n], packed[k, :n])
 
 
-# ---- passes over dense rows ----------------------------------------------------------
+# ---- passes over a range of rows -----------------------------------------------------
 
 
 @_compiled()
-def dense_moments(X, by_column, case_weights, centre, start, stop):
-    """Return the case-weighted sums of x - centre and of (x - centre)², each (n_features,)."""
-    weighted = case_weights.shape[0] > 0
-    p = centre.shape[0]
-    first, second = np.zeros(p), np.zeros(p)
-    if by_column:
-        for j in range(p):
-            for i in range(start, stop):
-                case = case_weights[i] if weighted else 1.0
-                x = X[j, i] - centre[j]
-                first[j] += case * x
-                second[j] += case * (x * x)
-    else:
-        for i in range(start, stop):
-            case = case_weights[i] if weighted else 1.0
-            for j in range(p):
-                x = X[i, j] - centre[j]
-                first[j] += case * x
-                second[j] += case * (x * x)
-    return first, second
-
-
-@_compiled()
-def dense_residuals(X, by_column, y, centre, coef, intercept, start, stop, out):
-    """Write y - intercept - (x - centre)·coef of the rows to ``out``, from its beginning."""
+def dense_residuals(X, by_column, y, origin, centre, coef, intercept, start, stop, out):
+    """Write (y - origin) - intercept - (x - centre)·coef of the rows to ``out``."""
     for first in range(start, stop, BLOCK):
         n = min(BLOCK, stop - first)
         block = out[first - start : first - start + n]
-        _dense_block_residuals(X, by_column, y, centre, coef, intercept, first, n, block)
+        _dense_block_residuals(X, by_column, y, origin, centre, coef, intercept, first, n, block)
 
 
 @_compiled()
 def dense_pass(
-    X, by_column, y, case_weights, centre, unit, coef, intercept, code, alpha, c, gram_too,
+    X, by_column, y, origin, case_weights, centre, unit, coef, intercept, code, alpha, c, extra,
     start, stop,
 ):  # fmt: skip
-    """Return the summed rho, c times its gradient, and where asked the weighted Gram matrix.
+    """Return sums, c times the gradient, and the weighted Gram matrix of the rows.
 
-    The gradient is in (coef, intercept); the Gram matrix, lower triangle, is that of
-    ((x - centre)/unit, 1), and empty where it is not asked for.
+    The gradient is in (coef, intercept); the matrix, for GRAM, is the lower triangle of that of
+    ((x - centre)/unit, 1). The sums are of rho, and for SHAPE of r·psi and of drho/dalpha.
     """
     p = coef.shape[0]
-    size = p + 1 if gram_too else 0
-    gradient, gram = np.zeros(p + 1), np.zeros((size, size))
+    size = p + 1 if extra == GRAM else 0
+    sums, gradient, gram = np.zeros(4), np.zeros(p + 1), np.zeros((size, size))
     packed = np.empty((size, BLOCK))
     residuals, influence, weights = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
-    total = 0.0
     for first in range(start, stop, BLOCK):
         n = min(BLOCK, stop - first)
-        _dense_block_residuals(X, by_column, y, centre, coef, intercept, first, n, residuals)
-        total += _block_loss(code, alpha, c, residuals, case_weights, first, n, influence, weights)
+        _dense_block_residuals(
+            X, by_column, y, origin, centre, coef, intercept, first, n, residuals
+        )
+        _block_loss(
+            code, alpha, c, extra == SHAPE, residuals, case_weights, first, n,
+            influence, weights, sums,
+        )  # fmt: skip
         _dense_block_gradient(X, by_column, centre, influence, first, n, gradient)
-        gradient[p] -= _sum(influence, n)
-        if gram_too:
-            _dense_block_pack(X, by_column, centre, unit, first, n, packed)
-            _block_gram(packed, weights, n, gram)
-    return total, gradient, gram
-
-
-# ---- passes over sparse rows ---------------------------------------------------------
+        if extra == GRAM:
+            _dense_block_pack(X, by_column, centre, unit, weights, first, n, packed)
+            _block_gram(packed, n, gram)
+    gradient[p] = -sums[1]
+    return sums[np.array([0, 2, 3])], gradient, gram
 
 
 @_compiled()
-def csr_moments(data, indices, indptr, case_weights, centre, start, stop):
-    """Return the sums of ``dense_moments`` over the stored entries."""
-    weighted = case_weights.shape[0] > 0
-    p = centre.shape[0]
-    first, second = np.zeros(p), np.zeros(p)
-    for i in range(start, stop):
-        case = case_weights[i] if weighted else 1.0
-        for k in range(indptr[i], indptr[i + 1]):
-            j = indices[k]
-            x = data[k] - centre[j]
-            first[j] += case * x
-            second[j] += case * (x * x)
-    return first, second
-
-
-@_compiled()
-def csr_residuals(data, indices, indptr, y, centre, coef, intercept, start, stop, out):
-    """Write y - intercept - (x - centre)·coef of the rows to ``out``, from its beginning."""
+def csr_residuals(data, indices, indptr, y, origin, centre, coef, intercept, start, stop, out):
+    """Write (y - origin) - intercept - (x - centre)·coef of the rows to ``out``."""
     for i in range(start, stop):
         fitted = 0.0
         for k in range(indptr[i], indptr[i + 1]):
             j = indices[k]
             fitted += (data[k] - centre[j]) * coef[j]
-        out[i - start] = (y[i] - intercept) - fitted
+        out[i - start] = ((y[i] - origin) - intercept) - fitted
 
 
 @_compiled()
@@ -385,7 +406,6 @@ def _csr_block_gradient(data, indices, indptr, centre, influence, first, n, grad
         for k in range(indptr[first + i], indptr[first + i + 1]):
             j = indices[k]
             gradient[j] -= (data[k] - centre[j]) * influence[i]
-        gradient[-1] -= influence[i]
 
 
 @_compiled()
@@ -405,22 +425,25 @@ def _csr_block_gram(data, indices, indptr, centre, unit, weights, first, n, gram
 
 @_compiled()
 def csr_pass(
-    data, indices, indptr, y, case_weights, centre, unit, coef, intercept, code, alpha, c,
-    gram_too, start, stop,
+    data, indices, indptr, y, origin, case_weights, centre, unit, coef, intercept, code, alpha, c,
+    extra, start, stop,
 ):  # fmt: skip
     """Return what ``dense_pass`` does; the indices of a row must be sorted and distinct."""
     p = coef.shape[0]
-    size = p + 1 if gram_too else 0
-    gradient, gram = np.zeros(p + 1), np.zeros((size, size))
+    size = p + 1 if extra == GRAM else 0
+    sums, gradient, gram = np.zeros(4), np.zeros(p + 1), np.zeros((size, size))
     residuals, influence, weights = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
-    total = 0.0
     for first in range(start, stop, BLOCK):
         n = min(BLOCK, stop - first)
         csr_residuals(
-            data, indices, indptr, y, centre, coef, intercept, first, first + n, residuals
+            data, indices, indptr, y, origin, centre, coef, intercept, first, first + n, residuals
         )
-        total += _block_loss(code, alpha, c, residuals, case_weights, first, n, influence, weights)
+        _block_loss(
+            code, alpha, c, extra == SHAPE, residuals, case_weights, first, n,
+            influence, weights, sums,
+        )  # fmt: skip
         _csr_block_gradient(data, indices, indptr, centre, influence, first, n, gradient)
-        if gram_too:
+        if extra == GRAM:
             _csr_block_gram(data, indices, indptr, centre, unit, weights, first, n, gram)
-    return total, gradient, gram
+    gradient[p] = -sums[1]
+    return sums[np.array([0, 2, 3])], gradient, gram

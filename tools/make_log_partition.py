@@ -17,7 +17,7 @@ import sys
 import mpmath as mp
 import numpy as np
 
-DEGREE = 27
+DEGREE = 23
 TOLERANCE = 2e-15
 DIGITS = 40
 
@@ -101,6 +101,7 @@ def pieces(low, high):
 
 
 def main(path):
+    """Write the table."""
     mp.mp.dps = DIGITS
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
