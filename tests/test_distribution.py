@@ -1,0 +1,126 @@
+"""The general robust distribution against named ones, quadrature and itself."""
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from problems import read_reference
+from scipy import integrate, stats
+
+from sklearn_robust.distribution import general_robust, log_partition
+
+NAMED = {
+    0.0: stats.cauchy(scale=np.sqrt(2.0)),
+    1.0: stats.genhyperbolic(1.0, 1.0, 0.0),
+    2.0: stats.norm(),
+}
+SHAPES = [0.0, 1e-8, 1e-3, 0.1, 0.5, 1.0, 1.5, 1.9, 1.999, 2.0 - 1e-9, 2.0, 2.0 + 1e-9, 2.5, 8.0]
+X = np.concatenate([-np.logspace(-4, 2, 40)[::-1], [0.0], np.logspace(-4, 2, 40)])
+
+
+@pytest.mark.parametrize("alpha", NAMED)
+@pytest.mark.parametrize("method", ["pdf", "cdf", "sf"])
+def test_named_members(alpha, method):
+    expected = getattr(NAMED[alpha], method)(X)
+    np.testing.assert_allclose(getattr(general_robust, method)(X, alpha), expected, atol=1e-10)
+    large = expected > 1e-280
+    np.testing.assert_allclose(
+        getattr(general_robust, method)(X, alpha)[large], expected[large], rtol=1e-10
+    )
+
+
+@pytest.mark.parametrize("alpha", NAMED)
+def test_quantiles_of_named_members(alpha):
+    q = np.array([1e-12, 0.01, 0.3, 0.5, 0.8, 0.999])
+    np.testing.assert_allclose(
+        general_robust.ppf(q, alpha), NAMED[alpha].ppf(q), rtol=1e-8, atol=1e-10
+    )
+
+
+@pytest.mark.parametrize("alpha", SHAPES)
+def test_quantiles_invert_probabilities(alpha):
+    q = np.concatenate([np.logspace(-300, -1, 60), np.linspace(0.11, 0.49, 9)])
+    x = general_robust.isf(q, alpha)
+    x = x[x < 1e290]
+    np.testing.assert_allclose(general_robust.isf(general_robust.sf(x, alpha), alpha), x, rtol=1e-9)
+    np.testing.assert_allclose(
+        general_robust.ppf(general_robust.cdf(-x, alpha), alpha), -x, rtol=1e-9
+    )
+    np.testing.assert_allclose(general_robust.sf(general_robust.isf(q, alpha), alpha), q, rtol=1e-9)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.5, 1.5, 1.999, 3.0])
+@pytest.mark.parametrize("x", [0.0, 0.3, 2.0])
+def test_tails_are_integrals_of_the_density(alpha, x):
+    tail = integrate.quad(
+        lambda t: np.exp(t) * general_robust.pdf(x + np.exp(t), alpha),
+        -40.0, 200.0, points=[-5.0, 0.0, 5.0, 20.0], limit=500, epsabs=1e-14,
+    )[0]  # fmt: skip
+    assert general_robust.sf(x, alpha) == pytest.approx(tail, rel=1e-9)
+
+
+@given(alpha=st.floats(0.0, 20.0), x=st.floats(-1e10, 1e10), scale=st.floats(1e-3, 1e3))
+def test_symmetry_and_units(alpha, x, scale):
+    left, right = general_robust.cdf(-x, alpha), general_robust.sf(x, alpha)
+    assert left == right
+    assert left + general_robust.cdf(x, alpha) == pytest.approx(1.0, abs=1e-14)
+    scaled = general_robust.cdf(scale * x, alpha, scale=scale)
+    assert scaled == pytest.approx(general_robust.cdf(x, alpha), rel=1e-6, abs=1e-300)
+
+
+@pytest.mark.parametrize("row", read_reference("logz_reference.csv"), ids=lambda r: r["alpha"])
+def test_moments(row):
+    alpha, variance = float.fromhex(row["alpha_float64_hex"]), float(row["var_x"])
+    mean, computed = general_robust.stats(alpha, moments="mv")
+    assert mean == (np.inf if alpha == 0.0 else 0.0)
+    assert computed == pytest.approx(variance, rel=1e-10)
+
+
+def test_moments_of_named_members():
+    assert general_robust.stats(2.0, moments="mvsk") == (0.0, 1.0, 0.0, 0.0)
+    expected = NAMED[1.0].stats(moments="vk")
+    np.testing.assert_allclose(general_robust.stats(1.0, moments="vk"), expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0, 2.0, 3.0])
+def test_samples_follow_the_distribution(alpha):
+    sample = general_robust.rvs(alpha, size=20_000, random_state=np.random.default_rng(1))
+    assert stats.kstest(sample, general_robust(alpha).cdf).pvalue > 0.01
+
+
+def test_samples_broadcast_and_repeat():
+    one = general_robust.rvs([0.0, 1.0], loc=2.0, size=(3, 2), random_state=0)
+    assert one.shape == (3, 2)
+    np.testing.assert_array_equal(
+        one, general_robust.rvs([0.0, 1.0], loc=2.0, size=(3, 2), random_state=0)
+    )
+    assert np.isscalar(general_robust.rvs(1.0, random_state=0))
+
+
+def test_fit_recovers_what_was_drawn():
+    sample = general_robust.rvs(0.7, loc=3.0, scale=2.0, size=4000, random_state=1)
+    alpha, loc, scale = general_robust.fit(sample)
+    assert alpha == pytest.approx(0.7, abs=0.1)
+    assert loc == pytest.approx(3.0, abs=0.2)
+    assert scale == pytest.approx(2.0, rel=0.1)
+    assert general_robust.fit(sample, f0=0.7, floc=3.0)[:2] == (0.7, 3.0)
+
+
+def test_frozen_and_pickled():
+    frozen = pickle.loads(pickle.dumps(general_robust(0.5, loc=1.0, scale=2.0)))
+    assert frozen.median() == pytest.approx(1.0)
+    assert frozen.sf(4.0) == general_robust.sf(1.5, 0.5)
+
+
+def test_shapes_outside_are_not_distributions():
+    assert np.isnan(general_robust.pdf(0.0, -0.1))
+    assert np.isnan(general_robust.cdf(0.0, np.inf))
+
+
+def test_log_partition_on_arrays():
+    np.testing.assert_allclose(log_partition([[0.0, 2.0]]), [[1.491303476129, 0.918938533205]])
+    assert log_partition(np.empty(0)).shape == (0,)
+    with pytest.raises(ValueError, match=r"alpha must be in \[0, inf\]"):
+        log_partition([0.5, -1.0])
