@@ -67,14 +67,15 @@ def resolve(loss: str = "general", alpha: float = -math.inf) -> Loss:
     return NAMED[loss]
 
 
-def _on_array(kernel, r, alpha, scale, loss):
+def _on_array(quantity, r, alpha, scale, loss):
     family = resolve(loss, alpha)
     scale = float(scale)
     if not 0.0 < scale < math.inf:
         raise ValueError(f"scale must be a positive finite number, got {scale!r}.")
     residuals = np.asarray(r, dtype=np.float64)
-    flat = kernel(family.code, family.alpha, np.ascontiguousarray(residuals).ravel(), scale)
-    return flat.reshape(residuals.shape)[()]
+    flat = np.ascontiguousarray(residuals).ravel()
+    values = kernels.rho_psi_weights(family.code, family.alpha, flat, scale)[quantity]
+    return values.reshape(residuals.shape)[()]
 
 
 def rho(r, alpha=-math.inf, scale=1.0, *, loss="general"):
@@ -122,7 +123,7 @@ def rho(r, alpha=-math.inf, scale=1.0, *, loss="general"):
     >>> rho([0.0, 1.0, 100.0], alpha=-2.0).round(4)
     array([0.    , 0.4   , 1.9992])
     """
-    return _on_array(kernels.rho_values, r, alpha, scale, loss)
+    return _on_array(0, r, alpha, scale, loss)
 
 
 def psi(r, alpha=-math.inf, scale=1.0, *, loss="general"):
@@ -153,7 +154,7 @@ def psi(r, alpha=-math.inf, scale=1.0, *, loss="general"):
     >>> psi([-1.0, 0.0, 100.0], alpha=-2.0).round(4)
     array([-0.64,  0.  ,  0.  ])
     """
-    return _on_array(kernels.psi_values, r, alpha, scale, loss)
+    return _on_array(1, r, alpha, scale, loss)
 
 
 def weight(r, alpha=-math.inf, scale=1.0, *, loss="general"):
@@ -185,7 +186,7 @@ def weight(r, alpha=-math.inf, scale=1.0, *, loss="general"):
     >>> weight([0.0, 1.0, 100.0], alpha=-2.0).round(4)
     array([1.  , 0.64, 0.  ])
     """
-    return _on_array(kernels.weight_values, r, alpha, scale, loss)
+    return _on_array(2, r, alpha, scale, loss)
 
 
 # ---- tuning constants ----------------------------------------------------------------
@@ -285,7 +286,7 @@ def _root(excess):
 def _efficiency(family, c):
     # E psi' = E Z·psi for the normal (Stein), so that only weights are needed.
     x, density = _half_normal(c)
-    influence = x * kernels.weight_values(family.code, family.alpha, x, c)
+    influence = x * kernels.rho_psi_weights(family.code, family.alpha, x, c)[2]
     return float(np.dot(density, x * influence) ** 2 / np.dot(density, influence**2))
 
 
@@ -311,7 +312,7 @@ def _constant_of_breakdown(family, breakdown):
 
     def excess(c):
         x, density = _half_normal(c)
-        mean = np.dot(density, kernels.rho_values(family.code, family.alpha, x, c))
+        mean = np.dot(density, kernels.rho_psi_weights(family.code, family.alpha, x, c)[0])
         return breakdown * supremum - float(mean)
 
     if excess(_CONSTANTS[0]) >= 0.0:

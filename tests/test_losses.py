@@ -158,6 +158,22 @@ def test_refusals(function, keywords, pattern):
         function(1.0, **keywords)
 
 
+@pytest.mark.parametrize(
+    ("r", "alpha", "scale", "expected"),  # psi = r·w/c², from mpmath with 40 digits
+    [
+        (1e72, -3.0, 1.0, 5.5901699437494742e-287),
+        (1e171, 0.0, 1e-144, 2e-171),
+        (-8.15e162, 10.0, 3.55e126, None),
+    ],
+)
+def test_psi_where_its_factors_do_not_fit(r, alpha, scale, expected):
+    if expected is None:
+        log_u = math.log(-r) - math.log(scale)
+        log_psi = log_u + 4.0 * (2.0 * log_u - math.log(8.0)) - math.log(scale)
+        expected = -math.exp(log_psi)
+    assert psi(r, alpha, scale) == pytest.approx(expected, rel=1e-12)
+
+
 # ---- tuning constants ----------------------------------------------------------------
 
 

@@ -6,11 +6,11 @@ import warnings
 from abc import abstractmethod
 from dataclasses import dataclass
 from itertools import count
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -20,9 +20,14 @@ from .validation import (
     check_initial,
     check_integer,
     check_number,
+    check_seed,
     check_weights,
 )
 
+GIVEN_SCALES = 1e-150, 1e150
+"""Scales that may be given: their squares, and residuals relative to them, fit a double."""
+_NO_WEIGHT = 1e-12
+"""A fit in which no row has a larger weight has believed none."""
 _DATA = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
@@ -42,6 +47,17 @@ class TargetFit:
     n_iter: int
     converged: bool
     exact: bool
+    nll: float | None = None
+    sizes: np.ndarray | None = None
+
+
+class Initial(NamedTuple):
+    """Given first values of one target, in the user's units; None where they are not given."""
+
+    coef: np.ndarray
+    intercept: float
+    scale: float | None = None
+    alpha: float | None = None
 
 
 class RobustLinearModel(RegressorMixin, BaseEstimator):
@@ -63,17 +79,19 @@ class RobustLinearModel(RegressorMixin, BaseEstimator):
         y = np.asarray(y, dtype=np.float64)
         targets = np.ascontiguousarray(y.reshape(len(y), -1).T)
         sample_weight = check_weights(sample_weight, len(y))
-        initial = self._initial(len(targets))
+        given = self._given(len(targets))
+        initial = self._previous(len(targets)) or given
 
         # The compiled code is loaded with the first fit, not with the package.
-        from ..rows import make_rows
+        from ..rows import make_rows, serial_algebra
 
         rows = make_rows(X, targets[0], sample_weight, fit_intercept=self.fit_intercept)
-        fits = [
-            self._fit_target(rows.with_target(target), first)
-            for target, first in zip(targets, initial, strict=True)
-        ]
-        self._store(fits, one_target=y.ndim == 1)
+        with serial_algebra(X.shape[1]):
+            fits = [
+                self._fit_target(rows.with_target(target), first)
+                for target, first in zip(targets, initial, strict=True)
+            ]
+        self._store(fits, one_target=y.ndim == 1, n_cases=rows.total_weight)
         self._warn(fits)
         return self
 
@@ -110,10 +128,10 @@ class RobustLinearModel(RegressorMixin, BaseEstimator):
         check_flag("fit_intercept", self.fit_intercept)
         check_flag("warm_start", self.warm_start)
         check_integer("verbose", self.verbose, 0, flag_too=True)
-        check_random_state(self.random_state)
+        check_seed("random_state", self.random_state)
 
-    def _initial(self, n_targets):
-        """Return the given coefficients of every target, or None where a start finds them."""
+    def _previous(self, n_targets):
+        """Return what a warm start begins at for every target, or None for a cold start."""
         if self.warm_start and hasattr(self, "coef_"):
             previous = np.atleast_2d(self.coef_)
             if previous.shape != (n_targets, self.n_features_in_):
@@ -122,13 +140,18 @@ class RobustLinearModel(RegressorMixin, BaseEstimator):
                     f"previous fit had {previous.shape[1]} features and {len(previous)} targets, "
                     f"this one has {self.n_features_in_} and {n_targets}."
                 )
-            return list(zip(previous, np.atleast_1d(self.intercept_), strict=True))
+            others = (self.intercept_, self.scale_, self.alpha_)
+            return list(map(Initial, previous, *map(np.atleast_1d, others)))
+        return None
+
+    def _given(self, n_targets):
+        """Return the given coefficients of every target, None where a start finds them."""
         if isinstance(self.init, str):
             return [None] * n_targets
         given = check_initial(self.init, n_targets, self.n_features_in_, self.fit_intercept)
         if not self.fit_intercept:
-            return [(coef, 0.0) for coef in given]
-        return [(row[:-1], row[-1]) for row in given]
+            return [Initial(coef, 0.0) for coef in given]
+        return [Initial(row[:-1], row[-1]) for row in given]
 
     def _reporter(self):
         """Return what a solver calls with the objective at the beginning of each iteration."""
@@ -141,7 +164,7 @@ class RobustLinearModel(RegressorMixin, BaseEstimator):
 
         return report
 
-    def _store(self, fits, one_target):
+    def _store(self, fits, one_target, n_cases):
         def stored(name):
             values = [getattr(fit, name) for fit in fits]
             return values[0] if one_target else np.array(values)
@@ -156,6 +179,10 @@ class RobustLinearModel(RegressorMixin, BaseEstimator):
             self.sigma_ = stored("sigma")
         elif hasattr(self, "sigma_"):
             del self.sigma_
+        if fits[0].nll is not None:
+            self.nll_ = stored("nll")
+            self.residual_sizes_ = stored("sizes")
+            self.n_cases_ = n_cases
 
     def _warn(self, fits):
         """Issue at most one warning, about whatever went wrong in any target."""
@@ -164,6 +191,11 @@ class RobustLinearModel(RegressorMixin, BaseEstimator):
             messages.append(
                 f"No convergence to tol={self.tol:g} in max_iter={self.max_iter} iterations; "
                 "allow more, or a larger tol."
+            )
+        if any(fit.weights.max() < _NO_WEIGHT for fit in fits):
+            messages.append(
+                "No row has any weight: the scale is far below all residuals at the start of "
+                "the search, which could not move; allow a larger scale."
             )
         if any(fit.exact for fit in fits):
             messages.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from numbers import Real
 
-from .base import RobustLinearModel, TargetFit
+from .base import GIVEN_SCALES, RobustLinearModel, TargetFit
 from .validation import check_choice, check_number
 
 _AUTO = {"init": "ols", "scale": "mad"}
@@ -36,7 +36,7 @@ class RobustRegressor(RobustLinearModel):
         "general" for the loss of shape ``alpha``; or a named loss, which ignores ``alpha``:
         "huber", "tukey" (bisquare) or "balanced_l1" with threshold c, and "l2",
         "charbonnier", "cauchy", "geman_mcclure", "welsch" for members of the family.
-    scale : "auto", "mad" or float > 0, default="auto"
+    scale : "auto", "mad" or float in [1e-150, 1e150], default="auto"
         The scale c, in the unit of y. "mad" takes c = k·sigma, where sigma is the median
         absolute residual divided by 0.6745, iterated with the coefficients to a joint fixed
         point, and k follows from ``efficiency``. "auto" is "mad". The names "s" and
@@ -52,7 +52,7 @@ class RobustRegressor(RobustLinearModel):
     solver : {"auto", "irls", "lbfgs"}, default="auto"
         "irls" solves weighted normal equations by Cholesky, "lbfgs" is SciPy's L-BFGS-B
         preconditioned by the curvature of least squares. Both minimise the same objective;
-        "auto" takes "irls" where the data are small or narrow.
+        "auto" takes "irls" where the data are small.
     init : "auto", "ols" or array-like of shape (n_features + 1,), default="auto"
         Where the search begins. "ols": (penalised) least squares. An array holds the
         coefficients in the user's units, then the intercept (none with
@@ -202,10 +202,10 @@ class RobustRegressor(RobustLinearModel):
             names = ["auto", *STARTS, *_PLANNED["init"]]
             check_choice("init", self.init, names, " or an array")
         if isinstance(self.scale, Real):
-            check_number("scale", self.scale, 0.0, math.inf, "()")
+            check_number("scale", self.scale, *GIVEN_SCALES)
         else:
             names = ["auto", *SCALES, *_PLANNED["scale"]]
-            check_choice("scale", self.scale, names, " or a number in (0, inf)")
+            check_choice("scale", self.scale, names, " or a number in [1e-150, 1e+150]")
         for name, planned in _PLANNED.items():
             value = getattr(self, name)
             if isinstance(value, str) and value in planned:
@@ -222,7 +222,9 @@ class RobustRegressor(RobustLinearModel):
             init = _AUTO["init"] if self.init == "auto" else self.init
             start = solvers.STARTS[init](objective, max_iter=self.max_iter)
         else:
-            start = solvers.from_params(objective, rows.columns.from_original(*initial))
+            start = solvers.from_params(
+                objective, rows.from_original(initial.coef, initial.intercept)
+            )
         minimise = solvers.choose(self.solver, rows)
         options = {"tol": self.tol, "max_iter": self.max_iter, "report": self._reporter()}
         if isinstance(self.scale, Real):
@@ -235,7 +237,7 @@ class RobustRegressor(RobustLinearModel):
                 minimise, objective, start, residual_scale, **options
             )
         params = solvers.minimum_norm(result.params, rows.columns.unit, start.root.null)
-        coef, intercept = rows.columns.to_original(params)
+        coef, intercept = rows.to_original(params)
         return TargetFit(
             coef=coef,
             intercept=intercept,

@@ -8,7 +8,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_array
+from sklearn.utils import check_random_state
 
 
 def check_number(name: str, value: Any, low: float, high: float, ends: str = "[]") -> None:
@@ -17,12 +17,30 @@ def check_number(name: str, value: Any, low: float, high: float, ends: str = "[]
     ``ends`` says which ends belong to the range, as in "[)".
     """
     if isinstance(value, Real) and not isinstance(value, bool | np.bool_):
-        number = float(value)
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf if repr(value)[0] != "-" else -math.inf
         above = number >= low if ends[0] == "[" else number > low
         below = number <= high if ends[1] == "]" else number < high
         if above and below:
             return
     accepted = f"a number in {ends[0]}{low:g}, {high:g}{ends[1]}"
+    raise ValueError(f"{name} must be {accepted}, got {value!r}.")
+
+
+def check_pair(name: str, value: Any, low: float, high: float, ends: str) -> None:
+    """Raise unless ``value`` is two real numbers in a range, the first not above the second."""
+    try:
+        first, second = value
+        check_number(name, first, low, high, ends)
+        check_number(name, second, low, high, ends)
+        ordered = first <= second
+    except (TypeError, ValueError):
+        ordered = False
+    if ordered:
+        return
+    accepted = f"two numbers in {ends[0]}{low:g}, {high:g}{ends[1]}, the first not above the second"
     raise ValueError(f"{name} must be {accepted}, got {value!r}.")
 
 
@@ -47,24 +65,41 @@ def check_choice(name: str, value: Any, choices: Iterable[str], otherwise: str =
         raise ValueError(f"{name} must be one of {names}{otherwise}, got {value!r}.")
 
 
+def check_seed(name: str, value: Any) -> None:
+    """Raise unless ``value`` can seed random numbers."""
+    try:
+        check_random_state(value)
+    except (TypeError, ValueError) as error:
+        accepted = "None, an integer in [0, 2**32 - 1] or a numpy RandomState"
+        raise ValueError(f"{name} must be {accepted}, got {value!r}.") from error
+
+
+def _numbers(name: str, value: Any, accepted: str) -> np.ndarray:
+    """Return a finite float64 array, or raise in the name of the parameter."""
+    try:
+        array = np.asarray(value)
+        if np.iscomplexobj(array):
+            raise ValueError("complex numbers")
+        array = array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{name} must be {accepted}, got {value!r}.") from error
+    if not np.all(np.isfinite(array)):
+        raise ValueError(f"{name} must be {accepted}, without NaN or infinity, got {value!r}.")
+    return array
+
+
 def check_weights(sample_weight, n_samples: int) -> np.ndarray | None:
     """Return case weights as float64 of shape (n_samples,), or None where none are given."""
     if sample_weight is None:
         return None
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_samples, float(sample_weight))
-    weights = check_array(
-        sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight"
-    )
+    accepted = f"numbers in [0, inf) of shape ({n_samples},), one for each row of X"
+    weights = _numbers("sample_weight", sample_weight, accepted)
     if weights.shape != (n_samples,):
-        raise ValueError(
-            f"sample_weight must have shape ({n_samples},), one weight for each row of X, "
-            f"got shape {weights.shape}."
-        )
+        raise ValueError(f"sample_weight must be {accepted}, got shape {weights.shape}.")
     if np.any(weights < 0.0):
-        raise ValueError(
-            f"sample_weight must hold numbers in [0, inf), got {float(weights.min())!r}."
-        )
+        raise ValueError(f"sample_weight must be {accepted}, got {float(weights.min())!r}.")
     if not np.any(weights > 0.0):
         raise ValueError("sample_weight must hold at least one positive number, got all zeros.")
     with np.errstate(over="ignore"):
@@ -77,11 +112,11 @@ def check_weights(sample_weight, n_samples: int) -> np.ndarray | None:
 def check_initial(init, n_targets: int, n_features: int, fit_intercept: bool) -> np.ndarray:
     """Return given first coefficients as float64 of shape (n_targets, n_features + intercept)."""
     size = n_features + fit_intercept
-    values = check_array(init, dtype=np.float64, ensure_2d=False, input_name="init")
+    what = "n_features + 1, the intercept last" if fit_intercept else "n_features"
+    accepted = (
+        f"the name of a start or an array of shape ({size},) ({what}) or ({n_targets}, {size})"
+    )
+    values = _numbers("init", init, accepted)
     if values.shape not in ((size,), (n_targets, size)):
-        what = "n_features + 1, the intercept last" if fit_intercept else "n_features"
-        raise ValueError(
-            f"init must have shape ({size},) ({what}) or ({n_targets}, {size}), "
-            f"got shape {values.shape}."
-        )
+        raise ValueError(f"init must be {accepted}, got shape {values.shape}.")
     return np.broadcast_to(values, (n_targets, size))

@@ -7,8 +7,9 @@ from scipy.sparse import issparse
 from .base import Rows, Standardisation
 from .dense import DenseRows
 from .sparse import SparseRows
+from .threads import serial_algebra
 
-__all__ = ["Rows", "Standardisation", "make_rows"]
+__all__ = ["Rows", "Standardisation", "make_rows", "serial_algebra"]
 
 _KINDS = ((issparse, SparseRows),)
 """Which rows hold an X for which the test is true; dense rows hold the rest."""

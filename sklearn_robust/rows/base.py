@@ -14,12 +14,14 @@ import numpy as np
 
 from .. import kernels
 from ..losses import Loss
-from ..scale import mad, scale_floor
+from ..scale import mad, scale_floor, size_quantiles
 from .threads import available_threads
 
 _CHUNK = 1 << 18
 """Entries of X worth a task of its own: about 0.1 ms of work, the price of a thread."""
 _MOST_CHUNKS = 64
+_LEAST = 1e-153
+"""Sizes of columns below this, and above its inverse, cannot be squared."""
 
 
 def read_only(array):
@@ -35,7 +37,7 @@ class Standardisation:
 
     It keeps data far from zero, or in units far apart, as well-conditioned as they can be.
     Parameters of the standardised columns are the coefficients times ``unit``, in the unit of
-    y, followed by the intercept at ``centre`` where there is one.
+    y, followed, where there is one, by the intercept at ``centre`` less the mean of y.
 
     Attributes
     ----------
@@ -56,18 +58,6 @@ class Standardisation:
         if self.fit_intercept:
             return params[:-1] / self.unit, float(params[-1])
         return params / self.unit, 0.0
-
-    def to_original(self, params):
-        """Return the coefficients and the intercept in the user's units."""
-        coef, intercept = self.split(params)
-        return coef, intercept - float(np.dot(self.centre, coef))
-
-    def from_original(self, coef, intercept):
-        """Return the parameters of coefficients and an intercept in the user's units."""
-        params = np.asarray(coef, dtype=np.float64) * self.unit
-        if not self.fit_intercept:
-            return params
-        return np.append(params, intercept + float(np.dot(self.centre, coef)))
 
 
 class Rows(ABC):
@@ -92,15 +82,70 @@ class Rows(ABC):
         self._cases = read_only(np.empty(0) if sample_weight is None else sample_weight)
         self.total_weight = float(self.n_rows if sample_weight is None else sample_weight.sum())
         self._hold(X)
-        self._n_threads = available_threads() if self._n_ranges() > 1 else 1
+        edges = np.linspace(0, self.n_rows, self._n_ranges() + 1).astype(int).tolist()
+        self._ranges = list(pairwise(edges))
+        self._n_threads = available_threads() if len(self._ranges) > 1 else 1
         self._pool: ThreadPoolExecutor | None = None
         self.columns = self._standardisation(fit_intercept)
+        self._origin = self._centre_of_target()
 
     def with_target(self, y):
         """Return the same rows with another y; X is shared, not read again."""
         other = copy(self)
         other.y = read_only(y)
+        other._origin = other._centre_of_target()
         return other
+
+    def _centre_of_target(self):
+        """Return what is taken off y before anything else, so that y far from zero is none."""
+        if not self.columns.fit_intercept:
+            return 0.0
+        return float(np.average(self.y, weights=self.sample_weight))
+
+    def to_original(self, params):
+        """Return the coefficients and the intercept in the user's units."""
+        coef, intercept = self.columns.split(params)
+        intercept += self._origin
+        return coef, intercept - float(np.dot(self.columns.centre, coef))
+
+    def from_original(self, coef, intercept):
+        """Return the parameters of coefficients and an intercept in the user's units."""
+        params = np.asarray(coef, dtype=np.float64) * self.columns.unit
+        if not self.columns.fit_intercept:
+            return params
+        at_centre = intercept + float(np.dot(self.columns.centre, coef))
+        return np.append(params, at_centre - self._origin)
+
+    def present(self) -> np.ndarray:
+        """Return the numbers of the rows whose weight is not zero."""
+        if self.sample_weight is None:
+            return np.arange(self.n_rows)
+        return np.flatnonzero(self.sample_weight > 0.0)
+
+    def sample(self, size, random_state) -> Rows:
+        """Return rows drawn without replacement, columns standardised as here.
+
+        Rows of weight zero are not drawn; where there are no more than ``size`` others, these
+        rows themselves are returned.
+        """
+        present = self.present()
+        if len(present) <= size:
+            return self
+        drawn = np.sort(random_state.choice(present, size, replace=False))
+        weights = None if self.sample_weight is None else self.sample_weight[drawn]
+        other = type(self)(
+            self._rows_of(drawn), self.y[drawn], weights, fit_intercept=self.columns.fit_intercept
+        )
+        other.columns, other._origin = self.columns, self._origin
+        return other
+
+    def interpolate(self, drawn):
+        """Return the parameters whose plane goes through a few rows, or None if none does."""
+        block = np.ones((len(drawn), self.columns.n_parameters))
+        block[:, : self.n_features] = self._dense_rows(drawn)
+        if np.linalg.matrix_rank(block) < self.columns.n_parameters:
+            return None
+        return np.linalg.solve(block, self.y[drawn] - self._origin)
 
     # -- what a subclass provides: one range of rows --
 
@@ -121,33 +166,39 @@ class Rows(ABC):
         """Return the case-weighted sums of x - centre and its square, each (n_features,)."""
 
     @abstractmethod
-    def _pass_range(self, coef, intercept, loss, scale, gram_too, start, stop):
-        """Return the sums of rho, of c times its gradient, and of the Gram matrix."""
+    def _pass_range(self, coef, intercept, loss, scale, extra, start, stop):
+        """Return the sums over the range, as the kernels do."""
 
     @abstractmethod
     def _residuals_range(self, coef, intercept, start, stop, out) -> None:
         """Write the residuals of the range to their places in ``out``."""
 
     @abstractmethod
-    def _dense_range(self, start, stop) -> np.ndarray:
-        """Return the standardised columns of a few rows, (stop - start, n_features)."""
+    def _rows_of(self, which):
+        """Return rows of X, as they are held, by their numbers."""
+
+    @abstractmethod
+    def _dense_rows(self, which) -> np.ndarray:
+        """Return the standardised columns of a few rows, given by a slice or their numbers."""
 
     # -- visiting the ranges --
+
+    def _cases_of(self, start, stop) -> np.ndarray:
+        """Return the case weights of a range."""
+        return np.ones(stop - start) if self.sample_weight is None else self._cases[start:stop]
 
     def _n_ranges(self) -> int:
         return int(np.clip(self._n_stored() // _CHUNK, 1, min(_MOST_CHUNKS, self.n_rows)))
 
     def _in_order(self, task: Callable) -> Iterator:
         """Yield ``task(start, stop)`` of every range, in order, a few of them at once."""
-        edges = np.linspace(0, self.n_rows, self._n_ranges() + 1).astype(int)
-        ranges = list(pairwise(edges))
         if self._n_threads == 1:
-            yield from (task(start, stop) for start, stop in ranges)
+            yield from (task(start, stop) for start, stop in self._ranges)
             return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._n_threads)
         pending: deque[Future] = deque()
-        for start, stop in ranges:
+        for start, stop in self._ranges:
             pending.append(self._pool.submit(task, start, stop))
             if len(pending) > self._n_threads:
                 yield pending.popleft().result()
@@ -155,9 +206,11 @@ class Rows(ABC):
             yield pending.popleft().result()
 
     def _sum(self, task: Callable) -> list:
-        ranges = self._in_order(task)
-        totals = list(next(ranges))
-        for parts in ranges:
+        if len(self._ranges) == 1:
+            return list(task(*self._ranges[0]))
+        results = self._in_order(task)
+        totals = list(next(results))
+        for parts in results:
             totals = [total + part for total, part in zip(totals, parts, strict=True)]
         return totals
 
@@ -171,10 +224,24 @@ class Rows(ABC):
             )
             mean = first / self.total_weight if fit_intercept else np.zeros(self.n_features)
             centre = centre + np.where(self._centrable(), mean, 0.0)
-        variance = np.maximum(second / self.total_weight - mean**2, 0.0)
-        unit = np.sqrt(variance)
+        with np.errstate(over="ignore", invalid="ignore"):
+            unit = np.sqrt(np.maximum(second / self.total_weight - mean**2, 0.0))
         constant = unit <= 4.0 * np.finfo(np.float64).eps * np.abs(centre)
+        self._check_range(np.where(constant, np.abs(centre), unit))
         return Standardisation(centre, np.where(constant, 1.0, unit), fit_intercept)
+
+    def _check_range(self, sizes):
+        """Raise where squares of a column or of y would not fit a double."""
+        largest = float(np.max(np.abs(self.y), initial=0.0))
+        for name, size in [("y", largest), *(("X", float(size)) for size in sizes)]:
+            if 0.0 < size < _LEAST and name == "X":
+                raise ValueError(
+                    f"X must hold columns of size 0 or above {_LEAST:g}, got {size:g}."
+                )
+            if not size <= 1.0 / _LEAST:
+                raise ValueError(
+                    f"{name} must hold numbers below {1 / _LEAST:g}, got about {size:g}."
+                )
 
     # -- passes --
 
@@ -194,7 +261,8 @@ class Rows(ABC):
         value : float
         gradient : ndarray of shape (n_parameters,)
         """
-        return self._pass(params, loss, scale, gram_too=False)[:2]
+        sums, gradient, _ = self._pass(params, loss, scale, kernels.NOTHING)
+        return float(sums[0]), gradient
 
     def curvature(self, params, loss: Loss, scale: float):
         """Return what :meth:`loss_gradient` does and the mean weighted Gram matrix.
@@ -206,21 +274,32 @@ class Rows(ABC):
         gram : ndarray of shape (n_parameters, n_parameters)
             Of the standardised columns under the robust weights.
         """
-        return self._pass(params, loss, scale, gram_too=True)
+        sums, gradient, gram = self._pass(params, loss, scale, kernels.GRAM)
+        size = self.columns.n_parameters
+        lower = np.tril(gram[:size, :size])
+        return float(sums[0]), gradient, lower + np.tril(lower, -1).T
 
-    def _pass(self, params, loss, scale, gram_too):
+    def shape_gradient(self, params, loss: Loss, scale: float):
+        """Return what :meth:`loss_gradient` does, and the slopes in scale and shape.
+
+        Returns
+        -------
+        value : float
+        gradient : ndarray of shape (n_parameters,)
+        scale_slope, shape_slope : float
+            The derivatives of the mean of rho in log c and in alpha.
+        """
+        sums, gradient, _ = self._pass(params, loss, scale, kernels.SHAPE)
+        return float(sums[0]), gradient, -float(sums[1]), float(sums[2])
+
+    def _pass(self, params, loss, scale, extra):
         coef, intercept = self.columns.split(params)
-        total, gradient, gram = self._sum(
-            lambda start, stop: self._pass_range(
-                coef, intercept, loss, scale, gram_too, start, stop
-            )
+        sums, gradient, gram = self._sum(
+            lambda start, stop: self._pass_range(coef, intercept, loss, scale, extra, start, stop)
         )
         gradient[:-1] /= self.columns.unit
-        size = self.columns.n_parameters
-        gram = np.tril(gram[:size, :size])
-        gram = gram + np.tril(gram, -1).T
-        weight = self.total_weight
-        return total / weight, gradient[:size] / weight, gram / weight
+        gradient = gradient[: self.columns.n_parameters]
+        return [total / self.total_weight for total in (sums, gradient, gram)]
 
     def residuals(self, params) -> np.ndarray:
         """Return y minus the fitted values, shape (n_rows,)."""
@@ -232,10 +311,6 @@ class Rows(ABC):
             pass
         return out
 
-    def mean_target(self) -> float:
-        """Return the case-weighted mean of y."""
-        return float(np.average(self.y, weights=self.sample_weight))
-
     def scale_floor(self) -> float:
         """Return the least residual scale that rounding in y allows to tell from zero."""
         return scale_floor(self.y, self.sample_weight)
@@ -244,10 +319,14 @@ class Rows(ABC):
         """Return the case-weighted MAD of the residuals."""
         return mad(self.residuals(params), self.sample_weight)
 
+    def size_quantiles(self, params) -> np.ndarray:
+        """Return quantiles of the sizes of the residuals, shape (1001,)."""
+        return size_quantiles(self.residuals(params), self.sample_weight)
+
     def weights(self, params, loss: Loss, scale: float) -> np.ndarray:
         """Return the robust weight of every row, 1 at a residual of zero; shape (n_rows,)."""
         residuals = self.residuals(params)
-        weights = kernels.weight_values(loss.code, loss.alpha, residuals, scale)
+        weights = kernels.rho_psi_weights(loss.code, loss.alpha, residuals, scale)[2]
         return weights / loss.weight_at_zero
 
     def triangular(self, params, loss: Loss, scale: float) -> np.ndarray:
@@ -270,7 +349,7 @@ class Rows(ABC):
         for start in range(0, self.n_rows, step):
             stop = min(start + step, self.n_rows)
             block = np.ones((stop - start, size))
-            block[:, : self.n_features] = self._dense_range(start, stop)
+            block[:, : self.n_features] = self._dense_rows(slice(start, stop))
             block *= roots[start:stop, None]
             upper = np.asarray(np.linalg.qr(np.vstack([upper, block]), mode="r"))
         return upper

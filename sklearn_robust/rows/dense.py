@@ -30,23 +30,29 @@ class DenseRows(Rows):
         return chunk, False, self.y[start:stop], self._cases[start:stop], 0, stop - start
 
     def _moments_range(self, centre, start, stop):
-        X, by_column, _, cases, first, last = self._window(start, stop)
-        return kernels.dense_moments(X, by_column, cases, centre, first, last)
+        cases = self._cases_of(start, stop)
+        x = self._X[start:stop][cases > 0.0] - centre
+        weighted = cases[cases > 0.0, None] * x
+        return weighted.sum(axis=0), np.einsum("ij,ij->j", weighted, x)
 
-    def _pass_range(self, coef, intercept, loss, scale, gram_too, start, stop):
+    def _pass_range(self, coef, intercept, loss, scale, extra, start, stop):
         X, by_column, y, cases, first, last = self._window(start, stop)
         centre, unit = self.columns.centre, self.columns.unit
         return kernels.dense_pass(
-            X, by_column, y, cases, centre, unit, coef, intercept,
-            loss.code, loss.alpha, scale, gram_too, first, last,
+            X, by_column, y, self._origin, cases, centre, unit, coef, intercept,
+            loss.code, loss.alpha, scale, extra, first, last,
         )  # fmt: skip
 
     def _residuals_range(self, coef, intercept, start, stop, out):
         X, by_column, y, _, first, last = self._window(start, stop)
         kernels.dense_residuals(
-            X, by_column, y, self.columns.centre, coef, intercept, first, last, out[start:stop]
-        )
+            X, by_column, y, self._origin, self.columns.centre, coef, intercept, first, last,
+            out[start:stop],
+        )  # fmt: skip
 
-    def _dense_range(self, start, stop):
-        block = self._X[start:stop].astype(np.float64)
+    def _rows_of(self, which):
+        return self._X[which]
+
+    def _dense_rows(self, which):
+        block = self._X[which].astype(np.float64)
         return (block - self.columns.centre) / self.columns.unit

@@ -26,24 +26,45 @@ class SparseRows(Rows):
         return self._X.nnz
 
     def _centrable(self):
-        return np.bincount(self._X.indices, minlength=self.n_features) == self.n_rows
+        present = self._X if self.sample_weight is None else self._X[self.present()]
+        return np.bincount(present.indices, minlength=self.n_features) == present.shape[0]
 
     def _moments_range(self, centre, start, stop):
-        return kernels.csr_moments(*self._entries, self._cases, centre, start, stop)
+        begin, end = self._X.indptr[start], self._X.indptr[stop]
+        columns = self._X.indices[begin:end]
+        x = self._X.data[begin:end] - centre[columns]
+        counts = np.diff(self._X.indptr[start : stop + 1])
+        cases = np.repeat(self._cases_of(start, stop), counts)
+        x = np.where(cases > 0.0, x, 0.0)
+        weighted = cases * x
+        return [
+            np.bincount(columns, weights=moment, minlength=self.n_features)
+            for moment in (weighted, weighted * x)
+        ]
 
-    def _pass_range(self, coef, intercept, loss, scale, gram_too, start, stop):
+    def _pass_range(self, coef, intercept, loss, scale, extra, start, stop):
         centre, unit = self.columns.centre, self.columns.unit
         return kernels.csr_pass(
-            *self._entries, self.y, self._cases, centre, unit, coef, intercept,
-            loss.code, loss.alpha, scale, gram_too, start, stop,
+            *self._entries, self.y, self._origin, self._cases, centre, unit, coef, intercept,
+            loss.code, loss.alpha, scale, extra, start, stop,
         )  # fmt: skip
 
     def _residuals_range(self, coef, intercept, start, stop, out):
         centre = self.columns.centre
         kernels.csr_residuals(
-            *self._entries, self.y, centre, coef, intercept, start, stop, out[start:stop]
-        )
+            *self._entries, self.y, self._origin, centre, coef, intercept, start, stop,
+            out[start:stop],
+        )  # fmt: skip
+        if self.sample_weight is None:
+            return
+        # A row of weight zero may lack entries of a column that is centred all the same.
+        absent = start + np.flatnonzero(self.sample_weight[start:stop] == 0.0)
+        at_zero = intercept - float(np.dot(centre, coef))
+        out[absent] = self.y[absent] - self._origin - at_zero - self._X[absent] @ coef
 
-    def _dense_range(self, start, stop):
-        block = self._X[start:stop].astype(np.float64).toarray()
+    def _rows_of(self, which):
+        return self._X[which]
+
+    def _dense_rows(self, which):
+        block = self._X[which].astype(np.float64).toarray()
         return (block - self.columns.centre) / self.columns.unit

@@ -1,11 +1,15 @@
-"""How many threads a pass may use."""
+"""How many threads a pass, and the linear algebra between passes, may use."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import lru_cache
 
 import joblib
 from threadpoolctl import ThreadpoolController
+
+_SMALL = 64
+"""Matrices of this order are not worth a thread to BLAS, nor to us to tell it so."""
 
 
 @lru_cache(maxsize=1)
@@ -22,3 +26,13 @@ def available_threads() -> int:
     """
     pools = [pool["num_threads"] for pool in _controller().info()]
     return max(1, min([joblib.effective_n_jobs(-1), *pools]))
+
+
+def serial_algebra(order: int):
+    """Return a context in which BLAS works on matrices of this order by one thread.
+
+    Its results then have the same bits whatever number of threads it was given.
+    """
+    if order <= _SMALL:
+        return nullcontext()
+    return _controller().limit(limits=1, user_api="blas")

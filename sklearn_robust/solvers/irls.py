@@ -42,10 +42,11 @@ def irls(objective: Objective, start: Start, *, tol, max_iter, report) -> Solver
     converged = False
     while not converged and len(history) < max_iter:
         value, gradient, root = objective.curvature(params)
-        history.append(value * objective.scale**2)
+        history.append(objective.reported(value))
         report(history[-1])
         step = -root.solve(gradient)
-        size = objective.relative_size(objective.scale * step, params)
+        decrease = float(np.dot(gradient, step))
+        size = objective.relative_size(objective.scale * step, params, decrease, root)
         if last is not None and np.any(last):
             share = (1.0 - np.dot(step, last) / np.dot(last, last)) / length
             share = min(max(share, _LEAST_CURVATURE), 1.0)

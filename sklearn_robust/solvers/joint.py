@@ -114,15 +114,14 @@ def minimise_with_scale(
     history: tuple[float, ...] = ()
     wanted = max(tol, _SHARPER)
     while True:
-        # A coefficient may be large beside c; the scale feels its error relative to c.
-        accuracy = wanted * objective.share_of_scale(start.params)
         result = minimise(
-            objective, start, tol=accuracy, max_iter=max_iter - len(history), report=report
+            objective, start, tol=wanted, max_iter=max_iter - len(history), report=report
         )
         history += result.history
         change = math.log(residual_scale(result.params) / objective.scale)
         step = fixed_point.step(math.log(objective.scale), change)
-        converged = result.converged and wanted <= tol and abs(step) <= tol
+        allowed = max(tol, objective.rounding(result.params, start.root))
+        converged = result.converged and wanted <= allowed and abs(step) <= allowed
         if converged or len(history) >= max_iter:
             return replace(result, n_iter=len(history), converged=converged, history=history)
         start = replace(start, params=result.params)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from scipy.optimize import LbfgsInvHessProduct, minimize
@@ -11,6 +11,8 @@ from .objective import Objective
 from .result import SolverResult, Start
 
 _MEMORY = 10
+_AFAR = 1e4
+"""A gradient this many times ``tol`` owes more than ``tol``, whatever the curvature."""
 _PATIENCE = 5
 """Quasi-Newton steps that may fail to owe less before the search gives up."""
 _UNSEEN = 0.1
@@ -35,19 +37,10 @@ def lbfgs(objective: Objective, start: Start, *, tol, max_iter, report) -> Solve
     -------
     SolverResult
     """
-    search = _Search(objective, start, tol, report)
-    if not search.converged and max_iter > 1:
-        minimize(
-            search.value_gradient,
-            search.at.x,
-            jac=True,
-            method="L-BFGS-B",
-            callback=search.advance,
-            options={"maxcor": _MEMORY, "maxiter": max_iter - 1, "ftol": 0.0, "gtol": 0.0},
-        )
-    search.polish(max_iter)
+    problem = _FixedScale(objective, start)
+    search = Search(problem, tol=tol, max_iter=max_iter, report=report)
     return SolverResult(
-        search.params(search.at.x + search.owed),
+        problem.params(search.at.x + search.owed),
         objective.scale,
         search.history[-1],
         len(search.history),
@@ -56,91 +49,170 @@ def lbfgs(objective: Objective, start: Start, *, tol, max_iter, report) -> Solve
     )
 
 
+class Problem(Protocol):
+    """What a search needs to know of a problem, in the coordinates x that suit a search."""
+
+    x: np.ndarray
+    """Where the search begins."""
+    bounds: np.ndarray
+    """Least and largest value of every coordinate, shape (n, 2); not finite where free."""
+
+    def value_gradient(self, x):
+        """Return value and gradient at x."""
+
+    def size(self, x, step, decrease, *, rounding) -> float:
+        """Return the relative size of a step, which is held against ``tol``.
+
+        ``rounding`` says whether a step lost in rounding counts as none.
+        """
+
+    def reported(self, value) -> float:
+        """Return a value in the user's units."""
+
+
+class _FixedScale:
+    """The objective at a fixed scale, as a function of x: parameters are origin + c·root·x."""
+
+    def __init__(self, objective, start):
+        self._objective = objective
+        self._origin = start.params
+        self._root = start.root
+        self.x = np.zeros(start.root.root.shape[1])
+        self.bounds = np.tile([-np.inf, np.inf], (len(self.x), 1))
+
+    def params(self, x):
+        return self._origin + self._objective.scale * (self._root.root @ x)
+
+    def value_gradient(self, x):
+        value, gradient = self._objective.value_gradient(self.params(x))
+        return value, self._root.root.T @ gradient
+
+    def size(self, x, step, decrease, *, rounding):
+        change = self._objective.scale * (self._root.root @ step)
+        root = self._root if rounding else None
+        return self._objective.relative_size(change, self.params(x), decrease, root)
+
+    def reported(self, value):
+        return self._objective.reported(value)
+
+
 class _Point(NamedTuple):
     x: np.ndarray
     value: float
     gradient: np.ndarray
 
 
-class _Search:
-    """One search: the change of coordinates, the memory of its steps, and its progress.
+class Search:
+    """One search: its run on construction, the memory of its steps, and where it ended.
 
-    Parameters are ``origin + c·length·root·x``. A line search begins with a step of length 1,
-    and ``length`` makes that the step of least squares.
+    SciPy's line search begins with a step of length 1, so it is given x in units of the first
+    gradient's length, at most 1: that makes its first step the one of unit curvature, unless
+    that is long.
+
+    Attributes
+    ----------
+    at : x, value and gradient at the last point
+    owed : ndarray, the step still owed there
+    converged : bool, whether it is within ``tol``
+    history : list of float, the values of all iterations in the user's units
     """
 
-    def __init__(self, objective, start, tol, report):
-        self._objective = objective
-        self._origin = start.params
-        self._root = start.root.root
+    def __init__(self, problem: Problem, *, tol, max_iter, report):
+        self._problem = problem
         self._tol = tol
         self._report = report
-        self.at: _Point
         self.owed: np.ndarray
         self._size: float
         self._steps: list[np.ndarray] = []
         self._changes: list[np.ndarray] = []
         self.history: list[float] = []
-        value, gradient = objective.value_gradient(start.params)
-        gradient = self._root.T @ gradient
-        self._length = float(np.linalg.norm(gradient)) or 1.0
-        self._read = _Point(
-            np.zeros(len(gradient)), value / self._length**2, gradient / self._length
+        self._low, self._high = problem.bounds.T
+        self.at = self._evaluate(problem.x)
+        self._arrive(self.at)
+        if not self.converged and max_iter > 1:
+            self._line_searches(max_iter)
+        self._polish(max_iter)
+
+    def _line_searches(self, max_iter):
+        length = min(float(np.linalg.norm(self._projected(self.at))), 1.0) or 1.0
+        last: tuple = None, None, self.at  # SciPy asks again for a value it has
+
+        def value_gradient(scaled):
+            nonlocal last
+            if last[0] is None or not np.array_equal(scaled, last[0]):
+                point = self._evaluate(scaled * length)
+                last = scaled.copy(), (point.value / length**2, point.gradient / length), point
+            return last[1]
+
+        def advance(intermediate_result):
+            value_gradient(intermediate_result.x)
+            self._arrive(last[2])
+            if self.converged:
+                raise StopIteration
+
+        minimize(
+            value_gradient,
+            self.at.x / length,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=self._problem.bounds / length,
+            callback=advance,
+            options={"maxcor": _MEMORY, "maxiter": max_iter - 1, "ftol": 0.0, "gtol": 0.0},
         )
-        self._arrive()
 
-    def params(self, x):
-        return self._origin + (self._objective.scale * self._length) * (self._root @ x)
-
-    def value_gradient(self, x):
-        """Return value and gradient in x; the last ones are kept, for the search asks twice."""
-        if not np.array_equal(x, self._read.x):
-            value, gradient = self._objective.value_gradient(self.params(x))
-            gradient = self._root.T @ gradient / self._length
-            self._read = _Point(x.copy(), value / self._length**2, gradient)
-        return self._read.value, self._read.gradient
-
-    def advance(self, intermediate_result):
-        """Take note of a step of the line search; stop it when little is owed."""
-        self._step_to(intermediate_result.x)
-        if self.converged:
-            raise StopIteration
-
-    def polish(self, max_iter):
+    def _polish(self, max_iter):
         """Take the steps owed until little is owed, or no less after several of them."""
         best, tries = (self.at, self.owed, self._size), 0
         while not self.converged and len(self.history) < max_iter and tries < _PATIENCE:
-            self._step_to(self.at.x + self.owed)
+            self._arrive(self._evaluate(self.at.x + self.owed))
             tries += 1
             if self._size < best[-1]:
                 best, tries = (self.at, self.owed, self._size), 0
         self.at, self.owed, self._size = best
 
-    def _step_to(self, x):
-        self.value_gradient(x)
-        step, change = self._read.x - self.at.x, self._read.gradient - self.at.gradient
+    def _evaluate(self, x):
+        x = np.minimum(np.maximum(x, self._low), self._high)
+        return _Point(x, *self._problem.value_gradient(x))
+
+    def _arrive(self, point):
+        """Settle at a point, remember how the gradient changed, see what is still owed."""
+        step, change = point.x - self.at.x, point.gradient - self.at.gradient
         if np.dot(step, change) > 0.0:
             self._steps = [*self._steps, step][-_MEMORY:]
             self._changes = [*self._changes, change][-_MEMORY:]
-        self._arrive()
-
-    def _arrive(self):
-        """Settle at the point last read and see what is still owed there."""
-        self.at = self._read
-        self.history.append(self.at.value * (self._length * self._objective.scale) ** 2)
+        self.at = point
+        self.history.append(self._problem.reported(point.value))
         self._report(self.history[-1])
-        self.owed = -self._inverse_curvature(self.at.gradient)
-        params = self.params(self.at.x)
-        step = self.params(self.at.x + self.owed) - params
-        self._size = self._objective.relative_size(step, params)
-        self.converged = self._size <= self._tol * (1.0 if self._steps else _UNSEEN)
+        gradient = self._projected(point)
+        step = np.where(gradient != 0.0, -self._inverse_curvature(gradient), 0.0)
+        step = np.minimum(np.maximum(point.x + step, self._low), self._high) - point.x
+        decrease, seen = float(np.dot(gradient, step)), bool(self._steps)
+        self.owed = step
+        self._size = self._problem.size(point.x, step, decrease, rounding=seen)
+        self.converged = bool(self._size <= self._tol * (1.0 if seen else _UNSEEN))
+
+    def _projected(self, point):
+        """Return the gradient without what pushes against a bound."""
+        below = (point.x <= self._low) & (point.gradient > 0.0)
+        above = (point.x >= self._high) & (point.gradient < 0.0)
+        return np.where(below | above, 0.0, point.gradient)
 
     def _inverse_curvature(self, gradient):
-        if not self._steps:
+        if not self._steps or np.dot(gradient, gradient) > (_AFAR * self._tol) ** 2:
+            return gradient
+        # Coordinates held at a bound are left out: their gradient says nothing of the others.
+        free = gradient != 0.0
+        pairs = [
+            (step * free, change * free)
+            for step, change in zip(self._steps, self._changes, strict=True)
+            if np.dot(step * free, change) > 0.0
+        ]
+        if not pairs:
             return gradient
         # SciPy's product presumes unit curvature where no step has been; the last step's
         # curvature is the better guess, and comes in by a change of units.
-        step, change = self._steps[-1], self._changes[-1]
+        steps, changes = map(np.array, zip(*pairs, strict=True))
+        step, change = steps[-1], changes[-1]
         unit = np.sqrt(np.dot(step, change) / np.dot(change, change))
-        memory = LbfgsInvHessProduct(np.array(self._steps) / unit, np.array(self._changes) * unit)
+        memory = LbfgsInvHessProduct(steps / unit, changes * unit)
         return unit * memory.matvec(unit * gradient)

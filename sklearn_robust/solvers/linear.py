@@ -31,6 +31,11 @@ class InverseRoot:
         """Return the root that leaves standardised parameters as they are."""
         return cls(sparse.eye_array(size, format="csr"), np.empty((size, 0)))
 
+    @property
+    def norm(self) -> float:
+        """The Frobenius norm, which bounds how much rounding of a gradient is magnified."""
+        return float(np.sqrt((self.root * self.root).sum()))
+
     def solve(self, gradient):
         """Return the step of least norm whose curvature product is ``gradient``."""
         return self.root @ (self.root.T @ gradient)

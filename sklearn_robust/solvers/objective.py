@@ -8,7 +8,11 @@ import numpy as np
 
 from ..losses import Loss, resolve
 from ..rows import Rows
-from .linear import inverse_root
+from .linear import InverseRoot, inverse_root
+
+_ROUNDING = 16.0 * np.finfo(np.float64).eps
+_HARDEST = 1e200
+"""Bound on the penalty of a standardised coefficient: it is zero to rounding long before."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Objective:
     def value_gradient(self, params):
         """Return F/c² and c times its gradient, from one reading of the rows."""
         value, gradient = self.rows.loss_gradient(params, self.loss, self.scale)
-        return self._with_penalty(params, value, gradient)
+        return self.with_penalty(params, value, gradient)
 
     def curvature(self, params):
         """Return what :meth:`value_gradient` does and the inverse root of a curvature.
@@ -63,34 +67,48 @@ class Objective:
             return np.vstack([upper, np.diag(np.sqrt(ridge))]) if np.any(ridge) else upper
 
         root = inverse_root(gram + np.diag(ridge), triangular)
-        return *self._with_penalty(params, value, gradient), root
+        return *self.with_penalty(params, value, gradient), root
 
-    def relative_size(self, step, params) -> float:
-        """Return a step's largest entry, relative to c plus the size of the coefficient.
+    def relative_size(self, step, params, decrease, root: InverseRoot | None) -> float:
+        """Return the size of a step, in coefficients and in fitted values.
 
-        Standardised columns have unit root mean square, so that this is the largest
-        ``|step_j|·rms(x_j) / (c + |beta_j|·rms(x_j))``. The intercept depends on where zero
-        is: its step counts relative to c alone. A step that is lost in the rounding of the
-        parameters counts as none.
+        The first is the largest ``|step_j|·rms(x_j) / (c + |beta_j|·rms(x_j))``, for standardised
+        columns have unit root mean square; the step of the intercept, which depends on where
+        zero is, counts relative to c alone. The second is the root mean square change of the
+        fitted values relative to c: the root of ``decrease``, the product of step and
+        gradient, without its sign. The larger is returned, or 0 for a step whose fitted values
+        change by less than their rounding through ``root``; without one all steps count.
         """
         sizes = np.abs(params)
-        rounding = 16.0 * np.finfo(np.float64).eps * sizes.max(initial=0.0)
         sizes[len(self.rows.columns.unit) :] = 0.0
-        step = np.where(np.abs(step) > rounding, np.abs(step), 0.0)
-        return float(np.max(step / (self.scale + sizes), initial=0.0))
+        change = float(np.sqrt(abs(decrease)))
+        if root is not None and change <= self.rounding(params, root):
+            return 0.0
+        return max(change, float(np.max(np.abs(step) / (self.scale + sizes), initial=0.0)))
 
-    def share_of_scale(self, params) -> float:
-        """Return c relative to c plus the size of the largest coefficient."""
-        largest = np.max(np.abs(params[: len(self.rows.columns.unit)]), initial=0.0)
-        return float(self.scale / (self.scale + largest))
+    def rounding(self, params, root: InverseRoot) -> float:
+        """Return how far rounding moves fitted values, relative to c.
+
+        They are sums of terms of the size of the coefficients, and steps towards them are
+        products with ``root``, which magnifies the rounding of a gradient.
+        """
+        largest = float(np.max(np.abs(params[: len(self.rows.columns.unit)]), initial=0.0))
+        return _ROUNDING * (largest / self.scale + root.norm)
+
+    def reported(self, value) -> float:
+        """Return F of F/c²; infinite where it does not fit a double."""
+        with np.errstate(over="ignore"):
+            return float(np.float64(value) * self.scale * self.scale)
 
     def _ridge(self):
         ridge = np.zeros(self.rows.columns.n_parameters)
         unit = self.rows.columns.unit
-        ridge[: len(unit)] = self.l2_regularization / unit**2
+        with np.errstate(over="ignore"):
+            ridge[: len(unit)] = np.minimum(self.l2_regularization / unit / unit, _HARDEST)
         return ridge
 
-    def _with_penalty(self, params, value, gradient):
+    def with_penalty(self, params, value, gradient):
+        """Add the penalty to value and gradient of the mean loss, all in units of c."""
         if self.l2_regularization == 0.0:
             return value, gradient
         push = self._ridge() * (params / self.scale)

@@ -23,8 +23,6 @@ def ols(objective: Objective, *, max_iter) -> Start:
     squares = objective.least_squares()
     rows = objective.rows
     params = np.zeros(rows.columns.n_parameters)
-    if rows.columns.fit_intercept:
-        params[-1] = rows.mean_target()
     root = _root(objective, params)
     if len(params) > WIDEST:
         start = Start(params, root)
