@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .estimators.adaptive import AdaptiveRobustRegressor
 from .estimators.robust import RobustRegressor
 
 __version__ = "0.1.0"
 
-__all__ = ["RobustRegressor"]
+__all__ = ["AdaptiveRobustRegressor", "RobustRegressor"]

@@ -19,10 +19,12 @@ ALLOWED = {
     "kernels": set(),
     "scale": set(),
     "losses": {"kernels"},
+    "partition": {"kernels"},
+    "distribution": {"kernels", "partition"},
     "datasets": set(),
     "rows": {"kernels", "losses", "scale", "rows"},
-    "solvers": {"losses", "rows", "solvers"},
-    "estimators": {"losses", "rows", "solvers", "estimators"},
+    "solvers": {"kernels", "losses", "partition", "rows", "solvers"},
+    "estimators": {"distribution", "losses", "rows", "solvers", "estimators"},
     "__init__": {"estimators"},
 }
 """What each layer may import of the package."""
@@ -89,6 +91,15 @@ def test_quickstart_names_the_bad_years(tmp_path, capsys):
     assert picture.stat().st_size > 10_000
 
 
+def test_adaptive_line_is_drawn_and_animated(tmp_path, capsys):
+    example = runpy.run_path(str(ROOT / "examples" / "plot_adaptive_line.py"))
+    picture, animation = tmp_path / "line.png", tmp_path / "line.gif"
+    example["main"](str(picture), str(animation))
+    assert re.search(r"adaptive +0\.7152 +0\.1486", capsys.readouterr().out)
+    assert picture.stat().st_size > 10_000
+    assert animation.read_bytes().startswith(b"GIF")
+
+
 def test_readme_examples_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -102,6 +113,6 @@ def test_readme_examples_run(tmp_path, monkeypatch):
 
 
 def test_public_names():
-    assert sklearn_robust.__all__ == ["RobustRegressor"]
+    assert sklearn_robust.__all__ == ["AdaptiveRobustRegressor", "RobustRegressor"]
     for name in sklearn_robust.__all__:
         assert getattr(sklearn_robust, name).__doc__

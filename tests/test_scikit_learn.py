@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_robust import RobustRegressor
+from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor
 from sklearn_robust.datasets import load_computer_hardware
 
 CHECKED = [
@@ -34,7 +34,16 @@ CHECKED = [
 @pytest.mark.filterwarnings("ignore:More than half of the rows:UserWarning")
 @pytest.mark.filterwarnings("ignore:No convergence:sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks([*CHECKED, RobustRegressor(fit_intercept=False), RobustRegressor()])
+@parametrize_with_checks(
+    [
+        *CHECKED,
+        RobustRegressor(fit_intercept=False),
+        RobustRegressor(),
+        AdaptiveRobustRegressor(),
+        AdaptiveRobustRegressor(init="ols", solver="irls"),
+        AdaptiveRobustRegressor(alpha_bounds=(0.0, 0.0), fit_intercept=False),
+    ]
+)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 

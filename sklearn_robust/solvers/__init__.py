@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from . import likelihood as _likelihood
+from . import multistart as _multistart
 from .irls import irls
 from .joint import SCALES, minimise_with_scale
 from .lbfgs import lbfgs
+from .likelihood import Likelihood
 from .linear import minimum_norm
+from .multistart import at_params
 from .objective import Objective
 from .result import SolverResult, Start
 from .start import STARTS, from_params
 
 __all__ = [
+    "LIKELIHOOD_SOLVERS",
+    "LIKELIHOOD_STARTS",
     "SCALES",
     "SOLVERS",
     "STARTS",
+    "Likelihood",
     "Objective",
     "SolverResult",
     "Start",
+    "at_params",
     "choose",
     "from_params",
     "minimise_with_scale",
@@ -24,7 +32,9 @@ __all__ = [
 ]
 
 SOLVERS = {"irls": irls, "lbfgs": lbfgs}
-"""Every solver that has a name."""
+"""Every solver of a fixed shape that has a name."""
+LIKELIHOOD_SOLVERS = _likelihood.SOLVERS
+LIKELIHOOD_STARTS = _multistart.STARTS
 
 _SMALL = 50_000
 """Multiplications in a Gram matrix below which its normal equations are the faster way."""

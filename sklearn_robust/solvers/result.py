@@ -27,6 +27,21 @@ class Start:
 
 
 @dataclass(frozen=True)
+class AdaptiveStart(Start):
+    """Where a search of the likelihood begins.
+
+    Attributes
+    ----------
+    scale : float
+        The scale c, in the unit of y.
+    alpha : float
+    """
+
+    scale: float
+    alpha: float
+
+
+@dataclass(frozen=True)
 class SolverResult:
     """Where a search ended.
 
@@ -53,3 +68,15 @@ class SolverResult:
     n_iter: int
     converged: bool
     history: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class AdaptiveResult(SolverResult):
+    """Where a search for coefficients, scale and shape ended; ``objective`` is the likelihood's.
+
+    Attributes
+    ----------
+    alpha : float
+    """
+
+    alpha: float

@@ -1,0 +1,227 @@
+"""The negative log-likelihood in coefficients, scale and shape together."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..kernels import GENERAL
+from ..losses import Loss
+from ..partition import log_partition
+from ..rows import Rows
+from .irls import irls
+from .lbfgs import Search
+from .linear import InverseRoot
+from .objective import Objective
+from .result import AdaptiveResult, AdaptiveStart
+
+_BELOW_TWO = 2.0 - 1e-12
+"""Where the slopes in alpha, both logarithmically infinite at 2, are taken instead of at 2."""
+_LARGEST_LOG = 352.0
+"""Bound on log c: the square of a larger c would not fit a double."""
+_LARGEST_SHIFT = 0.25 / math.e
+"""The largest that eta - log c can be."""
+_SHARPER = 0.03
+"""The coefficients are found this much more sharply than scale and shape are known."""
+_SHAPE_UNIT = 2.0
+"""A change of alpha that matters about as much as a change of log c by 1."""
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    r"""Mean negative log-likelihood and penalty, of Barron (2019), eq. 18.
+
+    .. math:: \frac{\sum_i s_i\,[\rho(r_i/c; \alpha) + \log c + \log Z(\alpha)]}{\sum_i s_i}
+              + \frac{\lambda}{2 c^2} \lVert\beta\rVert^2
+
+    Attributes
+    ----------
+    rows : Rows
+    l2_regularization : float
+    alpha_bounds : tuple of float
+        Within [0, 2]; both ends may be reached.
+    scale_bounds : tuple of float
+        Positive, in the unit of y.
+    """
+
+    rows: Rows
+    l2_regularization: float
+    alpha_bounds: tuple[float, float]
+    scale_bounds: tuple[float, float]
+
+    def on(self, rows: Rows) -> Likelihood:
+        """Return the likelihood of other rows."""
+        return replace(self, rows=rows)
+
+    def objective(self, scale: float, alpha: float) -> Objective:
+        """Return the objective of the coefficients at a fixed scale and shape."""
+        loss = Loss(GENERAL, alpha, redescending=alpha < 1.0)
+        return Objective(self.rows, loss, scale, self.l2_regularization)
+
+    def value(self, params, scale: float, alpha: float) -> float:
+        """Return the value alone."""
+        fixed = self.objective(scale, alpha).value_gradient(params)[0]
+        return fixed + math.log(scale) + log_partition(alpha)[0]
+
+    def value_at(self, start: AdaptiveStart) -> float:
+        """Return the value at a start."""
+        return self.value(start.params, start.scale, start.alpha)
+
+    def unpenalised(self, params, scale: float, alpha: float) -> float:
+        """Return the mean negative log-likelihood without the penalty."""
+        return replace(self, l2_regularization=0.0).value(params, scale, alpha)
+
+    def value_gradients(self, params, scale: float, alpha: float):
+        """Return the value and its slopes, from one reading of the rows.
+
+        Returns
+        -------
+        value : float
+        gradient : ndarray of shape (n_parameters,)
+            c times the derivative in the parameters.
+        slopes : ndarray of shape (2,)
+            The derivatives in log c and in alpha.
+        """
+        objective = self.objective(scale, alpha)
+        rho, gradient, scale_slope, shape_slope = self.rows.shape_gradient(
+            params, objective.loss, scale
+        )
+        value, gradient = objective.with_penalty(params, rho, gradient)
+        partition = log_partition(alpha)[0]
+        partition_slope = log_partition(min(alpha, _BELOW_TWO))[1]
+        slopes = np.array([
+            scale_slope + 1.0 - 2.0 * (value - rho), shape_slope + partition_slope
+        ])  # fmt: skip
+        return value + math.log(scale) + partition, gradient, slopes
+
+
+class _Joint:
+    """The likelihood as a function of x: root coordinates, eta, and alpha in its unit.
+
+    At a fixed c the slope in alpha is logarithmically infinite at 2, unless c is the optimal
+    one. Where c is free, eta = log c + (b/4)·log(1/b), b = 2 - alpha, takes its place: at a
+    fixed eta the infinite parts cancel. Where c is bounded, eta is log c.
+    """
+
+    def __init__(self, likelihood, start):
+        self._likelihood = likelihood
+        self._origin = start.params
+        self._root = start.root
+        self._unit = start.scale
+        self._free = not math.isfinite(likelihood.scale_bounds[1])
+        eta_bounds = np.minimum(np.log(likelihood.scale_bounds), _LARGEST_LOG)
+        eta_bounds[0] += _LARGEST_SHIFT if self._free else 0.0
+        eta = max(math.log(start.scale) + self._shift(start.alpha)[0], eta_bounds[0])
+        none = np.zeros(start.root.root.shape[1])
+        self.x = np.concatenate([none, [eta, start.alpha / _SHAPE_UNIT]])
+        self.bounds = np.vstack([
+            np.tile([-np.inf, np.inf], (len(none), 1)),
+            eta_bounds,
+            np.array(likelihood.alpha_bounds) / _SHAPE_UNIT,
+        ])  # fmt: skip
+
+    def _shift(self, alpha):
+        """Return eta - log c and its derivative in alpha."""
+        if not self._free:
+            return 0.0, 0.0
+        b = max(2.0 - alpha, 2.0 - _BELOW_TWO)
+        return -0.25 * b * math.log(b), 0.25 * (1.0 + math.log(b))
+
+    def split(self, x):
+        """Return parameters, scale and shape."""
+        params = self._origin + self._unit * (self._root.root @ x[:-2])
+        alpha = float(x[-1] * _SHAPE_UNIT)
+        return params, math.exp(x[-2] - self._shift(alpha)[0]), alpha
+
+    def value_gradient(self, x):
+        params, scale, alpha = self.split(x)
+        value, gradient, (scale_slope, shape_slope) = self._likelihood.value_gradients(
+            params, scale, alpha
+        )
+        shape_slope -= self._shift(alpha)[1] * scale_slope
+        free = self._root.root.T @ gradient * (self._unit / scale)
+        return value, np.concatenate([free, [scale_slope, shape_slope * _SHAPE_UNIT]])
+
+    def size(self, x, step, decrease, *, rounding):
+        params, scale, alpha = self.split(x)
+        objective = self._likelihood.objective(scale, alpha)
+        change = self._unit * (self._root.root @ step[:-2])
+        root = self._root if rounding else None
+        coefficients = objective.relative_size(change, params, decrease, root)
+        return max(coefficients, abs(step[-2]), abs(step[-1] * _SHAPE_UNIT))
+
+    def reported(self, value):
+        return value
+
+
+def joint(likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report) -> AdaptiveResult:
+    """Minimise the negative log-likelihood in all its arguments together, by L-BFGS-B.
+
+    Parameters
+    ----------
+    likelihood : Likelihood
+    start : AdaptiveStart
+        Within the bounds.
+    tol, max_iter, report
+        As in :func:`sklearn_robust.solvers.irls.irls`; ``tol`` also bounds what log c and
+        alpha still owe.
+
+    Returns
+    -------
+    AdaptiveResult
+    """
+    problem = _Joint(likelihood, start)
+    search = Search(problem, tol=tol, max_iter=max_iter, report=report)
+    params, scale, alpha = problem.split(search.at.x + search.owed)
+    return AdaptiveResult(
+        params=params,
+        scale=scale,
+        objective=search.at.value,
+        n_iter=len(search.history),
+        converged=search.converged,
+        history=tuple(search.history),
+        alpha=alpha,
+    )
+
+
+def alternating(
+    likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report
+) -> AdaptiveResult:
+    """Minimise it by turns: the coefficients by IRLS, then scale and shape.
+
+    Parameters and result are those of :func:`joint`. What is still owed is the last change of
+    log c and alpha, continued at the rate at which the changes shrink.
+    """
+    fixed = InverseRoot(np.empty((len(start.params), 0)), np.empty((len(start.params), 0)))
+    history: tuple[float, ...] = ()
+    previous, accuracy = math.inf, max(tol, _SHARPER)
+    while True:
+        objective = likelihood.objective(start.scale, start.alpha)
+        coefficients = irls(
+            objective, start, tol=accuracy, max_iter=max_iter - len(history), report=_quiet
+        )
+        shape = joint(
+            likelihood, replace(start, params=coefficients.params, root=fixed),
+            tol=_SHARPER * tol, max_iter=max_iter, report=_quiet,
+        )  # fmt: skip
+        history += (shape.objective,) * coefficients.n_iter
+        for value in history[-coefficients.n_iter :]:
+            report(value)
+        change = max(abs(math.log(shape.scale / start.scale)), abs(shape.alpha - start.alpha))
+        rate = min(change / previous, 0.99)
+        converged = coefficients.converged and accuracy <= tol
+        converged = converged and change * rate / (1.0 - rate) <= tol
+        start = replace(start, params=shape.params, scale=shape.scale, alpha=shape.alpha)
+        if converged or len(history) >= max_iter:
+            return replace(shape, n_iter=len(history), converged=converged, history=history)
+        previous, accuracy = change, max(tol, _SHARPER * min(change, 1.0))
+
+
+SOLVERS = {"auto": joint, "lbfgs": joint, "irls": alternating}
+"""Every solver of the likelihood that has a name."""
+
+
+def _quiet(value):
+    pass

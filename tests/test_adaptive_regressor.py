@@ -1,0 +1,328 @@
+"""AdaptiveRobustRegressor: the likelihood's optimum, from every start, at every bound."""
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from problems import SOLVERS, contaminated
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from statsmodels.miscmodels.tmodel import TLinearModel
+
+from sklearn_robust import AdaptiveRobustRegressor
+from sklearn_robust.datasets import load_starscyg
+from sklearn_robust.distribution import general_robust
+from sklearn_robust.rows import make_rows
+from sklearn_robust.solvers import LIKELIHOOD_SOLVERS, STARTS, Likelihood, at_params
+
+SHAPES = [0.0, 0.5, 1.0, 1.5, 2.0]
+
+
+def _drawn(alpha, n=10_000, seed=7, p=3):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, p))
+    noise = general_robust.rvs(alpha, scale=0.7, size=n, random_state=rng)
+    return X, X @ np.arange(1.0, p + 1.0) + 3.0 + noise
+
+
+def _likelihood(X, y, **more):
+    options = {"alpha_bounds": (0.0, 2.0), "scale_bounds": (1e-12, np.inf), **more}
+    rows = make_rows(X, y)
+    likelihood = Likelihood(rows, options.pop("l2", 0.0), **options)
+    return likelihood, STARTS["ols"](likelihood.objective(1.0, 2.0), max_iter=100)
+
+
+# ---- the optimum ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("alpha", SHAPES)
+@pytest.mark.parametrize("first", [0.1, 1.0, 1.9])
+def test_learns_what_was_drawn_from_every_start(alpha, first):
+    """Over samples of 10 000 the optimum's shape varies: by 0.046 (one sd) at alpha = 1."""
+    likelihood, start = _likelihood(*_drawn(alpha))
+    begin = at_params(likelihood, start, alpha=first)
+    result = LIKELIHOOD_SOLVERS["lbfgs"](
+        likelihood, begin, tol=1e-6, max_iter=200, report=lambda value: None
+    )
+    assert result.converged
+    assert result.alpha == pytest.approx(alpha, abs=0.05)
+    assert result.scale == pytest.approx(0.7, rel=0.03)
+    assert result.objective <= likelihood.value_at(begin)
+
+
+def test_every_target_learns_its_own():
+    X, _ = _drawn(1.0)
+    rng = np.random.default_rng(3)
+    noise = [general_robust.rvs(a, scale=s, size=len(X), random_state=rng)
+             for a, s in ((0.0, 1.0), (0.5, 10.0))]  # fmt: skip
+    Y = np.column_stack([X[:, 0], -X[:, 1]]) + np.column_stack(noise)
+    both = AdaptiveRobustRegressor(random_state=0).fit(X, Y)
+    np.testing.assert_allclose(both.alpha_, [0.0, 0.5], atol=0.05)
+    np.testing.assert_allclose(both.scale_, [1.0, 10.0], rtol=0.03)
+    assert both.coef_.shape == (2, 3)
+    assert both.nll_.shape == both.n_iter_.shape == (2,)
+    assert both.nll(X, Y).shape == Y.shape
+    assert both.predict_interval(X).shape == (len(X), 2, 2)
+    np.testing.assert_allclose(both.nll(X, Y).mean(axis=0), both.nll_)
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.2])
+@pytest.mark.parametrize("params", range(4))
+def test_gradient_matches_differences(l2, params):
+    likelihood, start = _likelihood(*contaminated(n=80), l2=l2)
+    rng = np.random.default_rng(params)
+    point = start.params + rng.normal(size=len(start.params))
+    log_scale, alpha = rng.normal(), rng.uniform(0.1, 1.9)
+    _, gradient, slopes = likelihood.value_gradients(point, np.exp(log_scale), alpha)
+    full = np.concatenate([gradient / np.exp(log_scale), slopes])
+    for j, step in enumerate(1e-6 * np.eye(len(full))):
+        values = [
+            likelihood.value(
+                point + sign * step[:-2], np.exp(log_scale + sign * step[-2]),
+                alpha + sign * step[-1],
+            )
+            for sign in (1.0, -1.0)
+        ]  # fmt: skip
+        assert full[j] == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-5, abs=1e-7)
+
+
+@pytest.mark.parametrize("alpha", SHAPES)
+@pytest.mark.parametrize("bounds", [(0.0, 2.0), (0.3, 1.2)])
+def test_gradient_is_zero_or_pushes_against_a_bound(alpha, bounds):
+    likelihood, start = _likelihood(*_drawn(alpha, n=500), alpha_bounds=bounds)
+    result = LIKELIHOOD_SOLVERS["lbfgs"](
+        likelihood, at_params(likelihood, start), tol=1e-8, max_iter=500, report=lambda value: None
+    )
+    _, gradient, slopes = likelihood.value_gradients(result.params, result.scale, result.alpha)
+    assert np.max(np.abs(gradient)) < 1e-6
+    assert abs(slopes[0]) < 1e-6
+    if result.alpha == bounds[0]:
+        assert slopes[1] > 0.0
+    elif result.alpha == bounds[1]:
+        assert slopes[1] < 1e-6
+    else:
+        assert abs(slopes[1]) < 1e-6
+
+
+@pytest.mark.parametrize("alpha", SHAPES)
+@pytest.mark.parametrize("seed", range(2))
+def test_solvers_agree(alpha, seed):
+    X, y = _drawn(alpha, n=400, seed=seed)
+    one, two = (
+        AdaptiveRobustRegressor(solver=solver, init="ols", tol=1e-8, max_iter=1000).fit(X, y)
+        for solver in SOLVERS
+    )
+    np.testing.assert_allclose(one.coef_, two.coef_, atol=1e-5)
+    assert one.nll_ == pytest.approx(two.nll_, rel=1e-9)
+    assert one.alpha_ == pytest.approx(two.alpha_, abs=1e-4)
+
+
+# ---- outside oracles and known answers -----------------------------------------------
+
+
+def _line_with_flipped_points():
+    """Return the paper's line: slope 0.7, intercept 0.15, one point in ten flipped."""
+    rng = np.random.RandomState(1)
+    x = rng.uniform(size=50)
+    y = 0.7 * x + 0.15 + 0.025 * rng.normal(size=50)
+    flipped = rng.uniform(size=50) > 0.9
+    return x[:, None], np.where(flipped, np.where(y > 0.5, 0.05, 0.85), y)
+
+
+@pytest.mark.parametrize("init", ["ols", "auto"])
+def test_line_of_the_paper(init):
+    X, y = _line_with_flipped_points()
+    model = AdaptiveRobustRegressor(alpha_bounds=(0.001, 1.999), init=init, random_state=0)
+    model.fit(X, y)
+    assert model.nll_ <= -1.5171  # 2000 steps of Adam reach -1.5147
+    assert model.coef_[0] == pytest.approx(0.7152, abs=5e-5)
+    assert model.intercept_ == pytest.approx(0.1486, abs=5e-5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_several_starts_find_the_main_sequence(seed):
+    X, y = load_starscyg(return_X_y=True)
+    alone = AdaptiveRobustRegressor(alpha_bounds=(0.0, 0.0), init="ols").fit(X, y)
+    several = AdaptiveRobustRegressor(alpha_bounds=(0.0, 0.0), random_state=seed).fit(X, y)
+    assert alone.nll_ == pytest.approx(1.078, abs=5e-4)
+    assert several.nll_ == pytest.approx(1.0535, abs=5e-5)
+
+
+class _CauchyModel(TLinearModel):
+    fix_df = 1.0
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_alpha_0_is_the_cauchy_model_of_statsmodels(seed):
+    X, y = _drawn(0.0, n=300, seed=seed)
+    model = AdaptiveRobustRegressor(alpha_bounds=(0.0, 0.0), tol=1e-9, random_state=0).fit(X, y)
+    begin = np.r_[model.intercept_, model.coef_, model.scale_ * np.sqrt(2.0)]
+    oracle = _CauchyModel(y, sm.add_constant(X))
+    assert model.nll_ == pytest.approx(oracle.nloglikeobs(begin).mean(), rel=1e-9)
+    fitted = oracle.fit(start_params=1.01 * begin, method="bfgs", gtol=1e-7, disp=0)
+    np.testing.assert_allclose(fitted.params, begin, rtol=1e-6, atol=1e-6)
+
+
+def test_alpha_2_is_least_squares():
+    X, y = contaminated()
+    model = AdaptiveRobustRegressor(alpha_bounds=(2.0, 2.0), tol=1e-9).fit(X, y)
+    oracle = sm.OLS(y, sm.add_constant(X)).fit()
+    np.testing.assert_allclose(model.coef_, oracle.params[1:], rtol=1e-9)
+    assert model.scale_ == pytest.approx(np.sqrt(np.mean(oracle.resid**2)), rel=1e-9)
+    assert model.nll_ == pytest.approx(-oracle.llf / len(y), rel=1e-12)
+
+
+# ---- data and options ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_weights_are_repetitions_and_sparse_is_dense(solver):
+    X, y = contaminated(3, sparse=True)
+    counts = np.random.default_rng(0).integers(0, 4, len(y))
+    options = {"solver": solver, "init": "ols", "tol": 1e-9, "max_iter": 1000,
+               "l2_regularization": 0.01}  # fmt: skip
+    weighted = AdaptiveRobustRegressor(**options).fit(X, y, sample_weight=counts)
+    repeated = AdaptiveRobustRegressor(**options).fit(np.repeat(X, counts, 0), np.repeat(y, counts))
+    csr = AdaptiveRobustRegressor(**options).fit(sparse.csr_array(X), y, sample_weight=counts)
+    for other in (repeated, csr):
+        np.testing.assert_allclose(other.coef_, weighted.coef_, atol=1e-6)
+        assert other.scale_ == pytest.approx(weighted.scale_, rel=1e-6)
+        assert other.alpha_ == pytest.approx(weighted.alpha_, abs=1e-6)
+        assert other.nll_ == pytest.approx(weighted.nll_, rel=1e-9)
+
+
+@pytest.mark.parametrize("unit", [1e-100, 1e-6, 1e6, 1e100])
+def test_equivariance(unit):
+    X, y = contaminated(4)
+    slope = np.linspace(-1.0, 1.0, X.shape[1])
+    model = AdaptiveRobustRegressor(init="ols", tol=1e-9).fit(X, y)
+    moved = AdaptiveRobustRegressor(init="ols", tol=1e-9).fit(X, unit * (y + X @ slope + 2.0))
+    np.testing.assert_allclose(moved.coef_ / unit, model.coef_ + slope, atol=1e-6)
+    assert moved.scale_ / unit == pytest.approx(model.scale_, rel=1e-6)
+    assert moved.alpha_ == pytest.approx(model.alpha_, abs=1e-5)
+    assert moved.nll_ - np.log(unit) == pytest.approx(model.nll_, abs=1e-9)
+
+
+def test_bounds_fix_scale_or_shape():
+    X, y = contaminated(5)
+    fixed = AdaptiveRobustRegressor(scale_bounds=(1.5, 1.5), random_state=0).fit(X, y)
+    assert fixed.scale_ == pytest.approx(1.5, rel=1e-14)
+    shape = AdaptiveRobustRegressor(alpha_bounds=(0.7, 0.7), random_state=0).fit(X, y)
+    assert shape.alpha_ == pytest.approx(0.7, rel=1e-14)
+    free = AdaptiveRobustRegressor(random_state=0).fit(X, y)
+    assert free.nll_ <= min(fixed.nll_, shape.nll_)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_warm_start_begins_at_the_last_answer(solver):
+    X, y = contaminated(6)
+    model = AdaptiveRobustRegressor(warm_start=True, solver=solver, init="ols").fit(X, y)
+    cold, nll = model.n_iter_, model.nll_
+    assert model.fit(X, y).n_iter_ < cold
+    assert model.nll_ == pytest.approx(nll, rel=1e-9)
+
+
+def test_nll_of_rows():
+    X, y = contaminated(7)
+    model = AdaptiveRobustRegressor(random_state=0).fit(X, y)
+    expected = -general_robust.logpdf(y - model.predict(X), model.alpha_, scale=model.scale_)
+    np.testing.assert_allclose(model.nll(X, y), expected, rtol=1e-9)
+    assert model.nll(X, y).mean() == pytest.approx(model.nll_, rel=1e-12)
+
+
+@pytest.mark.parametrize("noise", ["normal", "student", "cauchy", "outliers"])
+def test_intervals_cover_fresh_rows(noise):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(10_000, 3))
+    error = {
+        "normal": lambda: rng.normal(size=10_000),
+        "student": lambda: rng.standard_t(3, size=10_000),
+        "cauchy": lambda: rng.standard_cauchy(size=10_000),
+        "outliers": lambda: np.where(
+            rng.random(10_000) < 0.1, 10.0 * rng.normal(size=10_000), rng.normal(size=10_000)
+        ),
+    }[noise]()
+    y = X @ [1.0, 2.0, 3.0] + error
+    model = AdaptiveRobustRegressor(random_state=0).fit(X[:5000], y[:5000])
+    low, high = model.predict_interval(X[5000:], coverage=0.9).T
+    assert 0.88 <= np.mean((y[5000:] >= low) & (y[5000:] <= high)) <= 0.92
+
+
+def test_wide_intervals_are_those_of_the_distribution():
+    X, y = contaminated(n=60, share=0.0)
+    model = AdaptiveRobustRegressor(init="ols").fit(X, y)
+    low, high = model.predict_interval(X, coverage=0.99).T
+    reach = general_robust.ppf(0.995, model.alpha_, scale=model.scale_)
+    np.testing.assert_allclose(high - low, 2.0 * reach)
+    narrow = model.predict_interval(X, coverage=0.5)
+    assert np.mean((y >= narrow[:, 0]) & (y <= narrow[:, 1])) == pytest.approx(0.5, abs=0.03)
+
+
+def test_more_than_half_on_a_plane():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 3))
+    y = X @ [1.0, 2.0, 3.0] + 4.0
+    y[:40] += 10.0 + 5.0 * rng.normal(size=40)
+    with pytest.warns(UserWarning, match="fitted exactly") as caught:
+        model = AdaptiveRobustRegressor(random_state=0).fit(X, y)
+    assert len(caught) == 1
+    np.testing.assert_allclose(model.coef_, [1.0, 2.0, 3.0], atol=1e-9)
+    assert np.all(model.weights_[40:] > 0.99)
+    assert np.all(model.weights_[:40] < 1e-6)
+
+
+@pytest.mark.parametrize("y", [np.full(9, 5.0), np.zeros(9), np.arange(9.0)], ids=str)
+def test_exact_fits(y):
+    X = np.column_stack([np.arange(9.0), np.arange(9.0) ** 2])
+    with pytest.warns(UserWarning, match="fitted exactly"):
+        model = AdaptiveRobustRegressor(random_state=0).fit(X, y)
+    np.testing.assert_allclose(model.predict(X), y, atol=1e-9)
+    assert np.isfinite(model.nll_)
+    assert model.scale_ > 0.0
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "accepted"),
+    [
+        ("alpha_bounds", (0.0, 2.1), r"two numbers in \[0, 2\]"),
+        ("alpha_bounds", (-0.1, 1.0), r"two numbers in \[0, 2\]"),
+        ("alpha_bounds", (1.5, 1.0), "the first not above the second"),
+        ("alpha_bounds", 1.0, "two numbers"),
+        ("alpha_bounds", (1.0, 1.0, 1.0), "two numbers"),
+        ("alpha_bounds", ("a", "b"), "two numbers"),
+        ("scale_bounds", (0.0, 1.0), r"two numbers in \[1e-150, 1e\+150\]"),
+        ("scale_bounds", (1.0, np.inf), "two numbers"),
+        ("scale_bounds", "free", "two numbers"),
+        ("init", "random", "one of .*'ols'"),
+        ("solver", "adam", "one of .*'lbfgs'"),
+        ("tol", -1.0, r"a number in \[0, inf\)"),
+        ("max_iter", 0, "an integer of at least 1"),
+    ],
+)
+def test_wrong_parameters_are_refused(parameter, value, accepted):
+    X, y = contaminated()
+    with pytest.raises(ValueError, match=accepted) as raised:
+        AdaptiveRobustRegressor(**{parameter: value}).fit(X, y)
+    assert str(raised.value).startswith(parameter)
+    assert f"got {value!r}" in str(raised.value)
+
+
+@pytest.mark.parametrize("init", ["gnc", "s"])
+def test_reserved_names(init):
+    with pytest.raises(NotImplementedError, match="is not implemented yet"):
+        AdaptiveRobustRegressor(init=init).fit(*contaminated())
+
+
+@pytest.mark.parametrize("coverage", [0.0, 1.0, "much"])
+def test_wrong_coverage(coverage):
+    X, y = contaminated()
+    model = AdaptiveRobustRegressor(init="ols").fit(X, y)
+    with pytest.raises(ValueError, match=r"coverage must be a number in \(0, 1\)"):
+        model.predict_interval(X, coverage=coverage)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_too_few_iterations_warn_once(solver):
+    X, y = contaminated()
+    with pytest.warns(ConvergenceWarning, match="max_iter=2") as caught:
+        AdaptiveRobustRegressor(solver=solver, init="ols", max_iter=2).fit(X, y)
+    assert len(caught) == 1
