@@ -290,9 +290,12 @@ def test_target_far_from_zero(solver):
 
 @pytest.mark.parametrize(
     ("unit_of_X", "unit_of_y", "pattern"),
-    [(1e160, 1.0, "X must hold numbers below"), (1e-200, 1.0, "X must hold columns of size 0 or"),
-     (1.0, 1e160, "y must hold numbers below")],
-)  # fmt: skip
+    [
+        (1e160, 1.0, "X must hold columns .* size in"),
+        (1e-200, 1.0, "X must hold columns .* size in"),
+        (1.0, 1e160, "y must hold numbers below"),
+    ],
+)
 def test_units_whose_squares_do_not_fit(unit_of_X, unit_of_y, pattern):
     X, y = contaminated()
     with pytest.raises(ValueError, match=pattern):

@@ -77,7 +77,6 @@ class Rows(ABC):
 
     def __init__(self, X, y, sample_weight, *, fit_intercept):
         self.n_rows, self.n_features = X.shape
-        self.y = read_only(y)
         self.sample_weight = sample_weight
         self._cases = read_only(np.empty(0) if sample_weight is None else sample_weight)
         self.total_weight = float(self.n_rows if sample_weight is None else sample_weight.sum())
@@ -87,20 +86,24 @@ class Rows(ABC):
         self._n_threads = available_threads() if len(self._ranges) > 1 else 1
         self._pool: ThreadPoolExecutor | None = None
         self.columns = self._standardisation(fit_intercept)
-        self._origin = self._centre_of_target()
+        self._hold_target(y)
 
     def with_target(self, y):
         """Return the same rows with another y; X is shared, not read again."""
         other = copy(self)
-        other.y = read_only(y)
-        other._origin = other._centre_of_target()
+        other._hold_target(y)
         return other
 
-    def _centre_of_target(self):
-        """Return what is taken off y before anything else, so that y far from zero is none."""
-        if not self.columns.fit_intercept:
-            return 0.0
-        return float(np.average(self.y, weights=self.sample_weight))
+    def _hold_target(self, y):
+        """Keep y, and what is taken off it before anything else, lest it be far from zero."""
+        present = y if self.sample_weight is None else y[self.sample_weight > 0.0]
+        largest = float(max(-present.min(), present.max()))
+        if largest > 1.0 / _LEAST:
+            raise ValueError(f"y must hold numbers below {1 / _LEAST:g}, got about {largest:g}.")
+        self.y = read_only(y)
+        self._origin = 0.0
+        if self.columns.fit_intercept:
+            self._origin = float(np.average(y, weights=self.sample_weight))
 
     def to_original(self, params):
         """Return the coefficients and the intercept in the user's units."""
@@ -227,21 +230,14 @@ class Rows(ABC):
         with np.errstate(over="ignore", invalid="ignore"):
             unit = np.sqrt(np.maximum(second / self.total_weight - mean**2, 0.0))
         constant = unit <= 4.0 * np.finfo(np.float64).eps * np.abs(centre)
-        self._check_range(np.where(constant, np.abs(centre), unit))
+        sizes = np.where(constant, np.abs(centre), unit)
+        accepted = (sizes == 0.0) | ((sizes >= _LEAST) & (sizes <= 1.0 / _LEAST))
+        if not np.all(accepted):
+            raise ValueError(
+                f"X must hold columns that are zero or of a size in [{_LEAST:g}, {1 / _LEAST:g}], "
+                f"got a size of about {sizes[~accepted][0]:g}."
+            )
         return Standardisation(centre, np.where(constant, 1.0, unit), fit_intercept)
-
-    def _check_range(self, sizes):
-        """Raise where squares of a column or of y would not fit a double."""
-        largest = float(np.max(np.abs(self.y), initial=0.0))
-        for name, size in [("y", largest), *(("X", float(size)) for size in sizes)]:
-            if 0.0 < size < _LEAST and name == "X":
-                raise ValueError(
-                    f"X must hold columns of size 0 or above {_LEAST:g}, got {size:g}."
-                )
-            if not size <= 1.0 / _LEAST:
-                raise ValueError(
-                    f"{name} must hold numbers below {1 / _LEAST:g}, got about {size:g}."
-                )
 
     # -- passes --
 
