@@ -104,6 +104,9 @@ def size_quantiles(residuals, sample_weight=None):
         present = sample_weight > 0.0
         residuals, sample_weight = residuals[present], sample_weight[present]
     step = -(-len(residuals) // _ENOUGH)
-    weights = None if sample_weight is None else sample_weight[::step]
     sizes = np.abs(residuals[::step])
-    return np.quantile(sizes, np.linspace(0.0, 1.0, 1001), weights=weights, method="inverted_cdf")
+    order = np.argsort(sizes)
+    weights = np.ones(len(sizes)) if sample_weight is None else sample_weight[::step]
+    cumulated = np.cumsum(weights[order])
+    wanted = np.linspace(0.0, 1.0 - _TIE, 1001) * cumulated[-1]
+    return sizes[order[np.searchsorted(cumulated, wanted)]]

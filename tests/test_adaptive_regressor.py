@@ -9,7 +9,13 @@ from sklearn.exceptions import ConvergenceWarning
 from statsmodels.miscmodels.tmodel import TLinearModel
 
 from sklearn_robust import AdaptiveRobustRegressor
-from sklearn_robust.datasets import load_starscyg
+from sklearn_robust.datasets import (
+    load_hbk,
+    load_phones,
+    load_salinity,
+    load_stackloss,
+    load_starscyg,
+)
 from sklearn_robust.distribution import general_robust
 from sklearn_robust.rows import make_rows
 from sklearn_robust.solvers import LIKELIHOOD_SOLVERS, STARTS, Likelihood, at_params
@@ -145,6 +151,17 @@ def test_several_starts_find_the_main_sequence(seed):
     several = AdaptiveRobustRegressor(alpha_bounds=(0.0, 0.0), random_state=seed).fit(X, y)
     assert alone.nll_ == pytest.approx(1.078, abs=5e-4)
     assert several.nll_ == pytest.approx(1.0535, abs=5e-5)
+
+
+@pytest.mark.parametrize("load", [load_phones, load_stackloss, load_hbk, load_salinity])
+@pytest.mark.parametrize("alpha_bounds", [(0.0, 2.0), (0.0, 0.0)])
+def test_several_starts_are_never_worse_than_one(load, alpha_bounds):
+    X, y = load(return_X_y=True)
+    one, several = (
+        AdaptiveRobustRegressor(alpha_bounds=alpha_bounds, init=init, random_state=0).fit(X, y)
+        for init in ("ols", "auto")
+    )
+    assert several.nll_ <= one.nll_ + 1e-9
 
 
 class _CauchyModel(TLinearModel):

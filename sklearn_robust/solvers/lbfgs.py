@@ -11,8 +11,8 @@ from .objective import Objective
 from .result import SolverResult, Start
 
 _MEMORY = 10
-_AFAR = 1e4
-"""A gradient this many times ``tol`` owes more than ``tol``, whatever the curvature."""
+_NEAR = 100.0
+"""A gradient over so many times ``tol`` owes more: curvature is about 1 in these coordinates."""
 _PATIENCE = 5
 """Quasi-Newton steps that may fail to owe less before the search gives up."""
 _UNSEEN = 0.1
@@ -56,6 +56,8 @@ class Problem(Protocol):
     """Where the search begins."""
     bounds: np.ndarray
     """Least and largest value of every coordinate, shape (n, 2); not finite where free."""
+    rounding: float
+    """How far rounding moves fitted values, relative to c."""
 
     def value_gradient(self, x):
         """Return value and gradient at x."""
@@ -79,6 +81,7 @@ class _FixedScale:
         self._root = start.root
         self.x = np.zeros(start.root.root.shape[1])
         self.bounds = np.tile([-np.inf, np.inf], (len(self.x), 1))
+        self.rounding = objective.rounding(start.params, start.root)
 
     def params(self, x):
         return self._origin + self._objective.scale * (self._root.root @ x)
@@ -126,7 +129,9 @@ class Search:
         self._steps: list[np.ndarray] = []
         self._changes: list[np.ndarray] = []
         self.history: list[float] = []
+        self.converged = False
         self._low, self._high = problem.bounds.T
+        self._near = _NEAR * max(tol, problem.rounding)
         self.at = self._evaluate(problem.x)
         self._arrive(self.at)
         if not self.converged and max_iter > 1:
@@ -162,9 +167,11 @@ class Search:
 
     def _polish(self, max_iter):
         """Take the steps owed until little is owed, or no less after several of them."""
+        self._settle()
         best, tries = (self.at, self.owed, self._size), 0
         while not self.converged and len(self.history) < max_iter and tries < _PATIENCE:
             self._arrive(self._evaluate(self.at.x + self.owed))
+            self._settle()
             tries += 1
             if self._size < best[-1]:
                 best, tries = (self.at, self.owed, self._size), 0
@@ -175,7 +182,7 @@ class Search:
         return _Point(x, *self._problem.value_gradient(x))
 
     def _arrive(self, point):
-        """Settle at a point, remember how the gradient changed, see what is still owed."""
+        """Go on to a point, remember how the gradient changed, see whether little is owed."""
         step, change = point.x - self.at.x, point.gradient - self.at.gradient
         if np.dot(step, change) > 0.0:
             self._steps = [*self._steps, step][-_MEMORY:]
@@ -183,12 +190,16 @@ class Search:
         self.at = point
         self.history.append(self._problem.reported(point.value))
         self._report(self.history[-1])
-        gradient = self._projected(point)
+        if np.linalg.norm(self._projected(point)) <= self._near:
+            self._settle()
+
+    def _settle(self):
+        """See what is still owed where the search is."""
+        x, gradient = self.at.x, self._projected(self.at)
         step = np.where(gradient != 0.0, -self._inverse_curvature(gradient), 0.0)
-        step = np.minimum(np.maximum(point.x + step, self._low), self._high) - point.x
-        decrease, seen = float(np.dot(gradient, step)), bool(self._steps)
-        self.owed = step
-        self._size = self._problem.size(point.x, step, decrease, rounding=seen)
+        self.owed = np.minimum(np.maximum(x + step, self._low), self._high) - x
+        decrease, seen = float(np.dot(gradient, self.owed)), bool(self._steps)
+        self._size = self._problem.size(x, self.owed, decrease, rounding=seen)
         self.converged = bool(self._size <= self._tol * (1.0 if seen else _UNSEEN))
 
     def _projected(self, point):
@@ -198,8 +209,6 @@ class Search:
         return np.where(below | above, 0.0, point.gradient)
 
     def _inverse_curvature(self, gradient):
-        if not self._steps or np.dot(gradient, gradient) > (_AFAR * self._tol) ** 2:
-            return gradient
         # Coordinates held at a bound are left out: their gradient says nothing of the others.
         free = gradient != 0.0
         pairs = [

@@ -110,6 +110,9 @@ class _Joint:
         self._origin = start.params
         self._root = start.root
         self._unit = start.scale
+        self.rounding = likelihood.objective(start.scale, start.alpha).rounding(
+            start.params, start.root
+        )
         self._free = not math.isfinite(likelihood.scale_bounds[1])
         eta_bounds = np.minimum(np.log(likelihood.scale_bounds), _LARGEST_LOG)
         eta_bounds[0] += _LARGEST_SHIFT if self._free else 0.0

@@ -16,7 +16,7 @@ _SAMPLE = 2000
 """Rows on which starts are compared, at the most."""
 _SUBSETS = 60
 """Planes through as few rows as determine one, drawn at random and looked at."""
-_SEARCHED = 3
+_SEARCHED = 5
 """The best of them, from which a search goes on."""
 _LOOSE = {"tol": 1e-3, "max_iter": 100, "report": lambda value: None}
 """Options of the searches that only rank the starts."""
