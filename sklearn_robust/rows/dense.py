@@ -30,9 +30,12 @@ class DenseRows(Rows):
         return chunk, False, self.y[start:stop], self._cases[start:stop], 0, stop - start
 
     def _moments_range(self, centre, start, stop):
-        cases = self._cases_of(start, stop)
-        x = self._X[start:stop][cases > 0.0] - centre
-        weighted = cases[cases > 0.0, None] * x
+        if self.sample_weight is None:
+            weighted = x = self._X[start:stop] - centre
+        else:
+            cases = self._cases[start:stop]
+            x = self._X[start:stop][cases > 0.0] - centre
+            weighted = cases[cases > 0.0, None] * x
         return weighted.sum(axis=0), np.einsum("ij,ij->j", weighted, x)
 
     def _pass_range(self, coef, intercept, loss, scale, extra, start, stop):

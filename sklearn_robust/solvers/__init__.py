@@ -36,7 +36,7 @@ SOLVERS = {"irls": irls, "lbfgs": lbfgs}
 LIKELIHOOD_SOLVERS = _likelihood.SOLVERS
 LIKELIHOOD_STARTS = _multistart.STARTS
 
-_SMALL = 50_000
+_SMALL = 3_000_000
 """Multiplications in a Gram matrix below which its normal equations are the faster way."""
 
 
