@@ -15,6 +15,8 @@ _NEAR = 100.0
 """A gradient over so many times ``tol`` owes more: curvature is about 1 in these coordinates."""
 _PATIENCE = 5
 """Quasi-Newton steps that may fail to owe less before the search gives up."""
+_FLAT = 1e-8
+"""Relative differences of the objective below which its values are not compared."""
 _UNSEEN = 0.1
 """Share of ``tol`` allowed before the first step, when the curvature is only presumed."""
 
@@ -166,11 +168,19 @@ class Search:
         )
 
     def _polish(self, max_iter):
-        """Take the steps owed until little is owed, or no less after several of them."""
+        """Take the steps owed until little is owed, or no less after several of them.
+
+        That is for where the objective is flat: a long step, or one uphill, ends it.
+        """
         self._settle()
         best, tries = (self.at, self.owed, self._size), 0
         while not self.converged and len(self.history) < max_iter and tries < _PATIENCE:
-            self._arrive(self._evaluate(self.at.x + self.owed))
+            if not np.linalg.norm(self.owed) <= 1.0:
+                break
+            point = self._evaluate(self.at.x + self.owed)
+            if not point.value <= self.at.value + _FLAT * max(1.0, abs(self.at.value)):
+                break
+            self._arrive(point)
             self._settle()
             tries += 1
             if self._size < best[-1]:

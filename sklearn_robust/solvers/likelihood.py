@@ -213,7 +213,7 @@ def alternating(
         for value in history[-coefficients.n_iter :]:
             report(value)
         change = max(abs(math.log(shape.scale / start.scale)), abs(shape.alpha - start.alpha))
-        rate = min(change / previous, 0.99)
+        rate = min(change / previous, 0.99) if previous > 0.0 else 0.0
         converged = coefficients.converged and accuracy <= tol
         converged = converged and change * rate / (1.0 - rate) <= tol
         start = replace(start, params=shape.params, scale=shape.scale, alpha=shape.alpha)
