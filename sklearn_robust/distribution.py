@@ -7,8 +7,7 @@ import math
 import numpy as np
 from scipy import stats
 
-from . import kernels
-from .partition import TABLE
+from . import kernels, partition
 
 __all__ = ["general_robust", "log_partition"]
 
@@ -34,7 +33,7 @@ _NEAREST_TWO = 1e-14
 
 @np.vectorize
 def _log_partition(alpha):
-    return kernels.log_partition(alpha, TABLE)[0]
+    return partition.log_partition(alpha)[0]
 
 
 def log_partition(alpha):

@@ -23,7 +23,7 @@ ALLOWED = {
     "distribution": {"kernels", "partition"},
     "datasets": set(),
     "rows": {"kernels", "losses", "scale", "rows"},
-    "solvers": {"kernels", "losses", "partition", "rows", "solvers"},
+    "solvers": {"losses", "partition", "rows", "solvers"},
     "estimators": {"distribution", "losses", "rows", "solvers", "estimators"},
     "__init__": {"estimators"},
 }

@@ -256,12 +256,14 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         return np.stack([middle - reach, middle + reach], axis=-1)
 
     def _check_parameters(self):
+        from ..solvers import LIKELIHOOD_STARTS
+
         super()._check_parameters()
         check_pair("alpha_bounds", self.alpha_bounds, 0.0, 2.0, "[]")
         if self.scale_bounds is not None:
             check_pair("scale_bounds", self.scale_bounds, *GIVEN_SCALES, "[]")
         if isinstance(self.init, str):
-            check_choice("init", self.init, ["auto", "ols", *_PLANNED], " or an array")
+            check_choice("init", self.init, [*LIKELIHOOD_STARTS, *_PLANNED], " or an array")
             if self.init in _PLANNED:
                 raise NotImplementedError(f"init={self.init!r} is not implemented yet.")
 

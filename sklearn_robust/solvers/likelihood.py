@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..kernels import GENERAL
-from ..losses import Loss
+from ..losses import resolve
 from ..partition import log_partition
 from ..rows import Rows
 from .irls import irls
 from .lbfgs import Search
 from .linear import InverseRoot
 from .objective import Objective
-from .result import AdaptiveResult, AdaptiveStart
+from .result import AdaptiveResult, AdaptiveStart, quiet
 
 _BELOW_TWO = 2.0 - 1e-12
 """Where the slopes in alpha, both logarithmically infinite at 2, are taken instead of at 2."""
@@ -57,8 +56,7 @@ class Likelihood:
 
     def objective(self, scale: float, alpha: float) -> Objective:
         """Return the objective of the coefficients at a fixed scale and shape."""
-        loss = Loss(GENERAL, alpha, redescending=alpha < 1.0)
-        return Objective(self.rows, loss, scale, self.l2_regularization)
+        return Objective(self.rows, resolve(alpha=alpha), scale, self.l2_regularization)
 
     def value(self, params, scale: float, alpha: float) -> float:
         """Return the value alone."""
@@ -203,11 +201,11 @@ def alternating(
     while True:
         objective = likelihood.objective(start.scale, start.alpha)
         coefficients = irls(
-            objective, start, tol=accuracy, max_iter=max_iter - len(history), report=_quiet
+            objective, start, tol=accuracy, max_iter=max_iter - len(history), report=quiet
         )
         shape = joint(
             likelihood, replace(start, params=coefficients.params, root=fixed),
-            tol=_SHARPER * tol, max_iter=max_iter, report=_quiet,
+            tol=_SHARPER * tol, max_iter=max_iter, report=quiet,
         )  # fmt: skip
         history += (shape.objective,) * coefficients.n_iter
         for value in history[-coefficients.n_iter :]:
@@ -224,7 +222,3 @@ def alternating(
 
 SOLVERS = {"auto": joint, "lbfgs": joint, "irls": alternating}
 """Every solver of the likelihood that has a name."""
-
-
-def _quiet(value):
-    pass

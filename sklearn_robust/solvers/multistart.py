@@ -10,7 +10,7 @@ from ..losses import resolve
 from .joint import MadScale, minimise_with_scale
 from .lbfgs import lbfgs
 from .likelihood import Likelihood, joint
-from .result import AdaptiveStart, Start
+from .result import AdaptiveStart, Start, quiet
 
 _SAMPLE = 2000
 """Rows on which starts are compared, at the most."""
@@ -18,7 +18,7 @@ _SUBSETS = 60
 """Planes through as few rows as determine one, drawn at random and looked at."""
 _SEARCHED = 5
 """The best of them, from which a search goes on."""
-_LOOSE = {"tol": 1e-3, "max_iter": 100, "report": lambda value: None}
+_LOOSE = {"tol": 1e-3, "max_iter": 100, "report": quiet}
 """Options of the searches that only rank the starts."""
 
 

@@ -80,3 +80,7 @@ class AdaptiveResult(SolverResult):
     """
 
     alpha: float
+
+
+def quiet(value):
+    """Report nothing, for searches within a search."""

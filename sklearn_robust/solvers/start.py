@@ -7,7 +7,7 @@ import numpy as np
 from .lbfgs import lbfgs
 from .linear import InverseRoot, minimum_norm
 from .objective import Objective
-from .result import Start
+from .result import Start, quiet
 
 WIDEST = 2000
 """Columns beyond which a Gram matrix costs more than the iterations that it saves."""
@@ -26,7 +26,7 @@ def ols(objective: Objective, *, max_iter) -> Start:
     root = _root(objective, params)
     if len(params) > WIDEST:
         start = Start(params, root)
-        return Start(lbfgs(squares, start, tol=1e-6, max_iter=max_iter, report=_quiet).params, root)
+        return Start(lbfgs(squares, start, tol=1e-6, max_iter=max_iter, report=quiet).params, root)
     for _ in range(2):  # the second step takes back the rounding of the first
         params = params - root.solve(squares.value_gradient(params)[1])
     return Start(minimum_norm(params, rows.columns.unit, root.null), root)
@@ -40,7 +40,3 @@ def _root(objective, params):
     if len(params) > WIDEST:
         return InverseRoot.identity(len(params))
     return objective.least_squares().curvature(params)[-1]
-
-
-def _quiet(value):
-    pass
