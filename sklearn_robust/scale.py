@@ -2,26 +2,75 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
-__all__ = ["mad", "scale_floor", "size_quantiles"]
+import numpy as np
+from scipy.special import ndtri
+
+__all__ = [
+    "deviation",
+    "half_of_cases",
+    "m_scale",
+    "mad",
+    "middle",
+    "scale_floor",
+    "size_quantile",
+    "size_quantiles",
+    "truncated_deviation",
+]
 
 _NORMAL_QUARTILE = 0.674489750196
 """The median of abs(Z) for Z standard normal; makes the MAD consistent there."""
 _TIE = 1e-9
-"""Two halves of the weight differ by rounding only below this share of it."""
+"""Shares of the weight differ by rounding only below this."""
+WIDER = (0.75, 0.9, 0.99)
+"""Shares beyond the median whose quantiles are looked at, each where the one before is zero."""
+SHRINKAGE = 0.125
+"""E Z²·weight(Z) of the M-scale's loss, Z standard normal. The gradient of half the squared scale
+is that of c² times the mean loss over this: so much less a penalty counts beside the latter."""
+_WINDOW = 2.5
+"""Residuals beyond this many scales do not count in the truncated deviation."""
+_WITHIN = 1.0 - math.sqrt(2.0 / math.pi) * _WINDOW * math.exp(-0.5 * _WINDOW**2) / math.erf(
+    _WINDOW / math.sqrt(2.0)
+)
+"""The variance of a standard normal within the window."""
 
 
-def _weighted_median(values, sample_weight):
+def _weighted_quantile(values, sample_weight, share):
+    """Return the value below which that share of the weight lies, at a tie between two."""
     order = np.argsort(values, kind="stable")
     order = order[sample_weight[order] > 0.0]
     cumulated = np.cumsum(sample_weight[order])
     total = cumulated[-1]
-    middle = int(np.searchsorted(cumulated, (0.5 - _TIE) * total))
-    upper = middle
-    if cumulated[middle] <= (0.5 + _TIE) * total:
-        upper = min(middle + 1, len(order) - 1)
-    return 0.5 * values[order[middle]] + 0.5 * values[order[upper]]
+    at = int(np.searchsorted(cumulated, (share - _TIE) * total))
+    upper = at
+    if cumulated[at] <= (share + _TIE) * total:
+        upper = min(at + 1, len(order) - 1)
+    return 0.5 * values[order[at]] + 0.5 * values[order[upper]]
+
+
+def size_quantile(residuals, share, sample_weight=None):
+    """Quantile of the absolute residuals; a tie averages the two middle values.
+
+    Parameters
+    ----------
+    residuals : ndarray of shape (n_samples,)
+    share : float in (0, 1]
+        The share of the weight that lies below.
+    sample_weight : ndarray of shape (n_samples,), optional
+        Case weights, not all zero: weight 2 counts as the residual written twice.
+
+    Returns
+    -------
+    float
+        In the unit of ``residuals``.
+    """
+    sizes = np.abs(residuals)
+    if sample_weight is not None:
+        return float(_weighted_quantile(sizes, sample_weight, share))
+    if share == 0.5:
+        return float(np.median(sizes))
+    return float(np.quantile(sizes, share, method="averaged_inverted_cdf"))
 
 
 def mad(residuals, sample_weight=None):
@@ -52,10 +101,129 @@ def mad(residuals, sample_weight=None):
     >>> round(mad(np.array([-1.0, 0.5, 0.0, 1.0, 1e9])), 4)
     1.4826
     """
-    sizes = np.abs(residuals)
+    return size_quantile(residuals, 0.5, sample_weight) / _NORMAL_QUARTILE
+
+
+def deviation(residuals, share, sample_weight=None):
+    """Return the quantile of the absolute residuals over that of the standard normal.
+
+    At the share 1/2 that is the MAD; like it, consistent at the normal.
+    """
+    if share == 0.5:
+        return mad(residuals, sample_weight)
+    return size_quantile(residuals, share, sample_weight) / float(ndtri(0.5 + 0.5 * share))
+
+
+def half_of_cases(n_parameters, n_rows, sample_weight=None):
+    """Return half of the case weights that the parameters leave free, 0 where none are.
+
+    Weights that sum to less than the number of rows are shares of it: the parameters take
+    up rows, not units of weight.
+    """
     if sample_weight is None:
-        return float(np.median(sizes)) / _NORMAL_QUARTILE
-    return float(_weighted_median(sizes, sample_weight)) / _NORMAL_QUARTILE
+        return max(0.5 * (n_rows - n_parameters), 0.0)
+    total = float(sample_weight.sum())
+    cases = max(total, float(np.count_nonzero(sample_weight)))
+    return max(0.5 * total * (1.0 - n_parameters / cases), 0.0)
+
+
+def m_scale(residuals, sample_weight=None, *, n_parameters=0.0, floor=0.0):
+    r"""M-scale with breakdown point 1/2 of residuals from a fit.
+
+    The s at which
+
+    .. math:: \frac{\sum_i s_i\,\rho(r_i/s)}{\sum_i s_i - p} = \frac{1}{2},
+
+    :math:`\rho` Welsch's loss at c = 0.57735 s.
+
+    Parameters
+    ----------
+    residuals : ndarray of shape (n_samples,)
+    sample_weight : ndarray of shape (n_samples,), optional
+        Case weights, not all zero. Where they sum to less than the number of rows with a
+        weight, p is reduced in proportion.
+    n_parameters : float, default=0.0
+        The number p of parameters that were fitted.
+    floor : float, default=0.0
+        The least scale that is returned.
+
+    Returns
+    -------
+    float
+        In the unit of ``residuals``; consistent for the standard deviation at the normal.
+        ``floor`` where so many residuals are zero that no larger s solves the equation.
+
+    References
+    ----------
+    Rousseeuw, P. J. & Yohai, V. J. (1984). Robust regression by means of S-estimators. Lecture
+    Notes in Statistics 26.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_robust.scale import m_scale
+    >>> residuals = np.random.default_rng(0).normal(size=100_000)
+    >>> residuals[:20_000] = 1e6
+    >>> round(m_scale(residuals), 1)
+    1.4
+    """
+    from . import s_kernels
+
+    half = half_of_cases(n_parameters, len(residuals), sample_weight)
+    cases = np.ones(len(residuals)) if sample_weight is None else sample_weight
+    floor = max(floor, float(np.finfo(np.float64).tiny))
+    first = mad(residuals, sample_weight)
+    return s_kernels.m_scale(residuals, cases, half, floor, first, 1e-13, np.empty(len(residuals)))
+
+
+def truncated_deviation(residuals, largest, sample_weight=None, *, n_parameters=0.0):
+    """Compute the standard deviation of the residuals within 2.5 times itself.
+
+    It is corrected for what the window cuts off a normal distribution. Of the deviations for
+    which this holds it is the largest up to ``largest``; only where it would leave fewer than
+    half of the rows in the window is it the one that just keeps them.
+
+    Parameters
+    ----------
+    residuals : ndarray of shape (n_samples,)
+    largest : float
+        Where the search begins, and the most that is returned.
+    sample_weight : ndarray of shape (n_samples,), optional
+        Case weights, not all zero.
+    n_parameters : float, default=0.0
+        The number p of parameters that were fitted: the square is divided by (n - p)/n.
+
+    Returns
+    -------
+    float
+        In the unit of ``residuals``; consistent for the standard deviation at the normal.
+    """
+    cases = np.ones(len(residuals)) if sample_weight is None else sample_weight
+    free = 2.0 * half_of_cases(n_parameters, len(residuals), sample_weight) / cases.sum()
+    least = min(size_quantile(residuals, 0.5, sample_weight) / _WINDOW, largest)
+    unit = largest if largest > 0.0 else 1.0
+    with np.errstate(over="ignore"):
+        squares = (residuals / unit) ** 2
+    sigma, before = 1.0, math.inf
+    while sigma < before:
+        before = sigma
+        inside = np.where(squares <= (_WINDOW * sigma) ** 2, cases, 0.0)
+        kept = inside > 0.0
+        variance = np.dot(inside[kept], squares[kept]) / inside.sum() / _WITHIN / free
+        sigma = max(min(math.sqrt(variance), before), least / unit)
+    return sigma * unit
+
+
+_ENOUGH = 20_000
+"""Rows from which quantiles are taken at the most; they then err by about 0.3 per cent."""
+
+
+def middle(y, sample_weight=None):
+    """Return about the median of y: of 20 000 evenly spaced rows where there are more."""
+    y, sample_weight = _thinned(y, sample_weight)
+    return float(
+        np.median(y) if sample_weight is None else _weighted_quantile(y, sample_weight, 0.5)
+    )
 
 
 def scale_floor(y, sample_weight=None):
@@ -64,25 +232,25 @@ def scale_floor(y, sample_weight=None):
     Parameters
     ----------
     y : ndarray of shape (n_samples,)
+        Of more than 20 000, that many evenly spaced ones are looked at.
     sample_weight : ndarray of shape (n_samples,), optional
         Rows of weight zero do not count.
 
     Returns
     -------
     float
-        1e-12 of the largest distance of ``y`` from its middle, plus 4 units of rounding of
-        its largest value; the least normal double where ``y`` is all zero.
+        1e-12 of the spread of ``y``, plus 4 units of rounding of its ordinary values. The
+        spread is the 0.75 quantile of the distances from the median, or where that is zero
+        the first that is not of the quantiles 0.9, 0.99 and 1, lest a few far values set it.
+        The least normal double where ``y`` is all zero.
     """
-    if sample_weight is not None:
-        y = y[sample_weight > 0.0]
-    low, high = float(np.min(y)), float(np.max(y))
-    spread = 0.5 * high - 0.5 * low
-    rounding = 4.0 * np.finfo(np.float64).eps * max(abs(low), abs(high))
+    y, sample_weight = _thinned(y, sample_weight)
+    centre = middle(y, sample_weight)
+    halves = 0.5 * y - 0.5 * centre
+    spreads = (2.0 * size_quantile(halves, share, sample_weight) for share in (*WIDER, 1.0))
+    spread = next((spread for spread in spreads if spread > 0.0), 0.0)
+    rounding = 4.0 * np.finfo(np.float64).eps * (abs(centre) + spread)
     return max(1e-12 * spread + rounding, float(np.finfo(np.float64).tiny))
-
-
-_ENOUGH = 20_000
-"""Rows from which quantiles are taken at the most; they then err by about 0.3 per cent."""
 
 
 def size_quantiles(residuals, sample_weight=None):
@@ -100,13 +268,19 @@ def size_quantiles(residuals, sample_weight=None):
     ndarray of shape (1001,)
         In the unit of ``residuals``.
     """
-    if sample_weight is not None:
-        present = sample_weight > 0.0
-        residuals, sample_weight = residuals[present], sample_weight[present]
-    step = -(-len(residuals) // _ENOUGH)
-    sizes = np.abs(residuals[::step])
+    residuals, sample_weight = _thinned(residuals, sample_weight)
+    sizes = np.abs(residuals)
     order = np.argsort(sizes)
-    weights = np.ones(len(sizes)) if sample_weight is None else sample_weight[::step]
+    weights = np.ones(len(sizes)) if sample_weight is None else sample_weight
     cumulated = np.cumsum(weights[order])
     wanted = np.linspace(0.0, 1.0 - _TIE, 1001) * cumulated[-1]
     return sizes[order[np.searchsorted(cumulated, wanted)]]
+
+
+def _thinned(values, sample_weight):
+    """Return the values and weights of at most 20 000 evenly spaced rows of those present."""
+    if sample_weight is not None:
+        present = sample_weight > 0.0
+        values, sample_weight = values[present], sample_weight[present]
+    step = -(-len(values) // _ENOUGH)
+    return values[::step], None if sample_weight is None else sample_weight[::step]

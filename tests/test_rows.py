@@ -71,7 +71,7 @@ def _statistics(rows, loss=None, scale=1.5):
         to_user @ gradient,
         to_user @ gram @ to_user.T,
         rows.residuals(params),
-        rows.mad(params),
+        rows.deviation(params, 0.5),
         rows.weights(params, loss, scale),
     ]
 

@@ -8,7 +8,7 @@ from sklearn_robust import RobustRegressor
 from sklearn_robust.losses import resolve
 from sklearn_robust.rows import make_rows
 from sklearn_robust.solvers import SOLVERS as SOLVER_TABLE
-from sklearn_robust.solvers import STARTS, Objective
+from sklearn_robust.solvers import Objective, least_squares
 
 SCALES = ["mad", 2.0]
 
@@ -60,7 +60,7 @@ def test_convex_fits_forget_their_start(keywords, solver):
 def test_gradient_is_zero_and_the_objective_falls(solver, keywords, l2):
     X, y = contaminated(1)
     objective = Objective(make_rows(X, y), resolve(**keywords), 1.3, l2)
-    start = STARTS["ols"](objective, max_iter=100)
+    start = least_squares(objective, max_iter=100)
     result = SOLVER_TABLE[solver](
         objective, start, tol=1e-10, max_iter=500, report=lambda value: None
     )

@@ -14,7 +14,6 @@ from .validation import check_choice, check_number, check_pair
 
 _FEW = 10.0
 """Rows outside an interval from which its width cannot be told."""
-_PLANNED = ("gnc", "s")
 
 
 class AdaptiveRobustRegressor(RobustLinearModel):
@@ -86,8 +85,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         negative.
     residual_sizes_ : ndarray of shape (1001,) or (n_targets, 1001)
         Quantiles of the absolute training residuals at 0, 0.001, ..., 1, in the unit of y.
-    n_cases_ : float
-        Sum of the sample weights; the number of training rows where there are none.
+    n_cases_ : float or ndarray of shape (n_targets,)
+        Sum of the sample weights of the rows taken in; their number where there are none.
     weights_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
         Robust weight of each training row in [0, 1], without its sample weight.
     n_iter_ : int or ndarray of shape (n_targets,)
@@ -244,16 +243,18 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         check_number("coverage", coverage, 0.0, 1.0, "()")
         from ..distribution import general_robust
 
-        if self.n_cases_ * (1.0 - coverage) < _FEW:
-            reach = general_robust.isf(0.5 - 0.5 * coverage, self.alpha_, scale=self.scale_)
-        else:
-            share = coverage * (1.0 + 1.0 / self.n_cases_)
-            probabilities = np.linspace(0.0, 1.0, self.residual_sizes_.shape[-1])
-            reach = np.apply_along_axis(
-                lambda sizes: np.interp(share, probabilities, sizes), -1, self.residual_sizes_
-            )
+        probabilities = np.linspace(0.0, 1.0, self.residual_sizes_.shape[-1])
+
+        def reach(sizes, n_cases, alpha, scale):
+            if n_cases * (1.0 - coverage) < _FEW:
+                return general_robust.isf(0.5 - 0.5 * coverage, alpha, scale=scale)
+            return np.interp(coverage * (1.0 + 1.0 / n_cases), probabilities, sizes)
+
+        fitted = map(np.atleast_1d, (self.n_cases_, self.alpha_, self.scale_))
+        reaches = np.array(list(map(reach, np.atleast_2d(self.residual_sizes_), *fitted)))
+        reaches = reaches if np.ndim(self.scale_) else reaches[0]
         middle = self.predict(X)
-        return np.stack([middle - reach, middle + reach], axis=-1)
+        return np.stack([middle - reaches, middle + reaches], axis=-1)
 
     def _check_parameters(self):
         from ..solvers import LIKELIHOOD_STARTS
@@ -263,9 +264,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         if self.scale_bounds is not None:
             check_pair("scale_bounds", self.scale_bounds, *GIVEN_SCALES, "[]")
         if isinstance(self.init, str):
-            check_choice("init", self.init, [*LIKELIHOOD_STARTS, *_PLANNED], " or an array")
-            if self.init in _PLANNED:
-                raise NotImplementedError(f"init={self.init!r} is not implemented yet.")
+            check_choice("init", self.init, ["auto", *LIKELIHOOD_STARTS], " or an array")
 
     def _fit_target(self, rows, initial):
         from .. import solvers
@@ -273,48 +272,57 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         floor = rows.scale_floor()
         low, high = self.scale_bounds or (floor, math.inf)
         least, most = self.alpha_bounds
-        likelihood = solvers.Likelihood(
-            rows,
-            float(self.l2_regularization),
-            alpha_bounds=(float(least), float(most)),
-            scale_bounds=(float(low), float(high)),
+        outset = self._outset(
+            solvers.Likelihood(
+                rows,
+                float(self.l2_regularization),
+                alpha_bounds=(float(least), float(most)),
+                scale_bounds=(float(low), float(high)),
+            ),
+            initial,
         )
-        start = self._start(likelihood, initial)
+        likelihood, start = outset.likelihood, outset.start
         result = solvers.LIKELIHOOD_SOLVERS[self.solver](
             likelihood, start, tol=self.tol, max_iter=self.max_iter, report=self._reporter()
         )
         params = solvers.minimum_norm(result.params, rows.columns.unit, start.root.null)
         coef, intercept = rows.to_original(params)
         loss = likelihood.objective(result.scale, result.alpha).loss
+        weights = rows.weights(params, loss, result.scale)
+        weights[outset.left_out] = 0.0
         return TargetFit(
             coef=coef,
             intercept=intercept,
             scale=result.scale,
             sigma=None,
             alpha=result.alpha,
-            weights=rows.weights(params, loss, result.scale),
+            weights=weights,
             n_iter=result.n_iter,
             converged=result.converged,
             exact=self.scale_bounds is None and result.scale <= 2.0 * floor,
             nll=likelihood.unpenalised(params, result.scale, result.alpha),
-            sizes=rows.size_quantiles(params),
+            sizes=likelihood.rows.size_quantiles(params),
+            n_cases=likelihood.rows.total_weight,
         )
 
-    def _start(self, likelihood, initial):
+    def _outset(self, likelihood, initial):
         """Return where the search begins: at given values, or at what a start finds."""
         from .. import solvers
 
         objective = likelihood.objective(1.0, 2.0)
         if initial is None:
-            start = solvers.STARTS["ols"](objective, max_iter=self.max_iter)
-            random_state = check_random_state(self.random_state)
-            return solvers.LIKELIHOOD_STARTS[self.init](likelihood, start, random_state)
+            return solvers.LIKELIHOOD_STARTS["s" if self.init == "auto" else self.init](
+                likelihood,
+                solvers.least_squares(objective, max_iter=self.max_iter),
+                solvers.choose(self.solver, likelihood.rows),
+                check_random_state(self.random_state),
+            )
         params = likelihood.rows.from_original(initial.coef, initial.intercept)
         start = solvers.at_params(likelihood, solvers.from_params(objective, params))
-        if initial.scale is None:
-            return start
-        return replace(
-            start,
-            scale=float(np.clip(initial.scale, *likelihood.scale_bounds)),
-            alpha=float(np.clip(initial.alpha, *likelihood.alpha_bounds)),
-        )
+        if initial.scale is not None:
+            start = replace(
+                start,
+                scale=float(np.clip(initial.scale, *likelihood.scale_bounds)),
+                alpha=float(np.clip(initial.alpha, *likelihood.alpha_bounds)),
+            )
+        return solvers.Outset(likelihood, start, np.empty(0, dtype=np.intp))

@@ -49,6 +49,7 @@ class TargetFit:
     exact: bool
     nll: float | None = None
     sizes: np.ndarray | None = None
+    n_cases: float | None = None
 
 
 class Initial(NamedTuple):
@@ -91,7 +92,7 @@ class RobustLinearModel(RegressorMixin, BaseEstimator):
                 self._fit_target(rows.with_target(target), first)
                 for target, first in zip(targets, initial, strict=True)
             ]
-        self._store(fits, one_target=y.ndim == 1, n_cases=rows.total_weight)
+        self._store(fits, one_target=y.ndim == 1)
         self._warn(fits)
         return self
 
@@ -164,7 +165,7 @@ class RobustLinearModel(RegressorMixin, BaseEstimator):
 
         return report
 
-    def _store(self, fits, one_target, n_cases):
+    def _store(self, fits, one_target):
         def stored(name):
             values = [getattr(fit, name) for fit in fits]
             return values[0] if one_target else np.array(values)
@@ -182,12 +183,13 @@ class RobustLinearModel(RegressorMixin, BaseEstimator):
         if fits[0].nll is not None:
             self.nll_ = stored("nll")
             self.residual_sizes_ = stored("sizes")
-            self.n_cases_ = n_cases
+            self.n_cases_ = stored("n_cases")
 
     def _warn(self, fits):
         """Issue at most one warning, about whatever went wrong in any target."""
         messages = []
-        if not all(fit.converged for fit in fits):
+        converged = all(fit.converged or fit.exact for fit in fits)
+        if not converged:
             messages.append(
                 f"No convergence to tol={self.tol:g} in max_iter={self.max_iter} iterations; "
                 "allow more, or a larger tol."
@@ -203,5 +205,5 @@ class RobustLinearModel(RegressorMixin, BaseEstimator):
                 "rounding, and scale_ was stopped at its floor."
             )
         if messages:
-            category = UserWarning if all(fit.converged for fit in fits) else ConvergenceWarning
+            category = UserWarning if converged else ConvergenceWarning
             warnings.warn(" ".join(messages), category, stacklevel=4)

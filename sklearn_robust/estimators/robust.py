@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from numbers import Real
 
+from sklearn.utils import check_random_state
+
 from .base import GIVEN_SCALES, RobustLinearModel, TargetFit
 from .validation import check_choice, check_number
-
-_AUTO = {"init": "ols", "scale": "mad"}
-_PLANNED = {"init": ("gnc", "s"), "scale": ("s", "reweighted")}
 
 
 class RobustRegressor(RobustLinearModel):
@@ -199,17 +198,12 @@ class RobustRegressor(RobustLinearModel):
         check_number("alpha", self.alpha, -math.inf, 2.0)
         check_choice("loss", self.loss, ["general", *NAMED])
         if isinstance(self.init, str):
-            names = ["auto", *STARTS, *_PLANNED["init"]]
-            check_choice("init", self.init, names, " or an array")
+            check_choice("init", self.init, ["auto", *STARTS], " or an array")
         if isinstance(self.scale, Real):
             check_number("scale", self.scale, *GIVEN_SCALES)
         else:
-            names = ["auto", *SCALES, *_PLANNED["scale"]]
+            names = ["auto", *SCALES]
             check_choice("scale", self.scale, names, " or a number in [1e-150, 1e+150]")
-        for name, planned in _PLANNED.items():
-            value = getattr(self, name)
-            if isinstance(value, str) and value in planned:
-                raise NotImplementedError(f"{name}={value!r} is not implemented yet.")
         check_number("efficiency", self.efficiency, 0.0, 1.0, "()")
 
     def _fit_target(self, rows, initial):
@@ -217,35 +211,32 @@ class RobustRegressor(RobustLinearModel):
         from ..losses import resolve
 
         loss = resolve(self.loss, self.alpha)
-        objective = solvers.Objective(rows, loss, 1.0, float(self.l2_regularization))
-        if initial is None:
-            init = _AUTO["init"] if self.init == "auto" else self.init
-            start = solvers.STARTS[init](objective, max_iter=self.max_iter)
-        else:
-            start = solvers.from_params(
-                objective, rows.from_original(initial.coef, initial.intercept)
-            )
-        minimise = solvers.choose(self.solver, rows)
-        options = {"tol": self.tol, "max_iter": self.max_iter, "report": self._reporter()}
-        if isinstance(self.scale, Real):
-            residual_scale = None
-            result = minimise(objective.at(float(self.scale)), start, **options)
-        else:
-            scale = _AUTO["scale"] if self.scale == "auto" else self.scale
-            residual_scale = solvers.SCALES[scale](rows, loss, self.efficiency)
-            result = solvers.minimise_with_scale(
-                minimise, objective, start, residual_scale, **options
-            )
-        params = solvers.minimum_norm(result.params, rows.columns.unit, start.root.null)
-        coef, intercept = rows.to_original(params)
+        init, scale = solvers.automatic(loss, self.init, self.scale)
+        given = isinstance(scale, Real)
+        objective = solvers.Objective(
+            rows, loss, float(scale) if given else 1.0, float(self.l2_regularization)
+        )
+        regression = solvers.Regression(
+            objective,
+            efficiency=self.efficiency,
+            scale_given=given,
+            minimise=solvers.choose(self.solver, rows),
+            random_state=check_random_state(self.random_state),
+            max_iter=self.max_iter,
+            tol=self.tol,
+        )
+        if initial is not None:
+            init = rows.from_original(initial.coef, initial.intercept)
+        result = regression.fit(init, scale, self._reporter())
+        coef, intercept = rows.to_original(result.params)
         return TargetFit(
             coef=coef,
             intercept=intercept,
             scale=result.scale,
-            sigma=None if residual_scale is None else residual_scale.sigma(result.scale),
+            sigma=result.sigma,
             alpha=loss.alpha,
-            weights=rows.weights(params, loss, result.scale),
+            weights=rows.weights(result.params, loss, result.scale),
             n_iter=result.n_iter,
             converged=result.converged,
-            exact=residual_scale is not None and residual_scale.at_floor(result.scale),
+            exact=result.exact,
         )

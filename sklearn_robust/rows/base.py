@@ -13,13 +13,20 @@ from itertools import pairwise
 import numpy as np
 
 from .. import kernels
+from .. import scale as scales
 from ..losses import Loss
-from ..scale import mad, scale_floor, size_quantiles
+from . import planes
 from .threads import available_threads
 
 _CHUNK = 1 << 18
 """Entries of X worth a task of its own: about 0.1 ms of work, the price of a thread."""
 _MOST_CHUNKS = 64
+_AT_ONCE = 4096
+"""Rows that are copied at once where a few of them are wanted as they are."""
+_FEW = 200
+"""Evenly spaced rows that show where the ordinary ones are."""
+_SPOILED = 100.0
+"""A root mean square over so many deviations of ordinary rows is that of a few values."""
 _LEAST = 1e-153
 """Sizes of columns below this, and above its inverse, cannot be squared."""
 
@@ -35,9 +42,10 @@ def read_only(array):
 class Standardisation:
     """Columns as the solvers see them: ``(x - centre) / unit``, each of unit root mean square.
 
+    That of the ordinary rows, where a few values are far off all others.
     It keeps data far from zero, or in units far apart, as well-conditioned as they can be.
     Parameters of the standardised columns are the coefficients times ``unit``, in the unit of
-    y, followed, where there is one, by the intercept at ``centre`` less the mean of y.
+    y, followed, where there is one, by the intercept at ``centre`` less about the median of y.
 
     Attributes
     ----------
@@ -103,7 +111,7 @@ class Rows(ABC):
         self.y = read_only(y)
         self._origin = 0.0
         if self.columns.fit_intercept:
-            self._origin = float(np.average(y, weights=self.sample_weight))
+            self._origin = scales.middle(y, self.sample_weight)
 
     def to_original(self, params):
         """Return the coefficients and the intercept in the user's units."""
@@ -142,13 +150,52 @@ class Rows(ABC):
         other.columns, other._origin = self.columns, self._origin
         return other
 
-    def interpolate(self, drawn):
-        """Return the parameters whose plane goes through a few rows, or None if none does."""
-        block = np.ones((len(drawn), self.columns.n_parameters))
-        block[:, : self.n_features] = self._dense_rows(drawn)
-        if np.linalg.matrix_rank(block) < self.columns.n_parameters:
-            return None
-        return np.linalg.solve(block, self.y[drawn] - self._origin)
+    def without(self, which) -> Rows:
+        """Return the same rows with weight zero for some, by their numbers."""
+        other = copy(self)
+        other.sample_weight = self._cases_of(0, self.n_rows).copy()
+        other.sample_weight[which] = 0.0
+        other._cases = read_only(other.sample_weight)
+        other.total_weight = float(other.sample_weight.sum())
+        return other
+
+    def leverages(self, which, root) -> np.ndarray:
+        """Return the squared length of some standardised rows, given by number, times a root."""
+        lengths = np.empty(len(which))
+        for start in range(0, len(which), _AT_ONCE):
+            block = self._block(which[start : start + _AT_ONCE]) @ root
+            lengths[start : start + _AT_ONCE] = np.einsum("ij,ij->i", block, block)
+        return lengths
+
+    def _block(self, which) -> np.ndarray:
+        """Return a few standardised rows, with a column of ones for an intercept."""
+        columns = self._dense_rows(which)
+        if not self.columns.fit_intercept:
+            return columns
+        return np.column_stack([columns, np.ones(len(columns))])
+
+    def planes(self, n_parameters, *, floor, penalty, given, random_state) -> np.ndarray:
+        """Return different parameters of small M-scale, the best first, at most five.
+
+        Parameters
+        ----------
+        n_parameters : float
+            How many parameters are free, fewer than there are rows.
+        floor : float
+            The least scale.
+        penalty : ndarray of shape (n_parameters,)
+            What multiplies half the squared parameters beside half the squared scale.
+        given : ndarray of shape (n_given, n_parameters)
+            Parameters to look at too.
+        random_state : RandomState
+        """
+        present = self.present()
+        return planes.search(
+            self._block(present), self.y[present] - self._origin,
+            self._cases_of(0, self.n_rows)[present],
+            half=self.half_of_cases(n_parameters), floor=floor, penalty=penalty, given=given,
+            random_state=random_state,
+        )  # fmt: skip
 
     # -- what a subclass provides: one range of rows --
 
@@ -229,6 +276,7 @@ class Rows(ABC):
             centre = centre + np.where(self._centrable(), mean, 0.0)
         with np.errstate(over="ignore", invalid="ignore"):
             unit = np.sqrt(np.maximum(second / self.total_weight - mean**2, 0.0))
+        centre, unit = self._unspoiled(Standardisation(centre, unit, fit_intercept))
         constant = unit <= 4.0 * np.finfo(np.float64).eps * np.abs(centre)
         sizes = np.where(constant, np.abs(centre), unit)
         accepted = (sizes == 0.0) | ((sizes >= _LEAST) & (sizes <= 1.0 / _LEAST))
@@ -238,6 +286,24 @@ class Rows(ABC):
                 f"got a size of about {sizes[~accepted][0]:g}."
             )
         return Standardisation(centre, np.where(constant, 1.0, unit), fit_intercept)
+
+    def _unspoiled(self, columns):
+        """Return centre and unit, of ordinary rows where a few values are far off all others.
+
+        Those would move the mean so far that subtracting it costs the others digits, and stretch
+        the unit until tolerances relative to it say nothing of them.
+        """
+        present = self.present()
+        few = present[:: -(-len(present) // _FEW)]
+        self.columns = Standardisation(np.zeros(self.n_features), np.ones(self.n_features), True)
+        values = self._dense_rows(few)
+        middle = np.median(values, axis=0) if columns.fit_intercept else columns.centre
+        deviation = np.median(np.abs(values - middle), axis=0) / 0.6745
+        spoiled = (columns.unit > _SPOILED * deviation) & (deviation > 0.0) & self._centrable()
+        return (
+            np.where(spoiled, middle, columns.centre),
+            np.where(spoiled, deviation, columns.unit),
+        )
 
     # -- passes --
 
@@ -309,15 +375,31 @@ class Rows(ABC):
 
     def scale_floor(self) -> float:
         """Return the least residual scale that rounding in y allows to tell from zero."""
-        return scale_floor(self.y, self.sample_weight)
+        return scales.scale_floor(self.y, self.sample_weight)
 
-    def mad(self, params) -> float:
-        """Return the case-weighted MAD of the residuals."""
-        return mad(self.residuals(params), self.sample_weight)
+    def deviation(self, params, share) -> float:
+        """Return the quantile of the sizes of the residuals over that of the normal."""
+        return scales.deviation(self.residuals(params), share, self.sample_weight)
+
+    def m_scale(self, params, n_parameters, floor) -> float:
+        """Return the M-scale of the residuals, breakdown point 1/2, at least ``floor``."""
+        return scales.m_scale(
+            self.residuals(params), self.sample_weight, n_parameters=n_parameters, floor=floor
+        )
+
+    def truncated_deviation(self, params, largest, n_parameters) -> float:
+        """Return the deviation of the residuals within 2.5 times itself, at most ``largest``."""
+        return scales.truncated_deviation(
+            self.residuals(params), largest, self.sample_weight, n_parameters=n_parameters
+        )
+
+    def half_of_cases(self, n_parameters) -> float:
+        """Return half of the case weights that so many parameters leave free."""
+        return scales.half_of_cases(n_parameters, self.n_rows, self.sample_weight)
 
     def size_quantiles(self, params) -> np.ndarray:
         """Return quantiles of the sizes of the residuals, shape (1001,)."""
-        return size_quantiles(self.residuals(params), self.sample_weight)
+        return scales.size_quantiles(self.residuals(params), self.sample_weight)
 
     def weights(self, params, loss: Loss, scale: float) -> np.ndarray:
         """Return the robust weight of every row, 1 at a residual of zero; shape (n_rows,)."""
@@ -344,8 +426,6 @@ class Rows(ABC):
         step = max(size, kernels.BLOCK)
         for start in range(0, self.n_rows, step):
             stop = min(start + step, self.n_rows)
-            block = np.ones((stop - start, size))
-            block[:, : self.n_features] = self._dense_rows(slice(start, stop))
-            block *= roots[start:stop, None]
+            block = self._block(slice(start, stop)) * roots[start:stop, None]
             upper = np.asarray(np.linalg.qr(np.vstack([upper, block]), mode="r"))
         return upper

@@ -5,14 +5,14 @@ from __future__ import annotations
 from . import likelihood as _likelihood
 from . import multistart as _multistart
 from .irls import irls
-from .joint import SCALES, minimise_with_scale
 from .lbfgs import lbfgs
 from .likelihood import Likelihood
 from .linear import minimum_norm
-from .multistart import at_params
+from .multistart import Outset, at_params
 from .objective import Objective
+from .regression import SCALES, STARTS, Regression, automatic
 from .result import SolverResult, Start
-from .start import STARTS, from_params
+from .start import from_params, least_squares
 
 __all__ = [
     "LIKELIHOOD_SOLVERS",
@@ -22,12 +22,15 @@ __all__ = [
     "STARTS",
     "Likelihood",
     "Objective",
+    "Outset",
+    "Regression",
     "SolverResult",
     "Start",
     "at_params",
+    "automatic",
     "choose",
     "from_params",
-    "minimise_with_scale",
+    "least_squares",
     "minimum_norm",
 ]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..losses import regression_constant
+from ..scale import WIDER
 from .objective import Objective
 from .result import SolverResult, Start
 
@@ -18,36 +19,85 @@ _STEEPEST = -5.0
 """A steeper slope is no slope but a jump: two scales have led to different minima."""
 
 
-class MadScale:
-    """The scale c = k·sigma of residuals, sigma their MAD and k that of an efficiency.
+class _ResidualScale:
+    """The scale c = k·sigma of residuals: a function of the parameters.
 
-    Parameters
+    Attributes
     ----------
-    rows : Rows
-    loss : Loss
-    efficiency : float in (0, 1)
+    exact : bool
+        Whether sigma, seen so far, was too small to be told from zero.
     """
 
-    def __init__(self, rows, loss, efficiency):
+    def __init__(self, rows, constant):
         self._rows = rows
-        self._constant = regression_constant(loss, efficiency)
+        self._constant = constant
         self._floor = rows.scale_floor()
+        self.exact = False
 
     def __call__(self, params) -> float:
         """Return the scale c of the residuals at ``params``."""
-        return self._constant * max(self._rows.mad(params), self._floor)
+        return self._constant * self._sigma(params)
 
     def sigma(self, scale: float) -> float:
         """Return the residual scale from which ``scale`` was made."""
         return scale / self._constant
 
-    def at_floor(self, scale: float) -> bool:
-        """Return whether the residual scale is too small to be told from zero."""
-        return self.sigma(scale) <= self._floor * (1.0 + 1e-9)
+    @abstractmethod
+    def _sigma(self, params) -> float:
+        """Return the residual scale."""
 
 
-SCALES = {"mad": MadScale}
-"""Every residual scale that has a name."""
+class MadScale(_ResidualScale):
+    """The MAD; once it is zero, wider quantiles of the sizes, and the floor where all are.
+
+    A quantile that has been zero is not looked at again: the larger scale of a wider one
+    would else free the rows that made it zero, and the two would take turns.
+    """
+
+    def __init__(self, rows, constant):
+        super().__init__(rows, constant)
+        self._shares = [0.5, *WIDER]
+
+    def _sigma(self, params):
+        while self._shares:
+            sigma = self._rows.deviation(params, self._shares[0])
+            if sigma > self._floor:
+                return sigma
+            self._shares.pop(0)
+            self.exact = True
+        return self._floor
+
+
+class MScale(_ResidualScale):
+    """The M-scale with a breakdown point of 1/2, of residuals from so many free parameters."""
+
+    def __init__(self, rows, constant, n_parameters):
+        super().__init__(rows, constant)
+        self._n_parameters = n_parameters
+
+    def _sigma(self, params):
+        sigma = self._rows.m_scale(params, self._n_parameters, self._floor)
+        self.exact = sigma <= self._floor
+        return sigma
+
+
+class TruncatedScale(_ResidualScale):
+    """The deviation of the residuals within 2.5 times itself, which may only fall.
+
+    Rows that enter or leave the window make it jump, so that it need not have a joint fixed
+    point with the coefficients; falling, it comes to rest.
+    """
+
+    def __init__(self, rows, constant, n_parameters, largest):
+        super().__init__(rows, constant)
+        self._n_parameters = n_parameters
+        self._largest = largest
+
+    def _sigma(self, params):
+        sigma = self._rows.truncated_deviation(params, self._largest, self._n_parameters)
+        self._largest = max(sigma, self._floor)
+        self.exact = sigma <= self._floor
+        return self._largest
 
 
 class _FixedPoint:
@@ -127,3 +177,35 @@ def minimise_with_scale(
         start = replace(start, params=result.params)
         objective = objective.at(objective.scale * math.exp(step))
         wanted = max(tol, _SHARPER * min(abs(change), 1.0))
+
+
+def minimise_with_falling_scale(
+    minimise: Callable,
+    objective: Objective,
+    start: Start,
+    residual_scale: Callable,
+    *,
+    tol,
+    max_iter,
+    report,
+) -> SolverResult:
+    """Minimise the objective, and again wherever its residuals call for a smaller scale.
+
+    Each time to the end: a scale that may not rise must not fall for want of accuracy. The
+    first scale is that of ``objective``, so that the last does not depend on the start.
+    Parameters and result are those of :func:`minimise_with_scale`.
+    """
+    history: tuple[float, ...] = ()
+    while True:
+        result = minimise(
+            objective, start, tol=tol, max_iter=max_iter - len(history), report=report
+        )
+        history += result.history
+        scale = residual_scale(result.params)
+        allowed = max(tol, objective.rounding(result.params, start.root))
+        at_rest = math.log(objective.scale / scale) <= allowed
+        if at_rest or len(history) >= max_iter:
+            converged = at_rest and result.converged
+            return replace(result, n_iter=len(history), converged=converged, history=history)
+        start = replace(start, params=result.params)
+        objective = objective.at(scale)

@@ -60,7 +60,7 @@ class Objective:
         (the weighted Gram matrix and the penalty), so its minimum never increases F.
         """
         value, gradient, gram = self.rows.curvature(params, self.loss, self.scale)
-        ridge = self._ridge()
+        ridge = self.ridge()
 
         def triangular():
             upper = self.rows.triangular(params, self.loss, self.scale)
@@ -95,12 +95,21 @@ class Objective:
         largest = float(np.max(np.abs(params[: len(self.rows.columns.unit)]), initial=0.0))
         return _ROUNDING * (largest / self.scale + root.norm)
 
+    def free_parameters(self, root: InverseRoot) -> float:
+        """Return the rank, less what the penalty takes: the trace of the hat matrix.
+
+        ``root`` is that of the curvature of least squares.
+        """
+        taken = self.ridge() @ np.asarray((root.root * root.root).sum(axis=1)).ravel()
+        return root.root.shape[1] - float(taken)
+
     def reported(self, value) -> float:
         """Return F of F/c²; infinite where it does not fit a double."""
         with np.errstate(over="ignore"):
             return float(np.float64(value) * self.scale * self.scale)
 
-    def _ridge(self):
+    def ridge(self) -> np.ndarray:
+        """Return what multiplies half the squared standardised parameters in F."""
         ridge = np.zeros(self.rows.columns.n_parameters)
         unit = self.rows.columns.unit
         with np.errstate(over="ignore"):
@@ -111,5 +120,5 @@ class Objective:
         """Add the penalty to value and gradient of the mean loss, all in units of c."""
         if self.l2_regularization == 0.0:
             return value, gradient
-        push = self._ridge() * (params / self.scale)
+        push = self.ridge() * (params / self.scale)
         return value + 0.5 * float(np.dot(push, params / self.scale)), gradient + push

@@ -71,6 +71,22 @@ class SolverResult:
 
 
 @dataclass(frozen=True)
+class RegressionResult(SolverResult):
+    """The result of a whole fit: start, scale and search.
+
+    Attributes
+    ----------
+    sigma : float or None
+        The residual scale from which ``scale`` was made, where it was estimated.
+    exact : bool
+        Whether more than half of the rows are fitted exactly.
+    """
+
+    sigma: float | None
+    exact: bool
+
+
+@dataclass(frozen=True)
 class AdaptiveResult(SolverResult):
     """Where a search for coefficients, scale and shape ended; ``objective`` is the likelihood's.
 

@@ -1,4 +1,4 @@
-"""Starts: where a search begins, and so which minimum of a redescending loss it finds."""
+"""Least squares and given parameters: the starts that need no other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def from_params(objective: Objective, params) -> Start:
     return Start(np.asarray(params, dtype=np.float64), _root(objective, params))
 
 
-def ols(objective: Objective, *, max_iter) -> Start:
+def least_squares(objective: Objective, *, max_iter) -> Start:
     """Start from (penalised) least squares, of least norm where that is not unique."""
     squares = objective.least_squares()
     rows = objective.rows
@@ -30,10 +30,6 @@ def ols(objective: Objective, *, max_iter) -> Start:
     for _ in range(2):  # the second step takes back the rounding of the first
         params = params - root.solve(squares.value_gradient(params)[1])
     return Start(minimum_norm(params, rows.columns.unit, root.null), root)
-
-
-STARTS = {"ols": ols}
-"""Every start that has a name."""
 
 
 def _root(objective, params):

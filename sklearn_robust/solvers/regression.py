@@ -1,0 +1,172 @@
+"""The regression at a given shape: the tables of its starts and scales, and the fit by them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from ..losses import regression_constant, resolve
+from .joint import (
+    MadScale,
+    TruncatedScale,
+    minimise_with_falling_scale,
+    minimise_with_scale,
+)
+from .linear import minimum_norm
+from .objective import Objective
+from .result import RegressionResult, Start, quiet
+from .s_estimate import SEstimate, s_estimate
+from .start import from_params, least_squares
+
+_LOOSE = {"tol": 1e-3, "max_iter": 100, "report": quiet}
+"""Options of the searches that only lead to a start."""
+_GRADUATION = (1.0, 0.5, 0.0, -1.0, -2.0, -5.0, -20.0)
+"""Shapes on the way from a convex loss to one that redescends."""
+
+
+@dataclass(frozen=True)
+class Regression:
+    """A fit at a given shape, and what its start and scale may ask of it, each made once.
+
+    Attributes
+    ----------
+    objective : Objective
+        At the scale c that is given, or any.
+    efficiency : float
+        That for which a residual scale is multiplied to get c.
+    scale_given : bool
+        Whether c is that of the objective, not estimated.
+    minimise : callable
+        A solver for a fixed scale.
+    random_state : RandomState
+    max_iter : int
+    tol : float
+    """
+
+    objective: Objective
+    efficiency: float
+    scale_given: bool
+    minimise: Callable
+    random_state: Any
+    max_iter: int
+    tol: float
+
+    @cached_property
+    def least_squares(self) -> Start:
+        return least_squares(self.objective, max_iter=self.max_iter)
+
+    @cached_property
+    def s_estimate(self) -> SEstimate:
+        return s_estimate(
+            self.objective, self.least_squares, self.minimise, self.random_state,
+            tol=self.tol, max_iter=self.max_iter,
+        )  # fmt: skip
+
+    @cached_property
+    def constant(self) -> float:
+        """The scale c over the residual scale."""
+        return regression_constant(self.objective.loss, self.efficiency)
+
+    def fit(self, init, scale, report) -> RegressionResult:
+        """Minimise from a start, at a scale.
+
+        Parameters
+        ----------
+        init : str or ndarray of shape (n_parameters,)
+            The name of a start, or parameters.
+        scale : str or float
+            The name of a residual scale; a number where c is given.
+        report : callable
+            Called with the objective at the beginning of each iteration.
+        """
+        options = {"tol": self.tol, "max_iter": self.max_iter, "report": report}
+        start = STARTS[init](self) if isinstance(init, str) else from_params(self.objective, init)
+        if self.scale_given:
+            result = self.minimise(self.objective, start, **options)
+            sigma, exact = None, False
+        else:
+            result, sigma, exact = SCALES[scale](self, start, options)
+        params = minimum_norm(result.params, self.objective.rows.columns.unit, start.root.null)
+        return RegressionResult(**{**vars(result), "params": params}, sigma=sigma, exact=exact)
+
+
+# ---- starts --------------------------------------------------------------------------
+
+
+def _ols_start(regression: Regression) -> Start:
+    return regression.least_squares
+
+
+def _s_start(regression: Regression) -> Start:
+    estimate = regression.s_estimate
+    return Start(estimate.params, estimate.root)
+
+
+def _gnc_start(regression: Regression) -> Start:
+    """Graduated non-convexity (Blake & Zisserman 1987): from convex to the target, c held."""
+    objective, start = regression.objective, regression.least_squares
+    target = objective.loss.alpha
+    if not regression.scale_given:
+        convex = replace(objective, loss=resolve(alpha=_GRADUATION[0]))
+        mad = MadScale(objective.rows, regression.constant)
+        result = minimise_with_scale(regression.minimise, convex, start, mad, **_LOOSE)
+        start, objective = replace(start, params=result.params), objective.at(mad(result.params))
+    for alpha in _GRADUATION:
+        if math.isnan(target) or alpha > target:
+            graduated = replace(objective, loss=resolve(alpha=alpha))
+            start = replace(start, params=regression.minimise(graduated, start, **_LOOSE).params)
+    return start
+
+
+STARTS = {"ols": _ols_start, "gnc": _gnc_start, "s": _s_start}
+"""Every start that has a name."""
+
+
+# ---- scales --------------------------------------------------------------------------
+
+
+def _mad(regression: Regression, start: Start, options):
+    mad = MadScale(regression.objective.rows, regression.constant)
+    minimise, objective = regression.minimise, regression.objective
+    result = minimise_with_scale(minimise, objective, start, mad, **options)
+    return result, mad.sigma(result.scale), mad.exact
+
+
+def _s(regression: Regression, start: Start, options):
+    estimate = regression.s_estimate
+    objective = regression.objective.at(regression.constant * estimate.sigma)
+    result = regression.minimise(objective, start, **options)
+    return result, estimate.sigma, estimate.exact
+
+
+def _reweighted(regression: Regression, start: Start, options):
+    estimate = regression.s_estimate
+    if estimate.exact:
+        return _s(regression, start, options)
+    minimise, objective = regression.minimise, regression.objective
+    truncated = TruncatedScale(
+        objective.rows, regression.constant, estimate.n_parameters, estimate.sigma
+    )
+    objective = objective.at(truncated(estimate.params))
+    result = minimise_with_falling_scale(minimise, objective, start, truncated, **options)
+    return result, truncated.sigma(result.scale), truncated.exact
+
+
+SCALES = {"mad": _mad, "s": _s, "reweighted": _reweighted}
+"""Every residual scale that has a name."""
+
+
+def automatic(loss, init, scale):
+    """Return the names that "auto" stands for, in the place of it; others as they are.
+
+    A loss that redescends starts from the S-estimate, and where that is the start its scale,
+    reweighted, is the scale.
+    """
+    if isinstance(init, str) and init == "auto":
+        init = "s" if loss.redescending else "ols"
+    if isinstance(scale, str) and scale == "auto":
+        scale = "reweighted" if isinstance(init, str) and init == "s" else "mad"
+    return init, scale

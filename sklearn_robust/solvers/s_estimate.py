@@ -1,0 +1,139 @@
+"""The S-estimate: the plane whose residuals have the least M-scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.stats import chi2
+
+from ..losses import resolve, tuning_constant
+from ..scale import SHRINKAGE
+from .joint import MScale, minimise_with_scale
+from .linear import InverseRoot
+from .objective import Objective
+from .result import Start, quiet
+from .start import WIDEST
+
+WELSCH = resolve("welsch")
+"""The loss of the M-scale."""
+_SAMPLE = 1000
+"""Rows on which planes are looked for, at least; and so many for every parameter:"""
+_SAMPLE_PER_PARAMETER = 10
+_REJECTED = 2.5
+"""Residuals beyond this many M-scales are rejected."""
+_BY_CHANCE = 0.01
+"""Samples of normal rows in which the furthest row is taken for one of high leverage."""
+
+
+@dataclass(frozen=True)
+class SEstimate:
+    """Where the M-scale is least.
+
+    Attributes
+    ----------
+    params : ndarray of shape (n_parameters,)
+        Of the standardised columns.
+    sigma : float
+        The M-scale, in the unit of y.
+    n_parameters : float
+        How many parameters were free: the rank, less what a penalty takes.
+    root : InverseRoot
+        Of a curvature there in which rows far off do not count much.
+    exact : bool
+        Whether the scale is at its floor.
+    """
+
+    params: np.ndarray
+    sigma: float
+    n_parameters: float
+    root: InverseRoot
+    exact: bool
+
+
+def s_estimate(objective: Objective, start: Start, minimise, random_state, *, tol, max_iter):
+    """Minimise the M-scale of the residuals, and half the penalty beside half its square.
+
+    The planes of :meth:`~sklearn_robust.rows.Rows.planes`, found on a sample of the rows where
+    there are many, are compared on all rows, and the best one followed to the end. There the
+    coefficients minimise the objective at the scale that their residuals give, under the
+    loss of the M-scale (Rousseeuw & Yohai 1984); each side's step decreases the M-scale.
+
+    Parameters
+    ----------
+    objective : Objective
+        Its loss and scale do not count.
+    start : Start
+        Least squares.
+    minimise : callable
+        A solver for a fixed scale.
+    random_state : RandomState
+    tol, max_iter
+        As for the solver.
+
+    Returns
+    -------
+    SEstimate
+        At the floor of the scale where the rows are no more than the free parameters, or more
+        than half of them lie on the plane.
+    """
+    rows, floor = objective.rows, objective.rows.scale_floor()
+    n_parameters = objective.free_parameters(start.root) if _searchable(start) else 0.0
+    if rows.half_of_cases(n_parameters) <= 0.0:
+        return SEstimate(start.params, floor, n_parameters, start.root, exact=True)
+    m_scale = MScale(rows, tuning_constant(breakdown=0.5), n_parameters)
+    ridge = objective.ridge()
+
+    def criterion(params):
+        return m_scale.sigma(m_scale(params)) ** 2 + np.dot(ridge * params, params)
+
+    if _searchable(start):
+        size = max(_SAMPLE, _SAMPLE_PER_PARAMETER * len(start.params))
+        found = rows.sample(size, random_state).planes(
+            n_parameters, floor=floor, penalty=ridge, given=start.params[None],
+            random_state=random_state,
+        )  # fmt: skip
+        start = replace(start, params=min(found, key=criterion))
+        start = replace(start, root=_robust_root(objective.at(m_scale(start.params)), start))
+    result = minimise_with_scale(
+        minimise,
+        replace(objective, loss=WELSCH, l2_regularization=SHRINKAGE * objective.l2_regularization),
+        start, m_scale, tol=tol, max_iter=max_iter, report=quiet,
+    )  # fmt: skip
+    params = result.params
+    if not np.any(ridge):  # with a penalty the end is a joint fixed point, not quite the least
+        params = min([params, start.params], key=criterion)
+    sigma = m_scale.sigma(m_scale(params))
+    exact = sigma <= floor or rows.deviation(params, 0.5) <= floor
+    return SEstimate(params, floor if exact else sigma, n_parameters, start.root, exact)
+
+
+def _searchable(start):
+    """Return whether there are few enough columns for a Gram matrix, as the search needs."""
+    return len(start.params) <= WIDEST
+
+
+def _robust_root(objective, start):
+    """Return the inverse root of the curvature under Cauchy's loss, which forgets no row."""
+    root = replace(objective, loss=resolve("cauchy")).curvature(start.params)[-1]
+    return replace(root, null=start.root.null)
+
+
+def rejected_far_rows(rows, estimate: SEstimate):
+    """Return the numbers of the rows that are rejected and far off in X, bad leverage points.
+
+    Rejected are those whose residual is over 2.5 M-scales. Their distance is the length of
+    the row in the metric in which rows, weighted as the S-estimate does, have unit mean
+    square; far off are those beyond what the furthest of as many normal rows exceeds in one
+    sample in a hundred, so that outliers in y alone are not.
+    """
+    rejected = np.flatnonzero(np.abs(rows.residuals(estimate.params)) > _REJECTED * estimate.sigma)
+    rejected = np.intersect1d(rejected, rows.present())
+    fixed = Objective(rows, WELSCH, tuning_constant(breakdown=0.5) * estimate.sigma, 0.0)
+    root = fixed.curvature(estimate.params)[-1].root
+    weight = float(
+        np.average(rows.weights(estimate.params, WELSCH, fixed.scale), weights=rows.sample_weight)
+    )
+    distances = weight * rows.leverages(rejected, root) - rows.columns.fit_intercept
+    dimensions = root.shape[1] - rows.columns.fit_intercept
+    return rejected[distances > chi2.isf(_BY_CHANCE / len(rows.present()), dimensions)]
