@@ -200,18 +200,19 @@ def truncated_deviation(residuals, largest, sample_weight=None, *, n_parameters=
     """
     cases = np.ones(len(residuals)) if sample_weight is None else sample_weight
     free = 2.0 * half_of_cases(n_parameters, len(residuals), sample_weight) / cases.sum()
-    least = min(size_quantile(residuals, 0.5, sample_weight) / _WINDOW, largest)
-    unit = largest if largest > 0.0 else 1.0
+    least = size_quantile(residuals, 0.5, sample_weight) / _WINDOW
+    if least >= largest or free == 0.0:
+        return largest
     with np.errstate(over="ignore"):
-        squares = (residuals / unit) ** 2
+        squares = (residuals / largest) ** 2
     sigma, before = 1.0, math.inf
     while sigma < before:
         before = sigma
         inside = np.where(squares <= (_WINDOW * sigma) ** 2, cases, 0.0)
         kept = inside > 0.0
         variance = np.dot(inside[kept], squares[kept]) / inside.sum() / _WITHIN / free
-        sigma = max(min(math.sqrt(variance), before), least / unit)
-    return sigma * unit
+        sigma = max(min(math.sqrt(variance), before), least / largest)
+    return sigma * largest
 
 
 _ENOUGH = 20_000

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from scipy.sparse import issparse
 
-from .base import Rows, Standardisation
+from .base import Rows
 from .dense import DenseRows
 from .sparse import SparseRows
+from .standardisation import Standardisation
 from .threads import serial_algebra
 
 __all__ = ["Rows", "Standardisation", "make_rows", "serial_algebra"]

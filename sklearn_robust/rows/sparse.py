@@ -65,6 +65,5 @@ class SparseRows(Rows):
     def _rows_of(self, which):
         return self._X[which]
 
-    def _dense_rows(self, which):
-        block = self._X[which].astype(np.float64).toarray()
-        return (block - self.columns.centre) / self.columns.unit
+    def _raw_rows(self, which):
+        return self._X[which].astype(np.float64).toarray()

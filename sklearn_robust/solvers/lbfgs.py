@@ -17,6 +17,8 @@ _PATIENCE = 5
 """Quasi-Newton steps that may fail to owe less before the search gives up."""
 _FLAT = 1e-8
 """Relative differences of the objective below which its values are not compared."""
+_ROUNDED = 4.0 * np.finfo(np.float64).eps
+"""Relative distance from a bound within which a coordinate is at it."""
 _UNSEEN = 0.1
 """Share of ``tol`` allowed before the first step, when the curvature is only presumed."""
 
@@ -64,11 +66,8 @@ class Problem(Protocol):
     def value_gradient(self, x):
         """Return value and gradient at x."""
 
-    def size(self, x, step, decrease, *, rounding) -> float:
-        """Return the relative size of a step, which is held against ``tol``.
-
-        ``rounding`` says whether a step lost in rounding counts as none.
-        """
+    def size(self, x, step, decrease) -> float:
+        """Return the relative size of a step, which is held against ``tol``."""
 
     def reported(self, value) -> float:
         """Return a value in the user's units."""
@@ -92,10 +91,9 @@ class _FixedScale:
         value, gradient = self._objective.value_gradient(self.params(x))
         return value, self._root.root.T @ gradient
 
-    def size(self, x, step, decrease, *, rounding):
+    def size(self, x, step, decrease):
         change = self._objective.scale * (self._root.root @ step)
-        root = self._root if rounding else None
-        return self._objective.relative_size(change, self.params(x), decrease, root)
+        return self._objective.relative_size(change, self.params(x), decrease, self._root)
 
     def reported(self, value):
         return self._objective.reported(value)
@@ -188,7 +186,10 @@ class Search:
         self.at, self.owed, self._size = best
 
     def _evaluate(self, x):
-        x = np.minimum(np.maximum(x, self._low), self._high)
+        # A bound that a change of units has moved by rounding is a bound all the same.
+        near = _ROUNDED * np.abs(x)
+        x = np.where(x <= self._low + near, self._low, x)
+        x = np.where(x >= self._high - near, self._high, x)
         return _Point(x, *self._problem.value_gradient(x))
 
     def _arrive(self, point):
@@ -209,7 +210,7 @@ class Search:
         step = np.where(gradient != 0.0, -self._inverse_curvature(gradient), 0.0)
         self.owed = np.minimum(np.maximum(x + step, self._low), self._high) - x
         decrease, seen = float(np.dot(gradient, self.owed)), bool(self._steps)
-        self._size = self._problem.size(x, self.owed, decrease, rounding=seen)
+        self._size = self._problem.size(x, self.owed, decrease)
         self.converged = bool(self._size <= self._tol * (1.0 if seen else _UNSEEN))
 
     def _projected(self, point):
@@ -219,12 +220,13 @@ class Search:
         return np.where(below | above, 0.0, point.gradient)
 
     def _inverse_curvature(self, gradient):
-        # Coordinates held at a bound are left out: their gradient says nothing of the others.
+        # Coordinates held at a bound are left out, and with them the steps that moved them:
+        # how these changed the gradient says nothing of the others.
         free = gradient != 0.0
         pairs = [
-            (step * free, change * free)
+            (step, change * free)
             for step, change in zip(self._steps, self._changes, strict=True)
-            if np.dot(step * free, change) > 0.0
+            if not np.any(step[~free])
         ]
         if not pairs:
             return gradient

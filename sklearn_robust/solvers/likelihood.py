@@ -145,12 +145,11 @@ class _Joint:
         free = self._root.root.T @ gradient * (self._unit / scale)
         return value, np.concatenate([free, [scale_slope, shape_slope * _SHAPE_UNIT]])
 
-    def size(self, x, step, decrease, *, rounding):
+    def size(self, x, step, decrease):
         params, scale, alpha = self.split(x)
         objective = self._likelihood.objective(scale, alpha)
         change = self._unit * (self._root.root @ step[:-2])
-        root = self._root if rounding else None
-        coefficients = objective.relative_size(change, params, decrease, root)
+        coefficients = objective.relative_size(change, params, decrease, self._root)
         return max(coefficients, abs(step[-2]), abs(step[-1] * _SHAPE_UNIT))
 
     def reported(self, value):

@@ -78,11 +78,13 @@ def _s(likelihood: Likelihood, start: Start, minimise: Callable, random_state) -
         likelihood.objective(1.0, 2.0), start, minimise, random_state,
         tol=_LOOSE["tol"], max_iter=_LOOSE["max_iter"],
     )  # fmt: skip
-    left_out = rejected_far_rows(likelihood.rows, estimate)
+    left_out = rejected_far_rows(likelihood.rows, estimate, random_state)
     if len(left_out):
         likelihood = likelihood.on(likelihood.rows.without(left_out))
     sampled = likelihood.on(likelihood.rows.sample(_SAMPLE, random_state))
     robust = Start(estimate.params, estimate.root)
+    if estimate.exact:
+        return Outset(likelihood, at_params(likelihood, robust), left_out)
     seeds = [robust, replace(robust, params=start.params), _charbonnier(sampled, robust)[0]]
     starts = [
         min((at_params(sampled, seed, alpha) for alpha in _GRADUATION), key=sampled.value_at)

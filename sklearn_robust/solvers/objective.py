@@ -10,7 +10,7 @@ from ..losses import Loss, resolve
 from ..rows import Rows
 from .linear import InverseRoot, inverse_root
 
-_ROUNDING = 16.0 * np.finfo(np.float64).eps
+_ROUNDING = 64.0 * np.finfo(np.float64).eps
 _HARDEST = 1e200
 """Bound on the penalty of a standardised coefficient: it is zero to rounding long before."""
 
@@ -69,7 +69,7 @@ class Objective:
         root = inverse_root(gram + np.diag(ridge), triangular)
         return *self.with_penalty(params, value, gradient), root
 
-    def relative_size(self, step, params, decrease, root: InverseRoot | None) -> float:
+    def relative_size(self, step, params, decrease, root: InverseRoot) -> float:
         """Return the size of a step, in coefficients and in fitted values.
 
         The first is the largest ``|step_j|·rms(x_j) / (c + |beta_j|·rms(x_j))``, for standardised
@@ -77,12 +77,12 @@ class Objective:
         zero is, counts relative to c alone. The second is the root mean square change of the
         fitted values relative to c: the root of ``decrease``, the product of step and
         gradient, without its sign. The larger is returned, or 0 for a step whose fitted values
-        change by less than their rounding through ``root``; without one all steps count.
+        change by less than their rounding through ``root``.
         """
         sizes = np.abs(params)
         sizes[len(self.rows.columns.unit) :] = 0.0
         change = float(np.sqrt(abs(decrease)))
-        if root is not None and change <= self.rounding(params, root):
+        if change <= self.rounding(params, root):
             return 0.0
         return max(change, float(np.max(np.abs(step) / (self.scale + sizes), initial=0.0)))
 

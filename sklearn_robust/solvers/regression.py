@@ -19,7 +19,7 @@ from .linear import minimum_norm
 from .objective import Objective
 from .result import RegressionResult, Start, quiet
 from .s_estimate import SEstimate, s_estimate
-from .start import from_params, least_squares
+from .start import from_params, least_squares, refined
 
 _LOOSE = {"tol": 1e-3, "max_iter": 100, "report": quiet}
 """Options of the searches that only lead to a start."""
@@ -89,7 +89,10 @@ class Regression:
             sigma, exact = None, False
         else:
             result, sigma, exact = SCALES[scale](self, start, options)
-        params = minimum_norm(result.params, self.objective.rows.columns.unit, start.root.null)
+        params = result.params
+        if self.objective.loss.alpha == 2.0:
+            params = refined(self.objective, params, self.least_squares.root)
+        params = minimum_norm(params, self.objective.rows.columns.unit, start.root.null)
         return RegressionResult(**{**vars(result), "params": params}, sigma=sigma, exact=exact)
 
 

@@ -24,6 +24,8 @@ _REJECTED = 2.5
 """Residuals beyond this many M-scales are rejected."""
 _BY_CHANCE = 0.01
 """Samples of normal rows in which the furthest row is taken for one of high leverage."""
+_LOOKS = 4
+"""Times that the metric of the rows is found, without those far off the time before."""
 
 
 @dataclass(frozen=True)
@@ -119,21 +121,35 @@ def _robust_root(objective, start):
     return replace(root, null=start.root.null)
 
 
-def rejected_far_rows(rows, estimate: SEstimate):
+def rejected_far_rows(rows, estimate: SEstimate, random_state):
     """Return the numbers of the rows that are rejected and far off in X, bad leverage points.
 
-    Rejected are those whose residual is over 2.5 M-scales. Their distance is the length of
-    the row in the metric in which rows, weighted as the S-estimate does, have unit mean
-    square; far off are those beyond what the furthest of as many normal rows exceeds in one
-    sample in a hundred, so that outliers in y alone are not.
+    Rejected are those whose residual is over 2.5 M-scales. Far off are those whose robust
+    distance is more than the furthest of as many normal rows has in one sample in a hundred,
+    so that outliers in y alone are not.
     """
     rejected = np.flatnonzero(np.abs(rows.residuals(estimate.params)) > _REJECTED * estimate.sigma)
     rejected = np.intersect1d(rejected, rows.present())
-    fixed = Objective(rows, WELSCH, tuning_constant(breakdown=0.5) * estimate.sigma, 0.0)
-    root = fixed.curvature(estimate.params)[-1].root
-    weight = float(
-        np.average(rows.weights(estimate.params, WELSCH, fixed.scale), weights=rows.sample_weight)
-    )
-    distances = weight * rows.leverages(rejected, root) - rows.columns.fit_intercept
-    dimensions = root.shape[1] - rows.columns.fit_intercept
+    if len(rejected) == 0:
+        return rejected
+    root, dimensions = _metric(rows.sample(_SAMPLE, random_state), estimate)
+    distances = rows.leverages(rejected, root) - rows.columns.fit_intercept
     return rejected[distances > chi2.isf(_BY_CHANCE / len(rows.present()), dimensions)]
+
+
+def _metric(rows, estimate):
+    """Return the matrix after which ordinary rows have unit mean square, and their dimension.
+
+    Rows count in it as in the S-estimate; those that prove to be far off are taken out and
+    the rest is looked at again, lest good leverage points hide the bad ones.
+    """
+    fixed = Objective(rows, WELSCH, tuning_constant(breakdown=0.5) * estimate.sigma, 0.0)
+    weights = rows.weights(estimate.params, WELSCH, fixed.scale)
+    present, near = rows.present(), rows
+    for _ in range(_LOOKS):
+        root = replace(fixed, rows=near).curvature(estimate.params)[-1].root
+        root = root * np.sqrt(np.average(weights, weights=near.sample_weight))
+        dimensions = root.shape[1] - rows.columns.fit_intercept
+        distances = rows.leverages(present, root) - rows.columns.fit_intercept
+        near = rows.without(present[distances > chi2.isf(_BY_CHANCE, dimensions)])
+    return root, dimensions

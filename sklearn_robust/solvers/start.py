@@ -11,6 +11,8 @@ from .result import Start, quiet
 
 WIDEST = 2000
 """Columns beyond which a Gram matrix costs more than the iterations that it saves."""
+_INFLATED = 100.0
+"""Mean variance inflation of the coefficients from which columns are called dependent."""
 
 
 def from_params(objective: Objective, params) -> Start:
@@ -30,6 +32,20 @@ def least_squares(objective: Objective, *, max_iter) -> Start:
     for _ in range(2):  # the second step takes back the rounding of the first
         params = params - root.solve(squares.value_gradient(params)[1])
     return Start(minimum_norm(params, rows.columns.unit, root.null), root)
+
+
+def refined(objective: Objective, params, root: InverseRoot):
+    """Return least-squares parameters without the rounding that dependent columns magnify.
+
+    ``root`` is that of the curvature of least squares.
+    """
+    if root.norm**2 <= _INFLATED * len(params):
+        return params
+    squares = objective.least_squares()
+    for _ in range(2):
+        gradient = objective.rows.least_squares_gradient(params)
+        params = params - root.solve(squares.with_penalty(params, 0.0, gradient)[1])
+    return params
 
 
 def _root(objective, params):

@@ -1,0 +1,431 @@
+"""The S-estimate and what rests on it: breakdown, its scale, leverage, the best of many minima."""
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from problems import SOLVERS, contaminated, read_reference
+from scipy import sparse
+from scipy.optimize import brentq
+from sklearn.linear_model import LinearRegression
+
+from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor, datasets
+from sklearn_robust.losses import resolve, rho, weight
+from sklearn_robust.rows import make_rows
+from sklearn_robust.scale import half_of_cases, m_scale, mad, truncated_deviation
+from sklearn_robust.solvers import STARTS, Objective, Regression, choose
+
+MM = {"init": "s", "scale": "s", "random_state": 0}
+values = st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=30).map(np.array)
+
+
+def _s_estimate(X, y, sample_weight=None, *, l2=0.0, seed=0, fit_intercept=True):
+    rows = make_rows(X, y, sample_weight, fit_intercept=fit_intercept)
+    regression = Regression(
+        Objective(rows, resolve(), 1.0, l2), 0.95, False, choose("auto", rows),
+        np.random.RandomState(seed), max_iter=500, tol=1e-10,
+    )  # fmt: skip
+    return regression.s_estimate, rows.to_original(regression.s_estimate.params)
+
+
+def _with_leverage(seed, n=200, p=5, share=0.4, off=150.0):
+    """Return X, y, the coefficients and the mask of a tight cluster far off in X and y."""
+    rng = np.random.default_rng(seed)
+    X, coef = rng.normal(size=(n, p)), rng.normal(size=p)
+    bad = np.arange(n) < share * n
+    X[bad] = 10.0 * np.eye(p)[0] + 0.1 * rng.normal(size=(bad.sum(), p))
+    y = X @ coef + rng.normal(size=n) + off * bad
+    return X, y, coef, bad
+
+
+# ---- scales --------------------------------------------------------------------------
+
+
+@given(r=values, p=st.integers(0, 2))
+def test_m_scale_solves_its_equation(r, p):
+    s = m_scale(r, n_parameters=p, floor=1e-9)
+    total = np.sum(rho(r, scale=s / math.sqrt(3.0)))
+    if s == 1e-9:
+        assert total <= 0.5 * (len(r) - p)
+    else:
+        assert total == pytest.approx(0.5 * (len(r) - p), rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_m_scale_is_the_root_that_scipy_finds(seed):
+    r = np.random.default_rng(seed).standard_cauchy(size=50)
+    excess = lambda s: rho(r, scale=s / math.sqrt(3.0)).sum() - 0.5 * 47  # noqa: E731
+    assert m_scale(r, n_parameters=3) == pytest.approx(brentq(excess, 1e-6, 1e6, xtol=1e-15))
+
+
+@given(r=values, repeats=st.lists(st.integers(0, 4), min_size=30, max_size=30))
+def test_weights_are_repetitions(r, repeats):
+    counts = np.array(repeats[: len(r)])
+    counts[0] = max(counts[0], 1)
+    repeated, cases = np.repeat(r, counts), counts.astype(float)
+    options = {"n_parameters": 0.5, "floor": 1e-9}
+    assert m_scale(r, cases, **options) == pytest.approx(m_scale(repeated, **options), rel=1e-9)
+    assert truncated_deviation(r, 1e5, cases) == pytest.approx(truncated_deviation(repeated, 1e5))
+
+
+def test_weights_below_one_are_shares_of_the_rows():
+    cases = np.full(10, 1e-3)
+    assert half_of_cases(4, 10, cases) == pytest.approx(1e-3 * half_of_cases(4, 10))
+    r = np.arange(10.0)
+    assert m_scale(r, cases, n_parameters=4) == pytest.approx(m_scale(r, n_parameters=4))
+
+
+def test_scales_are_consistent_at_the_normal():
+    r = np.random.default_rng(0).normal(size=200_000)
+    assert m_scale(r) == pytest.approx(1.0, rel=0.01)
+    assert truncated_deviation(r, 2.0) == pytest.approx(1.0, rel=0.01)
+
+
+@given(r=values, k=st.sampled_from([1e-100, 1e-3, 7.0, 1e100]), largest=st.floats(0.1, 1e6))
+def test_scales_have_the_unit_of_the_residuals(r, k, largest):
+    one, other = m_scale(r, floor=1e-9), m_scale(k * r, floor=k * 1e-9)
+    assert other == pytest.approx(k * one, rel=1e-9)
+    one, other = truncated_deviation(r, largest), truncated_deviation(k * r, k * largest)
+    assert other == pytest.approx(k * one, rel=1e-9)
+
+
+@given(r=values, largest=st.floats(0.0, 1e6))
+def test_truncated_deviation_is_not_above_its_bound_nor_below_half_of_the_rows(r, largest):
+    sigma = truncated_deviation(r, largest)
+    assert sigma <= largest
+    assert sigma == largest or np.mean(np.abs(r) <= 2.5 * sigma * (1.0 + 1e-9)) >= 0.5
+
+
+# ---- the estimate --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reference", read_reference("lmrob_welsh.csv"), ids=lambda r: r["data"])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_mm_estimate_is_that_of_lmrob(reference, solver):
+    """R's constants are rounded to 0.577 and 2.11: its scales are larger by 1.2e-7."""
+    X, y = getattr(datasets, f"load_{reference['data']}")(return_X_y=True)
+    model = RobustRegressor(**MM, solver=solver).fit(X, y)
+    assert model.sigma_ <= float(reference["scale"])
+    assert model.sigma_ == pytest.approx(float(reference["scale"]), rel=1e-6)
+    expected = [float(reference[f"coef{j + 1}"]) for j in range(X.shape[1])]
+    np.testing.assert_allclose(model.coef_, expected, rtol=1e-3)
+    assert model.intercept_ == pytest.approx(float(reference["intercept"]), rel=1e-3)
+
+
+def test_first_ten_rows_of_hbk_are_left_out():
+    X, y = datasets.load_hbk(return_X_y=True)
+    for model in (RobustRegressor(**MM), RobustRegressor(random_state=0)):
+        weights = model.fit(X, y).weights_
+        assert np.all(weights[:10] < 1e-6)
+        assert np.all(weights[10:] > 0.1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_s_estimate_follows_the_main_sequence(seed):
+    X, y = datasets.load_starscyg(return_X_y=True)
+    estimate, (coef, intercept) = _s_estimate(X, y, seed=seed)
+    assert coef[0] == pytest.approx(3.3655, abs=1e-3)
+    residuals = y - X @ coef - intercept
+    rejected = 1 + np.flatnonzero(weight(residuals, scale=estimate.sigma / math.sqrt(3.0)) < 1e-4)
+    assert {11, 20, 30, 34} <= set(rejected)
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_s_estimate_is_a_minimum(seed, fit_intercept):
+    X, y = contaminated(seed, n=80, share=0.3)
+    estimate, (coef, intercept) = _s_estimate(X, y, fit_intercept=fit_intercept)
+    p = X.shape[1] + fit_intercept
+    rng = np.random.default_rng(seed)
+    for size in (1e-3, 0.1, 3.0):
+        for _ in range(20):
+            other = coef + size * rng.normal(size=len(coef))
+            shift = size * rng.normal() * fit_intercept
+            moved = m_scale(y - X @ other - intercept - shift, n_parameters=p)
+            assert moved >= estimate.sigma * (1.0 - 1e-12)
+
+
+def test_s_estimate_is_equivariant():
+    X, y = contaminated(3, share=0.3)
+    estimate, (coef, intercept) = _s_estimate(X, y)
+    mix = np.random.default_rng(0).normal(size=(4, 4))
+    slope = np.arange(4.0)
+    moved, (other, shifted) = _s_estimate(X @ mix, 1e3 * (y + X @ slope + 5.0))
+    np.testing.assert_allclose(other, 1e3 * np.linalg.solve(mix, coef + slope), rtol=1e-6)
+    assert shifted == pytest.approx(1e3 * (intercept + 5.0), rel=1e-6)
+    assert moved.sigma == pytest.approx(1e3 * estimate.sigma, rel=1e-9)
+
+
+def test_seed_decides_and_threads_do_not():
+    X, y = contaminated(4, n=3000, share=0.3)
+    one, two = (RobustRegressor(random_state=7).fit(X, y) for _ in range(2))
+    np.testing.assert_array_equal(one.coef_, two.coef_)
+    assert one.sigma_ == two.sigma_
+
+
+@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array], ids=["dense", "csr"])
+def test_rare_categories_and_doubled_columns(layout):
+    """Few random subsets of such rows determine a plane; dependent rows are passed over."""
+    rng = np.random.default_rng(0)
+    group = rng.choice(6, size=300, p=[0.5, 0.3, 0.14, 0.02, 0.02, 0.02])
+    X = np.column_stack([np.eye(6)[group], rng.normal(size=(300, 2))])
+    X = np.column_stack([X, X[:, -1]])
+    y = 3.0 * group + X[:, -1] + 0.1 * rng.normal(size=300)
+    y[:60] += 50.0
+    model = RobustRegressor(random_state=0).fit(layout(X), y)
+    good = y[60:] - model.predict(layout(X[60:]))
+    assert np.std(good) < 0.12
+    assert np.all(model.weights_[:60] < 1e-6)
+
+
+def test_penalty_on_more_columns_than_rows():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 100))
+    y = 5.0 * X[:, 0] + 0.5 * rng.normal(size=60)
+    y[:6] += 100.0
+    model = RobustRegressor(l2_regularization=0.1, random_state=0).fit(X, y)
+    assert np.all(model.weights_[:6] < 1e-6)
+    assert np.argmax(np.abs(model.coef_)) == 0
+
+
+# ---- breakdown -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("n", "p"), [(200, 5), (300, 12)])
+@pytest.mark.parametrize("seed", range(3))
+def test_forty_per_cent_of_bad_leverage(n, p, seed):
+    X, y, coef, bad = _with_leverage(seed, n, p)
+    oracle = LinearRegression().fit(X[~bad], y[~bad]).coef_
+    allowed = 0.5 * np.linalg.norm(oracle - coef)
+    models = [RobustRegressor(random_state=0), RobustRegressor(random_state=0, solver="lbfgs")]
+    for model in [*models, AdaptiveRobustRegressor(random_state=0)]:
+        model.fit(X, y)
+        assert np.linalg.norm(model.coef_ - oracle) < allowed
+        assert np.all(model.weights_[bad] < 1e-6)
+        assert np.mean(model.weights_[~bad]) > 0.7
+
+
+@pytest.mark.parametrize("size", [1e3, 1e8, 1e50, 1e100])
+@pytest.mark.parametrize("where", ["X", "y", "both"])
+@pytest.mark.parametrize(
+    "model",
+    [RobustRegressor(**MM), AdaptiveRobustRegressor(alpha_bounds=(0.0, 0.0), random_state=0)],
+)
+def test_far_off_is_as_good_as_absent(size, where, model):
+    rng = np.random.default_rng(6)
+    X = rng.normal(size=(60, 4))
+    y = X @ [3.0, -2.0, 1.0, 0.0] + 5.0 + rng.normal(size=60)
+    near = model.fit(X[3:], y[3:]).predict(X)
+    X, y = X.copy(), y.copy()
+    if where != "y":
+        X[:3, 0] = size
+    if where != "X":
+        y[:3] = -size
+    far = model.fit(X, y)
+    np.testing.assert_allclose(far.predict(X)[3:], near[3:], atol=0.3)
+    assert np.all(far.weights_[:3] < 1e-3)
+
+
+def test_reweighting_takes_back_what_outliers_add_to_the_scale():
+    X, y = contaminated(5, n=2000, share=0.3)
+    s_scale, reweighted = (
+        RobustRegressor(scale=scale, random_state=0).fit(X, y).sigma_
+        for scale in ("s", "reweighted")
+    )
+    assert s_scale > 1.5
+    assert reweighted == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("case", "limit"), [("clean", 1.03), ("one-sided", 1.05), ("symmetric", 1.10)]
+)
+def test_little_is_lost_against_least_squares_on_the_clean_rows(case, limit):
+    """A part of benchmarks/contamination.py: 30 % one-sided, 10 % symmetric outliers."""
+    squares = np.zeros(2)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        X, coef, noise = rng.normal(size=(200, 5)), rng.normal(size=5), rng.normal(size=200)
+        bad = np.arange(200) < {"clean": 0, "one-sided": 60, "symmetric": 20}[case]
+        far = (
+            10.0 + 5.0 * rng.normal(size=200) if case == "one-sided" else rng.normal(size=200) * 10
+        )
+        y = X @ coef + noise + far * bad
+        fits = RobustRegressor(random_state=0).fit(X, y), LinearRegression().fit(X[~bad], y[~bad])
+        squares += [np.sum((fit.coef_ - coef) ** 2) for fit in fits]
+    assert math.sqrt(squares[0] / squares[1]) <= limit
+
+
+@pytest.mark.parametrize("alpha", [0.5, 0.0, -2.0, -np.inf])
+@pytest.mark.parametrize("seed", range(3))
+def test_no_random_start_finds_a_lower_minimum(alpha, seed):
+    """A part of benchmarks/minima.py."""
+    X, y = contaminated(seed, n=150, p=3, share=0.2)
+    model = RobustRegressor(alpha, random_state=0, tol=1e-9).fit(X, y)
+
+    def objective(fit):
+        return np.mean(rho(y - fit.predict(X), alpha, model.scale_))
+
+    rng = np.random.default_rng(seed)
+    for _ in range(15):
+        drawn = rng.choice(len(y), 4, replace=False)
+        plane = np.linalg.solve(np.column_stack([X[drawn], np.ones(4)]), y[drawn])
+        other = RobustRegressor(alpha, scale=model.scale_, init=plane, max_iter=500).fit(X, y)
+        assert objective(model) <= objective(other) * (1.0 + 1e-6)
+
+
+# ---- other starts --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("keywords", [{"alpha": 0.0}, {"alpha": -np.inf}, {"loss": "tukey"}])
+@pytest.mark.parametrize("scale", [2.0, "mad", "reweighted"])
+def test_graduation_reaches_the_same_minimum_under_vertical_outliers(keywords, scale):
+    X, y = contaminated(7, share=0.3)
+    options = {**keywords, "scale": scale, "tol": 1e-9, "random_state": 0}
+    gnc, s = (RobustRegressor(**options, init=init).fit(X, y) for init in ("gnc", "s"))
+    np.testing.assert_allclose(gnc.coef_, s.coef_, atol=1e-6)
+
+
+def test_names_stand_for_what_is_documented():
+    X, y = contaminated(8)
+    auto = RobustRegressor(0.0, random_state=0).fit(X, y)
+    named = RobustRegressor(0.0, init="s", scale="reweighted", random_state=0).fit(X, y)
+    np.testing.assert_array_equal(auto.coef_, named.coef_)
+    for keywords in ({"alpha": 1.0}, {"loss": "huber"}):
+        auto = RobustRegressor(**keywords).fit(X, y)
+        named = RobustRegressor(**keywords, init="ols", scale="mad").fit(X, y)
+        np.testing.assert_array_equal(auto.coef_, named.coef_)
+    assert set(STARTS) == {"ols", "gnc", "s"}
+
+
+@pytest.mark.parametrize("init", ["ols", "gnc"])
+def test_the_s_scale_can_be_had_without_its_start(init):
+    X, y = contaminated(9)
+    model = RobustRegressor(1.0, init=init, scale="s", random_state=0).fit(X, y)
+    estimate, _ = _s_estimate(X, y)
+    assert model.sigma_ == pytest.approx(estimate.sigma, rel=1e-6)
+
+
+# ---- the likelihood under leverage ---------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_only_bad_leverage_points_are_left_out_of_the_likelihood(seed):
+    X, y, _, bad = _with_leverage(seed, share=0.2, off=300.0)
+    rng = np.random.default_rng(seed)
+    good_leverage, vertical = np.arange(150, 160), np.arange(160, 190)
+    plane = y - X @ np.zeros(5)
+    coef = LinearRegression().fit(X[~bad], y[~bad]).coef_
+    X[good_leverage] *= 10.0
+    y[good_leverage] = X[good_leverage] @ coef + rng.normal(size=10)
+    y[vertical] = plane[vertical] + 30.0
+    model = AdaptiveRobustRegressor(random_state=0).fit(X, y)
+    assert np.all(model.weights_[bad] == 0.0)
+    assert np.all(model.weights_[~bad] > 0.0)
+    assert model.n_cases_ == np.sum(~bad)
+    assert model.nll(X, y)[~bad].mean() == pytest.approx(model.nll_, rel=1e-9)
+    without = AdaptiveRobustRegressor(init="ols").fit(X[~bad], y[~bad])
+    np.testing.assert_allclose(model.coef_, without.coef_, atol=1e-4)
+
+
+@pytest.mark.parametrize("noise", ["normal", "standard_cauchy"])
+def test_without_leverage_no_row_is_left_out(noise):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 4))
+    y = X @ np.ones(4) + getattr(rng, noise)(size=2000)
+    one, two = (AdaptiveRobustRegressor(init=i, random_state=0, tol=1e-8).fit(X, y)
+                for i in ("s", "ols"))  # fmt: skip
+    assert np.all(one.weights_ > 0.0)
+    np.testing.assert_allclose(one.coef_, two.coef_, atol=1e-5)
+
+
+def test_graduated_start_of_the_likelihood():
+    X, y = contaminated(1, share=0.3)
+    gnc, s = (AdaptiveRobustRegressor(init=i, random_state=0).fit(X, y) for i in ("gnc", "s"))
+    assert gnc.nll_ == pytest.approx(s.nll_, rel=1e-6)
+
+
+# ---- degenerate data -----------------------------------------------------------------
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_whatever_the_data_the_answer_is_finite(data):
+    n, p = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 5))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    entries = data.draw(st.sampled_from(["normal", "ties", "dummies", "cauchy"]))
+    draw = {
+        "normal": lambda shape: rng.normal(size=shape),
+        "ties": lambda shape: rng.integers(-1, 2, size=shape).astype(float),
+        "dummies": lambda shape: (rng.random(shape) < 0.2).astype(float),
+        "cauchy": lambda shape: rng.standard_cauchy(shape) ** 3,
+    }[entries]
+    X, y = draw((n, p)), draw(n)
+    if data.draw(st.booleans()):
+        X[:, 0] = X[:, -1] if data.draw(st.booleans()) else 3.0
+    exponents = st.sampled_from([-150, -8, 0, 8, 150])
+    X *= 10.0 ** np.array(data.draw(st.lists(exponents, min_size=p, max_size=p)))
+    y *= 10.0 ** data.draw(exponents)
+    model = data.draw(st.sampled_from([
+        RobustRegressor(random_state=0), RobustRegressor(0.0, random_state=0, solver="lbfgs"),
+        RobustRegressor(1.0), RobustRegressor(scale="s", init="gnc", random_state=0),
+        RobustRegressor(loss="tukey", random_state=0, l2_regularization=0.1),
+        AdaptiveRobustRegressor(random_state=0), AdaptiveRobustRegressor(init="gnc"),
+    ]))  # fmt: skip
+    _fit_is_finite_or_refused(model, X, y)
+
+
+def _fit_is_finite_or_refused(model, X, y):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "More than half|No convergence|No row")
+        try:
+            predicted = model.fit(X, y).predict(X)
+        except ValueError as error:
+            refused = str(error)
+        else:
+            fitted = (model.coef_, model.intercept_, model.scale_, model.weights_, predicted)
+            assert all(np.all(np.isfinite(quantity)) for quantity in fitted)
+            assert model.scale_ > 0.0
+            return
+    assert refused.startswith(("X must hold", "y must hold"))
+
+
+@pytest.mark.parametrize("share", [0.52, 0.6, 0.9])
+@pytest.mark.parametrize(
+    "model",
+    [
+        RobustRegressor(random_state=0),
+        RobustRegressor(0.0, scale="s", random_state=0),
+        RobustRegressor(loss="tukey", random_state=0),
+        AdaptiveRobustRegressor(random_state=0),
+    ],
+)
+def test_more_than_half_on_a_plane_is_that_plane(share, model):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 3))
+    y = X @ [1.0, 2.0, 3.0] + 4.0
+    off = np.arange(100) >= 100 * share
+    y[off] += 10.0 + 5.0 * rng.normal(size=off.sum())
+    X[off, 0] += 20.0
+    with pytest.warns(UserWarning, match="fitted exactly") as caught:
+        model.fit(X, y)
+    assert len(caught) == 1
+    np.testing.assert_allclose(model.coef_, [1.0, 2.0, 3.0], atol=1e-9)
+    assert np.all(model.weights_[~off] > 0.99)
+    assert np.all(model.weights_[off] < 1e-6)
+    assert model.scale_ < 1e-9
+
+
+@pytest.mark.parametrize("alpha", [0.0, -np.inf])
+def test_zero_mad_falls_back_to_a_wider_quantile(alpha):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2))
+    y = np.where(rng.random(200) < 0.6, 0.0, rng.exponential(size=200))
+    with pytest.warns(UserWarning, match="fitted exactly") as caught:
+        model = RobustRegressor(alpha, init="ols", scale="mad").fit(X, y)
+    assert len(caught) == 1
+    assert 0.01 < model.sigma_ < 2.0
+    assert mad(y - model.predict(X)) < model.sigma_
