@@ -247,6 +247,14 @@ def test_warm_start_begins_at_the_last_answer(solver):
     assert model.nll_ == pytest.approx(nll, rel=1e-9)
 
 
+def test_warm_start_leaves_out_the_same_rows():
+    X, y = load_starscyg(return_X_y=True)
+    model = AdaptiveRobustRegressor(warm_start=True, random_state=0).fit(X, y)
+    before, left_out = model.coef_, model.weights_ == 0.0
+    np.testing.assert_allclose(model.fit(X, y).coef_, before, atol=1e-4)
+    np.testing.assert_array_equal(model.weights_ == 0.0, left_out)
+
+
 def test_nll_of_rows():
     X, y = contaminated(7)
     model = AdaptiveRobustRegressor(random_state=0).fit(X, y)

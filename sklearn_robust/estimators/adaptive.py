@@ -28,8 +28,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
 
     with sample weights :math:`s_i` and :math:`\lambda` = ``l2_regularization``. Data with
     light tails get a shape near 2, least squares; data with heavy tails one near 0, the Cauchy
-    distribution: nothing has to be tuned. Bad leverage points, rows wrong in X, it does not
-    survive.
+    distribution: nothing has to be tuned. Bad leverage points, rows wrong in X, the likelihood
+    would follow; by default they are left out of it.
 
     Parameters
     ----------
@@ -49,13 +49,21 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         preconditioned by the curvature of least squares; "irls" alternates between weighted
         least squares and a search of scale and shape. Both find the same optimum; "auto" is
         "lbfgs".
-    init : "auto", "ols" or array-like of shape (n_features + 1,), default="auto"
-        Where the search begins. "auto": on a sample of at most 2000 rows, from least squares,
-        from a convex fit and from planes through few rows drawn at random; the best goes on
-        with all rows. "ols": from least squares alone. An array holds the coefficients in the
-        user's units, then the intercept (none with ``fit_intercept=False``); for 2-D y also of
-        shape (n_targets, n_features + 1). The names "gnc" and "s" are reserved and raise
-        ``NotImplementedError``.
+    init : "auto", "s", "ols", "gnc" or array-like of shape (n_features + 1,), default="auto"
+        Where the search begins, and which rows are taken in.
+
+        - "s": the S-estimate, least squares and a convex fit are each searched from on a sample of
+          at most 2000 rows; the best goes on with all rows. Bad leverage points are left out:
+          rows whose residual from the S-estimate is over 2.5 M-scales and whose robust distance
+          in X exceeds that of the furthest of as many normal rows in 99 samples of 100. Good
+          leverage points and outliers in y alone stay in.
+        - "ols": least squares alone, all rows.
+        - "gnc": a convex fit, its shape lowered step by step, all rows.
+        - "auto": "s".
+
+        An array holds the coefficients in the user's units, then the intercept (none with
+        ``fit_intercept=False``); for 2-D y also of shape (n_targets, n_features + 1). All rows
+        are then taken in.
     max_iter : int >= 1, default=100
         Iterations allowed.
     tol : float >= 0, default=1e-6
@@ -64,9 +72,9 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         \mathrm{rms}(x_j))` with x centred, and in log c and :math:`\alpha`.
     warm_start : bool, default=False
         Whether a refit begins at coefficients, scale and shape of the previous fit instead of
-        ``init``.
+        those that ``init`` finds.
     random_state : int, RandomState or None, default=None
-        Seed of the sample and of the planes that "auto" draws.
+        Seed of the rows that the S-estimate and the comparison of starts draw.
     verbose : int >= 0, default=0
         If positive, prints a line for every iteration.
 
@@ -81,14 +89,16 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     scale_ : float or ndarray of shape (n_targets,)
         The learned scale c, in the unit of y.
     nll_ : float or ndarray of shape (n_targets,)
-        Mean negative log-likelihood of the training rows, without the penalty; it may be
-        negative.
+        Mean negative log-likelihood of the training rows taken in, without the penalty; it may
+        be negative.
     residual_sizes_ : ndarray of shape (1001,) or (n_targets, 1001)
-        Quantiles of the absolute training residuals at 0, 0.001, ..., 1, in the unit of y.
+        Quantiles of the absolute residuals of the training rows taken in, at 0, 0.001, ..., 1,
+        in the unit of y.
     n_cases_ : float or ndarray of shape (n_targets,)
         Sum of the sample weights of the rows taken in; their number where there are none.
     weights_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
-        Robust weight of each training row in [0, 1], without its sample weight.
+        Robust weight of each training row in [0, 1], without its sample weight; 0 for a row
+        that was left out.
     n_iter_ : int or ndarray of shape (n_targets,)
         Iterations used with all rows.
     n_features_in_ : int
@@ -173,8 +183,6 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         ValueError
             If a parameter is out of range, or X, y or the weights hold NaN or infinity, do not
             match in length, or (weights) are negative or all zero.
-        NotImplementedError
-            For an ``init`` whose name is reserved.
 
         Warns
         -----
@@ -196,7 +204,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         Returns
         -------
         ndarray of the shape of ``y``
-            ``nll_`` is its weighted mean over the training rows.
+            ``nll_`` is its weighted mean over the training rows taken in.
 
         Raises
         ------
@@ -306,23 +314,28 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         )
 
     def _outset(self, likelihood, initial):
-        """Return where the search begins: at given values, or at what a start finds."""
+        """Return where the search begins, and what start finds that and the rows taken in."""
         from .. import solvers
 
         objective = likelihood.objective(1.0, 2.0)
-        if initial is None:
-            return solvers.LIKELIHOOD_STARTS["s" if self.init == "auto" else self.init](
+        outset = solvers.Outset(likelihood, None, np.empty(0, dtype=np.intp))
+        named = "s" if isinstance(self.init, str) and self.init == "auto" else self.init
+        # A warm start too leaves bad leverage points out: it solves the problem of a cold one.
+        if initial is None or (isinstance(named, str) and named == "s"):
+            outset = solvers.LIKELIHOOD_STARTS[named](
                 likelihood,
                 solvers.least_squares(objective, max_iter=self.max_iter),
                 solvers.choose(self.solver, likelihood.rows),
                 check_random_state(self.random_state),
             )
+        if initial is None:
+            return outset
         params = likelihood.rows.from_original(initial.coef, initial.intercept)
-        start = solvers.at_params(likelihood, solvers.from_params(objective, params))
+        start = solvers.at_params(outset.likelihood, solvers.from_params(objective, params))
         if initial.scale is not None:
             start = replace(
                 start,
                 scale=float(np.clip(initial.scale, *likelihood.scale_bounds)),
                 alpha=float(np.clip(initial.alpha, *likelihood.alpha_bounds)),
             )
-        return solvers.Outset(likelihood, start, np.empty(0, dtype=np.intp))
+        return replace(outset, start=start)

@@ -40,13 +40,13 @@ class Outset:
     ----------
     likelihood : Likelihood
         Of the rows that are taken in.
-    start : AdaptiveStart
+    start : AdaptiveStart or None
     left_out : ndarray of int
         The numbers of the rows that are not.
     """
 
     likelihood: Likelihood
-    start: AdaptiveStart
+    start: AdaptiveStart | None
     left_out: np.ndarray
 
 
