@@ -16,8 +16,9 @@ _SUBSET_WORK = (500_000, 500_000_000)
 """Multiplications to spend on them, and not to go beyond even for the least number."""
 _PART_WORK = 40_000_000
 """Multiplications to spend on the planes of halves of the rows."""
-_REFINE_WORK = 4_000_000_000
-"""Multiplications not to go beyond in either stage of the refinement, but for one plane."""
+_REFINE_WORK = 2_000_000_000
+"""Multiplications not to go beyond in either stage of the refinement, but for a few steps."""
+_LEAST_STEPS = 3
 _LOOKED_AT = 20
 """Planes that are refined by two steps; the others have been seen to be worse."""
 _FOLLOWED = 5
@@ -138,6 +139,7 @@ def _refined(Z, y, cases, half, floor, least, planes, ridge):
     scales = s_kernels.scales_of(Z, y, cases, half, floor, 1e-2, planes)
     for count, tol, steps in looked_at:
         count = min(count, 1 + bearable // steps)
+        steps = min(steps, max(bearable // count, _LEAST_STEPS))
         best = np.argsort(criteria(scales), kind="stable")[:count]
         planes, scales = planes[best], scales[best]
         s_kernels.refine(Z, y, cases, half, floor, least, tol, steps, planes, scales)
