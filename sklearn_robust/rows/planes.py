@@ -14,6 +14,8 @@ _SUBSETS = (50, 500)
 """Least and largest number of planes through as few rows as determine one."""
 _SUBSET_WORK = (500_000, 500_000_000)
 """Multiplications to spend on them, and not to go beyond even for the least number."""
+_ALL_WORK = 2_500_000
+"""Multiplications for which all such planes are looked at."""
 _PART_WORK = 40_000_000
 """Multiplications to spend on the planes of halves of the rows."""
 _REFINE_WORK = 2_000_000_000
@@ -123,7 +125,7 @@ def _draws(m, r, random_state):
     work = m * (r + 10) + r**3
     wanted, bearable = (spent // work for spent in _SUBSET_WORK)
     n_subsets = min(int(np.clip(wanted, *_SUBSETS)), bearable)
-    if 0 < math.comb(m, r) <= n_subsets:
+    if 0 < math.comb(m, r) * work <= _ALL_WORK:
         return np.array(list(combinations(range(m), r)))
     return random_state.randint(m, size=(n_subsets, 3 * r + 10))
 
