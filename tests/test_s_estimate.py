@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from problems import SOLVERS, contaminated, read_reference
 from scipy import sparse
 from scipy.optimize import brentq
+from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor, datasets
@@ -429,3 +430,48 @@ def test_zero_mad_falls_back_to_a_wider_quantile(alpha):
     assert len(caught) == 1
     assert 0.01 < model.sigma_ < 2.0
     assert mad(y - model.predict(X)) < model.sigma_
+
+
+def test_targets_further_apart_than_any_double_are_refused():
+    rng = np.random.default_rng(0)
+    y = 1e-160 * rng.normal(size=50)
+    y[0] = 1e150
+    with pytest.raises(ValueError, match="y must hold numbers within a factor of"):
+        RobustRegressor(random_state=0).fit(rng.normal(size=(50, 2)), y)
+
+
+@pytest.mark.parametrize(
+    "model", [RobustRegressor(random_state=0), AdaptiveRobustRegressor(random_state=0)]
+)
+def test_zero_columns_without_an_intercept(model):
+    y = np.random.default_rng(0).normal(size=50)
+    model.set_params(fit_intercept=False).fit(np.zeros((50, 2)), y)
+    np.testing.assert_array_equal(model.coef_, [0.0, 0.0])
+
+
+def test_absent_rows_may_overflow():
+    X, y = contaminated(2)
+    huge = np.vstack([X, 1e308 * np.array([[1.0, -1.0, 1.0, -1.0], [1.0, 1.0, 1.0, 1.0]])])
+    weights = np.append(np.ones(len(y)), [0.0, 0.0])
+    for model in (RobustRegressor(random_state=0), AdaptiveRobustRegressor(random_state=0)):
+        alone = clone(model).fit(X, y).coef_
+        model.fit(huge, np.append(y, [0.0, 0.0]), sample_weight=weights)
+        np.testing.assert_allclose(model.coef_, alone, rtol=1e-6)
+
+
+def test_columns_mostly_tiny_are_not_few_far_values():
+    t = np.linspace(0.0, 1.0, 200)
+    X = np.exp(-0.5 * ((t[:, None] - np.linspace(0.0, 1.0, 8)) / 0.015) ** 2)
+    X = np.maximum(X, 1e-300)
+    y = X @ np.ones(8) + 0.01 * np.random.default_rng(0).normal(size=200)
+    np.testing.assert_allclose(RobustRegressor(random_state=0).fit(X, y).coef_, 1.0, atol=0.02)
+
+
+def test_left_out_rows_depend_on_cases_not_on_lines():
+    rng = np.random.RandomState(3)
+    X = rng.randn(60, 1)
+    y = X[:, 0] + 0.1 * rng.randn(60)
+    X[0], y[0] = 4.2, -5.0
+    weighted = AdaptiveRobustRegressor(random_state=0).fit(X, y, np.full(60, 15.0))
+    repeated = AdaptiveRobustRegressor(random_state=0).fit(np.repeat(X, 15, 0), np.repeat(y, 15))
+    np.testing.assert_allclose(weighted.coef_, repeated.coef_, rtol=1e-5)

@@ -115,8 +115,9 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     The bounds are kept by the optimiser, so that a shape of exactly 0 or 2 can be the answer.
     The paper's reparameterisation (sigmoid and softplus) cannot reach them, and took 452 passes
     over the rows where bounds took 231, in 15 fits of 10 000 rows drawn at five shapes.
-    Where more than half of the rows lie on one plane the likelihood grows without bound as c
-    falls; ``scale_`` then stops at its floor and a warning says so.
+    With more than 2000 columns the S-estimate is sought from least squares alone, and no row
+    is left out. Where more than half of the rows lie on one plane the likelihood grows without
+    bound as c falls; ``scale_`` then stops at its floor and a warning says so.
 
     References
     ----------
@@ -225,9 +226,9 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         """Predict the interval in which a new observation falls with given probability.
 
         Its half-width is the size below which the residuals of that share of the training
-        rows lie, so that it covers as much whether or not the errors follow the fitted
-        distribution. Only where fewer than 10 training rows lie outside is it taken from that
-        distribution.
+        rows taken in lie, so that it covers as much of rows like them whether or not the errors
+        follow the fitted distribution. Only where fewer than 10 of them lie outside is it taken
+        from that distribution. Of bad leverage points it promises nothing.
 
         Parameters
         ----------

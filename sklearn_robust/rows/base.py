@@ -23,6 +23,8 @@ _CHUNK = 1 << 18
 _MOST_CHUNKS = 64
 _AT_ONCE = 4096
 """Rows that are copied at once where a few of them are wanted as they are."""
+_WIDE = 1e100
+"""Targets below this are not asked how far apart they are."""
 _LEAST = 1e-153
 """Sizes of columns below this, and above its inverse, cannot be squared."""
 
@@ -74,6 +76,12 @@ class Rows(ABC):
         largest = float(max(-present.min(), present.max()))
         if largest > 1.0 / _LEAST:
             raise ValueError(f"y must hold numbers below {1 / _LEAST:g}, got about {largest:g}.")
+        # A ratio beyond any double has a floor far below any residual worth the name.
+        if largest > _WIDE and scales.scale_floor(y, self.sample_weight) < largest / _WIDE**3:
+            raise ValueError(
+                f"y must hold numbers within a factor of {1e-12 * _WIDE**3:g}, got about "
+                f"{largest:g} beside much smaller ones."
+            )
         self.y = read_only(y)
         self._origin = 0.0
         if self.columns.fit_intercept:
@@ -194,7 +202,7 @@ class Rows(ABC):
         """Return rows of X, as they are held, by their numbers."""
 
     @abstractmethod
-    def _raw_rows(self, which) -> np.ndarray:
+    def _raw_rows(self, which, columns=slice(None)) -> np.ndarray:
         """Return a few rows of X as dense float64, given by a slice or their numbers."""
 
     # -- visiting the ranges --
@@ -242,11 +250,13 @@ class Rows(ABC):
             centre = centre + np.where(self._centrable(), mean, 0.0)
         with np.errstate(over="ignore", invalid="ignore"):
             unit = np.sqrt(np.maximum(second / self.total_weight - mean**2, 0.0))
-        columns = Standardisation(centre, unit, fit_intercept)
-        if np.any(self._centrable()):
+        centrable = np.flatnonzero(self._centrable())
+        if len(centrable):
             few = self.present()[:: -(-len(self.present()) // FEW)]
-            columns = columns.unspoiled(self._raw_rows(few), self._centrable())
-        centre, unit = columns.centre, columns.unit
+            ordinary = Standardisation(centre[centrable], unit[centrable], fit_intercept).unspoiled(
+                self._raw_rows(few, centrable)
+            )
+            centre[centrable], unit[centrable] = ordinary.centre, ordinary.unit
         constant = unit <= 4.0 * np.finfo(np.float64).eps * np.abs(centre)
         sizes = np.where(constant, np.abs(centre), unit)
         accepted = (sizes == 0.0) | ((sizes >= _LEAST) & (sizes <= 1.0 / _LEAST))
@@ -341,6 +351,8 @@ class Rows(ABC):
             lambda start, stop: self._residuals_range(coef, intercept, start, stop, out)
         ):
             pass
+        if self.sample_weight is not None:  # what an absent row holds must not be seen
+            out[(self.sample_weight == 0.0) & ~np.isfinite(out)] = np.finfo(np.float64).max
         return out
 
     def scale_floor(self) -> float:

@@ -65,6 +65,8 @@ def search(block, y, cases, *, half, floor, penalty, given, random_state):
     """
     far = _distances(block)
     root = _root(block, np.minimum(1.0, _FAR / far) ** 2)
+    if root.shape[1] == 0:
+        return given
     rows = block @ root
     unit = size_quantile(y, 0.75) or float(np.max(np.abs(y))) or 1.0
     with np.errstate(over="ignore"):
@@ -105,6 +107,7 @@ def _halves(rows, y, cases):
     """Yield case weights of the halves of the rows that the components tell apart."""
     m, r = rows.shape
     size = max(m // 2, min(r + 1, m))
+    cases = cases * max(1.0, m / cases.sum())  # weights below 1 are shares of the rows
     roots = np.sqrt(cases)[:, None]
     orthonormal = np.linalg.qr(roots * rows)[0]
     fitted = orthonormal @ (orthonormal.T @ (roots[:, 0] * y))
@@ -134,7 +137,9 @@ def _refined(Z, y, cases, half, floor, least, planes, ridge):
     """Return the planes that refinement finds the best, different ones, the best first."""
 
     def criteria(scales):
-        return scales**2 + np.einsum("ij,jk,ik->i", planes, ridge, planes)
+        with np.errstate(over="ignore"):
+            squares = scales**2
+        return squares + np.einsum("ij,jk,ik->i", planes, ridge, planes)
 
     bearable = max(int(_REFINE_WORK / (Z.size * len(Z))), 1)
     looked_at = ((_LOOKED_AT, 0.0, 2), (_FOLLOWED, 1e-4, 50))

@@ -65,5 +65,5 @@ class SparseRows(Rows):
     def _rows_of(self, which):
         return self._X[which]
 
-    def _raw_rows(self, which):
-        return self._X[which].astype(np.float64).toarray()
+    def _raw_rows(self, which, columns=slice(None)):
+        return self._X[which][:, columns].astype(np.float64).toarray()

@@ -8,8 +8,9 @@ import numpy as np
 
 FEW = 200
 """Evenly spaced rows that show where the ordinary ones are."""
-_SPOILED = 100.0
-"""A root mean square over so many deviations of ordinary rows is that of a few values."""
+_SPOILED = (1e6, 1e120)
+"""A root mean square over so many deviations of ordinary rows is that of a few values, which
+cost the others digits; at the larger ratio the ordinary ones are zero for all purposes."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Standardisation:
             return params[:-1] / self.unit, float(params[-1])
         return params / self.unit, 0.0
 
-    def unspoiled(self, few, centrable) -> Standardisation:
+    def unspoiled(self, few) -> Standardisation:
         """Return the same, of ordinary rows where a few values are far off all others.
 
         Those would move the mean so far that subtracting it costs the others digits, and stretch
@@ -51,11 +52,11 @@ class Standardisation:
         ----------
         few : ndarray of shape (n_few, n_features)
             Some rows of X, as they are.
-        centrable : ndarray of shape (n_features,), bool
         """
         middle = np.median(few, axis=0) if self.fit_intercept else self.centre
-        deviation = np.median(np.abs(few - middle), axis=0) / 0.6745
-        spoiled = (self.unit > _SPOILED * deviation) & (deviation > 0.0) & centrable
+        deviation = np.quantile(np.abs(few - middle), 0.75, axis=0) / 1.1503
+        least, most = (self.unit / ratio for ratio in _SPOILED)
+        spoiled = (deviation < least) & (deviation > most)
         return replace(
             self,
             centre=np.where(spoiled, middle, self.centre),

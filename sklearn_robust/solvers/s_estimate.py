@@ -126,15 +126,18 @@ def rejected_far_rows(rows, estimate: SEstimate, random_state):
 
     Rejected are those whose residual is over 2.5 M-scales. Far off are those whose robust
     distance is more than the furthest of as many normal rows has in one sample in a hundred,
-    so that outliers in y alone are not.
+    so that outliers in y alone are not. None are found among too many columns for a Gram matrix.
     """
+    if not _searchable(estimate):
+        return np.empty(0, dtype=np.intp)
     rejected = np.flatnonzero(np.abs(rows.residuals(estimate.params)) > _REJECTED * estimate.sigma)
     rejected = np.intersect1d(rejected, rows.present())
     if len(rejected) == 0:
         return rejected
     root, dimensions = _metric(rows.sample(_SAMPLE, random_state), estimate)
     distances = rows.leverages(rejected, root) - rows.columns.fit_intercept
-    return rejected[distances > chi2.isf(_BY_CHANCE / len(rows.present()), dimensions)]
+    cases = max(rows.total_weight, len(rows.present()))
+    return rejected[distances > chi2.isf(_BY_CHANCE / cases, dimensions)]
 
 
 def _metric(rows, estimate):
