@@ -258,6 +258,7 @@ def tuning_constant(alpha=-math.inf, *, efficiency=None, breakdown=None, loss="g
     return _constant_of_breakdown(family, float(breakdown))
 
 
+@lru_cache(maxsize=256)
 def regression_constant(family: Loss, efficiency: float) -> float:
     """Return the constant that an estimator uses: that of its efficiency, at least 0.5.
 

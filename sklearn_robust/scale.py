@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
 
 __all__ = [
+    "Sizes",
     "deviation",
     "half_of_cases",
     "m_scale",
     "mad",
     "middle",
+    "normal_quantile",
     "scale_floor",
     "size_quantile",
     "size_quantiles",
     "truncated_deviation",
+    "truncated_deviation_of",
 ]
 
 _NORMAL_QUARTILE = 0.674489750196
@@ -30,6 +34,8 @@ SHRINKAGE = 0.125
 is that of c² times the mean loss over this: so much less a penalty counts beside the latter."""
 _WINDOW = 2.5
 """Residuals beyond this many scales do not count in the truncated deviation."""
+_REACH = 0.95
+"""Share of the window down to which the sizes of residuals are held, not only summed."""
 _WITHIN = 1.0 - math.sqrt(2.0 / math.pi) * _WINDOW * math.exp(-0.5 * _WINDOW**2) / math.erf(
     _WINDOW / math.sqrt(2.0)
 )
@@ -68,9 +74,15 @@ def size_quantile(residuals, share, sample_weight=None):
     sizes = np.abs(residuals)
     if sample_weight is not None:
         return float(_weighted_quantile(sizes, sample_weight, share))
-    if share == 0.5:
-        return float(np.median(sizes))
-    return float(np.quantile(sizes, share, method="averaged_inverted_cdf"))
+    return _quantile(sizes, share)
+
+
+def _quantile(values, share):
+    """Return what ``_weighted_quantile`` does at equal weights."""
+    at = math.ceil((share - _TIE) * len(values)) - 1
+    tied = at + 1 < len(values) and at + 1 <= (share + _TIE) * len(values)
+    ordered = np.partition(values, (at, at + tied))
+    return float(0.5 * ordered[at] + 0.5 * ordered[at + tied])
 
 
 def mad(residuals, sample_weight=None):
@@ -111,7 +123,12 @@ def deviation(residuals, share, sample_weight=None):
     """
     if share == 0.5:
         return mad(residuals, sample_weight)
-    return size_quantile(residuals, share, sample_weight) / float(ndtri(0.5 + 0.5 * share))
+    return size_quantile(residuals, share, sample_weight) / normal_quantile(share)
+
+
+def normal_quantile(share):
+    """Return the quantile of the size of a standard normal."""
+    return _NORMAL_QUARTILE if share == 0.5 else float(ndtri(0.5 + 0.5 * share))
 
 
 def half_of_cases(n_parameters, n_rows, sample_weight=None):
@@ -167,13 +184,74 @@ def m_scale(residuals, sample_weight=None, *, n_parameters=0.0, floor=0.0):
     >>> round(m_scale(residuals), 1)
     1.4
     """
-    from . import s_kernels
+    from . import kernels
 
     half = half_of_cases(n_parameters, len(residuals), sample_weight)
     cases = np.ones(len(residuals)) if sample_weight is None else sample_weight
     floor = max(floor, float(np.finfo(np.float64).tiny))
     first = mad(residuals, sample_weight)
-    return s_kernels.m_scale(residuals, cases, half, floor, first, 1e-13, np.empty(len(residuals)))
+    return kernels.m_scale(residuals, cases, half, floor, first, 1e-13, np.empty(len(residuals)))
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of residuals between two bounds, and sums of those below.
+
+    Attributes
+    ----------
+    sizes, cases : ndarray
+        In any order, with their case weights.
+    below : float
+        The case weight of smaller ones.
+    squares : float
+        The case-weighted sum of the squares of the smaller ones, in units of ``high``.
+    low, high : float
+        The bounds, both within.
+    total : float
+        The case weight of all sizes.
+    """
+
+    sizes: np.ndarray
+    cases: np.ndarray
+    below: float
+    squares: float
+    low: float
+    high: float
+    total: float
+
+    @classmethod
+    def all(cls, sizes, cases) -> Sizes:
+        """Return all sizes, of those with a case weight."""
+        present = cases > 0.0
+        sizes, cases = sizes[present], cases[present]
+        return cls(sizes, cases, 0.0, 0.0, 0.0, float(sizes.max()), float(cases.sum()))
+
+    def quantile(self, share) -> float | None:
+        """Return the size below which that share of the weight lies; None if outside.
+
+        At a tie between two it is their mean.
+        """
+        order = np.argsort(self.sizes)
+        cumulated = self.below + np.cumsum(self.cases[order])
+        least, most = (share - _TIE) * self.total, (share + _TIE) * self.total
+        at = int(np.searchsorted(cumulated, least))
+        if self.below >= least > 0.0 or at >= len(order):
+            return None
+        tied = cumulated[at] <= most and share < 1.0
+        if tied and at + 1 == len(order):
+            return None
+        return float(0.5 * self.sizes[order[at]] + 0.5 * self.sizes[order[at + tied]])
+
+    def within(self, edge):
+        """Return the case weight of sizes up to ``edge`` and their mean square, as a root.
+
+        ``edge`` lies between the bounds.
+        """
+        inside = self.sizes <= edge
+        count = self.below + float(np.sum(self.cases, where=inside))
+        shares = self.sizes / self.high if self.high > 0.0 else self.sizes
+        squares = self.squares + float(np.sum(self.cases * shares**2, where=inside))
+        return count, self.high * math.sqrt(squares / count) if count > 0.0 else 0.0
 
 
 def truncated_deviation(residuals, largest, sample_weight=None, *, n_parameters=0.0):
@@ -200,31 +278,53 @@ def truncated_deviation(residuals, largest, sample_weight=None, *, n_parameters=
     """
     cases = np.ones(len(residuals)) if sample_weight is None else sample_weight
     free = 2.0 * half_of_cases(n_parameters, len(residuals), sample_weight) / cases.sum()
-    least = size_quantile(residuals, 0.5, sample_weight) / _WINDOW
-    if least >= largest or free == 0.0:
-        return largest
-    with np.errstate(over="ignore"):
-        squares = (residuals / largest) ** 2
-    sigma, before = 1.0, math.inf
-    while sigma < before:
-        before = sigma
-        inside = np.where(squares <= (_WINDOW * sigma) ** 2, cases, 0.0)
-        kept = inside > 0.0
-        variance = np.dot(inside[kept], squares[kept]) / inside.sum() / _WITHIN / free
-        sigma = max(min(math.sqrt(variance), before), least / largest)
-    return sigma * largest
+    sizes = Sizes.all(np.abs(residuals), cases)
+    return truncated_deviation_of(lambda low, high: sizes, largest, free)
 
 
-_ENOUGH = 20_000
+def truncated_deviation_of(sizes_between, largest, free):
+    """Compute :func:`truncated_deviation` of residuals that are not all at hand.
+
+    Parameters
+    ----------
+    sizes_between : callable
+        Takes two bounds, returns the :class:`Sizes` of the residuals between them.
+    largest : float
+        Where the search begins, and the most that is returned.
+    free : float
+        The share of the cases that the parameters leave free, (n - p)/n: by it the square is
+        divided.
+
+    Returns
+    -------
+    float
+        In the unit of the residuals; consistent for the standard deviation at the normal.
+    """
+    sigma, before = largest, math.inf
+    found = None
+    while sigma < before and free > 0.0:
+        edge = _WINDOW * sigma
+        if found is None or edge < found.low:
+            found = sizes_between(_REACH * edge, edge)
+        count, root = found.within(edge)
+        if count < (0.5 - _TIE) * found.total:
+            if before == math.inf:
+                return largest
+            return sizes_between(0.0, before * _WINDOW).quantile(0.5) / _WINDOW
+        before, sigma = sigma, min(root / math.sqrt(_WITHIN * free), sigma)
+    return sigma
+
+
+ENOUGH = 20_000
 """Rows from which quantiles are taken at the most; they then err by about 0.3 per cent."""
 
 
 def middle(y, sample_weight=None):
     """Return about the median of y: of 20 000 evenly spaced rows where there are more."""
     y, sample_weight = _thinned(y, sample_weight)
-    return float(
-        np.median(y) if sample_weight is None else _weighted_quantile(y, sample_weight, 0.5)
-    )
+    if sample_weight is None:
+        return _quantile(y, 0.5)
+    return float(_weighted_quantile(y, sample_weight, 0.5))
 
 
 def scale_floor(y, sample_weight=None):
@@ -283,5 +383,5 @@ def _thinned(values, sample_weight):
     if sample_weight is not None:
         present = sample_weight > 0.0
         values, sample_weight = values[present], sample_weight[present]
-    step = -(-len(values) // _ENOUGH)
+    step = -(-len(values) // ENOUGH)
     return values[::step], None if sample_weight is None else sample_weight[::step]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import assert_all_finite
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -76,21 +77,31 @@ class RobustLinearModel(RegressorMixin, BaseEstimator):
 
     def _fit(self, X, y, sample_weight):
         self._check_parameters()
-        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, **_DATA)
+        X, y = validate_data(
+            self, X, y, multi_output=True, y_numeric=True, ensure_all_finite=False, **_DATA
+        )
         y = np.asarray(y, dtype=np.float64)
         targets = np.ascontiguousarray(y.reshape(len(y), -1).T)
         sample_weight = check_weights(sample_weight, len(y))
         given = self._given(len(targets))
         initial = self._previous(len(targets)) or given
 
+        as_input = {"estimator_name": type(self).__name__, "input_name": "X"}
+
         # The compiled code is loaded with the first fit, not with the package.
         from ..rows import make_rows, serial_algebra
 
-        rows = make_rows(X, targets[0], sample_weight, fit_intercept=self.fit_intercept)
+        if sample_weight is not None:
+            assert_all_finite(X, **as_input)
+        try:
+            rows = make_rows(X, targets[0], sample_weight, fit_intercept=self.fit_intercept)
+        except ValueError:  # columns whose sums are not finite may hold what is not
+            assert_all_finite(X, **as_input)
+            raise
         with serial_algebra(X.shape[1]):
             fits = [
-                self._fit_target(rows.with_target(target), first)
-                for target, first in zip(targets, initial, strict=True)
+                self._fit_target(rows if k == 0 else rows.with_target(target), first)
+                for k, (target, first) in enumerate(zip(targets, initial, strict=True))
             ]
         self._store(fits, one_target=y.ndim == 1)
         self._warn(fits)

@@ -252,7 +252,7 @@ class RobustRegressor(RobustLinearModel):
             objective,
             efficiency=self.efficiency,
             scale_given=given,
-            minimise=solvers.choose(self.solver, rows),
+            solver=self.solver,
             random_state=check_random_state(self.random_state),
             max_iter=self.max_iter,
             tol=self.tol,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,22 +11,28 @@ from itertools import pairwise
 
 import numpy as np
 
-from .. import kernels, twofold_kernels
+from .. import kernels
 from .. import scale as scales
 from ..losses import Loss
 from . import planes
-from .standardisation import FEW, Standardisation
+from .block import Block
+from .standardisation import LEAST, ColumnStatistics
+from .statistics import ResidualStatistics
 from .threads import available_threads
 
 _CHUNK = 1 << 18
 """Entries of X worth a task of its own: about 0.1 ms of work, the price of a thread."""
 _MOST_CHUNKS = 64
+_BATCHES = 4
+"""Tasks that a thread is given in a pass: enough to even out, few enough to cost little."""
+_PACKED = 1 << 18
+"""Numbers that are copied, standardised, to be searched by compiled code alone."""
+_SPARSE = 8
+"""Rows for one that is drawn from which each may come from a stretch of its own."""
 _AT_ONCE = 4096
 """Rows that are copied at once where a few of them are wanted as they are."""
 _WIDE = 1e100
 """Targets below this are not asked how far apart they are."""
-_LEAST = 1e-153
-"""Sizes of columns below this, and above its inverse, cannot be squared."""
 
 
 def read_only(array):
@@ -36,7 +42,7 @@ def read_only(array):
     return view
 
 
-class Rows(ABC):
+class Rows(ColumnStatistics, ResidualStatistics):
     """Rows of X, y and case weights: sums over them, and nothing of the problem they serve.
 
     A subclass says how one range of rows is read; here the ranges are visited, by threads
@@ -52,6 +58,13 @@ class Rows(ABC):
     """
 
     def __init__(self, X, y, sample_weight, *, fit_intercept):
+        self._place(X, sample_weight)
+        self.y = read_only(y)
+        self.columns = self._standardisation(fit_intercept)
+        self._hold_target(y)
+
+    def _place(self, X, sample_weight):
+        """Keep X and the case weights, and decide on the ranges."""
         self.n_rows, self.n_features = X.shape
         self.sample_weight = sample_weight
         self._cases = read_only(np.empty(0) if sample_weight is None else sample_weight)
@@ -61,8 +74,6 @@ class Rows(ABC):
         self._ranges = list(pairwise(edges))
         self._n_threads = available_threads() if len(self._ranges) > 1 else 1
         self._pool: ThreadPoolExecutor | None = None
-        self.columns = self._standardisation(fit_intercept)
-        self._hold_target(y)
 
     def with_target(self, y):
         """Return the same rows with another y; X is shared, not read again."""
@@ -74,8 +85,8 @@ class Rows(ABC):
         """Keep y, and what is taken off it before anything else, lest it be far from zero."""
         present = y if self.sample_weight is None else y[self.sample_weight > 0.0]
         largest = float(max(-present.min(), present.max()))
-        if largest > 1.0 / _LEAST:
-            raise ValueError(f"y must hold numbers below {1 / _LEAST:g}, got about {largest:g}.")
+        if largest > 1.0 / LEAST:
+            raise ValueError(f"y must hold numbers below {1 / LEAST:g}, got about {largest:g}.")
         # A ratio beyond any double has a floor far below any residual worth the name.
         if largest > _WIDE and scales.scale_floor(y, self.sample_weight) < largest / _WIDE**3:
             raise ValueError(
@@ -83,6 +94,8 @@ class Rows(ABC):
                 f"{largest:g} beside much smaller ones."
             )
         self.y = read_only(y)
+        self._packed: Block | None = None
+        self._floor: float | None = None
         self._origin = 0.0
         if self.columns.fit_intercept:
             self._origin = scales.middle(y, self.sample_weight)
@@ -101,6 +114,11 @@ class Rows(ABC):
         at_centre = intercept + float(np.dot(self.columns.centre, coef))
         return np.append(params, at_centre - self._origin)
 
+    @property
+    def n_present(self) -> int:
+        """The number of rows whose weight is not zero."""
+        return self.n_rows if self.sample_weight is None else np.count_nonzero(self.sample_weight)
+
     def present(self) -> np.ndarray:
         """Return the numbers of the rows whose weight is not zero."""
         if self.sample_weight is None:
@@ -108,40 +126,59 @@ class Rows(ABC):
         return np.flatnonzero(self.sample_weight > 0.0)
 
     def sample(self, size, random_state) -> Rows:
-        """Return rows drawn without replacement, columns standardised as here.
+        """Return about so many rows drawn without replacement, columns standardised as here.
 
         Rows of weight zero are not drawn; where there are no more than ``size`` others, these
         rows themselves are returned.
         """
-        present = self.present()
-        if len(present) <= size:
+        n_rows = self.n_present
+        if n_rows <= size:
             return self
-        drawn = np.sort(random_state.choice(present, size, replace=False))
-        weights = None if self.sample_weight is None else self.sample_weight[drawn]
-        other = type(self)(
-            self._rows_of(drawn), self.y[drawn], weights, fit_intercept=self.columns.fit_intercept
-        )
-        other.columns, other._origin = self.columns, self._origin
+        if n_rows < _SPARSE * size:
+            drawn = np.sort(random_state.choice(n_rows, size, replace=False))
+        else:  # one of each stretch of neighbours: the others need not be numbered
+            places = (np.arange(size) + random_state.uniform(size=size)) * (n_rows / size)
+            places = places.astype(np.intp)
+            drawn = places[np.diff(places, prepend=-1) > 0]
+        return self._only(drawn if self.sample_weight is None else self.present()[drawn])
+
+    def thinned(self, most) -> Rows:
+        """Return at most so many evenly spaced rows of those with a weight."""
+        if self.n_present <= most:
+            return self
+        step = -(-self.n_present // most)
+        if self.sample_weight is None:
+            return self._only(np.arange(0, self.n_rows, step))
+        return self._only(self.present()[::step])
+
+    def _only(self, which) -> Rows:
+        """Return some rows by their numbers, everything else as here."""
+        other = copy(self)
+        weights = None if self.sample_weight is None else self.sample_weight[which]
+        other._place(self._rows_of(which), weights)
+        other.y = read_only(self.y[which])
+        other._packed, other._floor = None, None
         return other
 
     def without(self, which) -> Rows:
         """Return the same rows with weight zero for some, by their numbers."""
         other = copy(self)
-        other.sample_weight = self._cases_of(0, self.n_rows).copy()
+        other.sample_weight = self._own_cases().copy()
         other.sample_weight[which] = 0.0
         other._cases = read_only(other.sample_weight)
         other.total_weight = float(other.sample_weight.sum())
+        other._packed, other._floor = None, None
         return other
 
     def leverages(self, which, root) -> np.ndarray:
         """Return the squared length of some standardised rows, given by number, times a root."""
         lengths = np.empty(len(which))
         for start in range(0, len(which), _AT_ONCE):
-            block = self._block(which[start : start + _AT_ONCE]) @ root
+            block = self._standardised(which[start : start + _AT_ONCE]) @ root
             lengths[start : start + _AT_ONCE] = np.einsum("ij,ij->i", block, block)
         return lengths
 
-    def _block(self, which) -> np.ndarray:
+    def _standardised(self, which) -> np.ndarray:
         """Return a few standardised rows, with a column of ones for an intercept."""
         columns = (self._raw_rows(which) - self.columns.centre) / self.columns.unit
         if not self.columns.fit_intercept:
@@ -149,7 +186,7 @@ class Rows(ABC):
         return np.column_stack([columns, np.ones(len(columns))])
 
     def planes(self, n_parameters, *, floor, penalty, given, random_state) -> np.ndarray:
-        """Return different parameters of small M-scale, the best first, at most five.
+        """Return different parameters of small M-scale, the best first, at most three.
 
         Parameters
         ----------
@@ -163,13 +200,20 @@ class Rows(ABC):
             Parameters to look at too.
         random_state : RandomState
         """
-        present = self.present()
         return planes.search(
-            self._block(present), self.y[present] - self._origin,
-            self._cases_of(0, self.n_rows)[present],
-            half=self.half_of_cases(n_parameters), floor=floor, penalty=penalty, given=given,
-            random_state=random_state,
+            self._block_of(self.present()), half=self.half_of_cases(n_parameters), floor=floor,
+            penalty=penalty, given=given, random_state=random_state,
         )  # fmt: skip
+
+    def block(self) -> Block | None:
+        """Return the rows with a weight packed together, or None where they are many."""
+        if self._packed is None and self.n_rows * self.columns.n_parameters <= _PACKED:
+            self._packed = self._block_of(self.present())
+        return self._packed
+
+    def _block_of(self, which) -> Block:
+        columns, cases = self._standardised(which), self._own_cases()[which]
+        return Block(columns, self.y[which] - self._origin, cases, self.n_features)
 
     # -- what a subclass provides: one range of rows --
 
@@ -182,90 +226,73 @@ class Rows(ABC):
         """Return how many entries of X a pass reads."""
 
     @abstractmethod
-    def _centrable(self) -> np.ndarray:
-        """Return the mask of the columns that a kernel can centre: every entry is stored."""
-
-    @abstractmethod
-    def _moments_range(self, centre, start, stop):
-        """Return the case-weighted sums of x - centre and its square, each (n_features,)."""
-
-    @abstractmethod
-    def _pass_range(self, coef, intercept, loss, scale, extra, start, stop):
-        """Return the sums over the range, as the kernels do."""
+    def _pass_range(self, coef, intercept, loss, scale, wanted, start, stop):
+        """Return the sums over the range, as ``kernels.dense_pass`` does."""
 
     @abstractmethod
     def _residuals_range(self, coef, intercept, start, stop, out) -> None:
-        """Write the residuals of the range to their places in ``out``."""
+        """Write the residuals of the range to ``out``, of its length."""
 
     @abstractmethod
     def _rows_of(self, which):
         """Return rows of X, as they are held, by their numbers."""
 
-    @abstractmethod
-    def _raw_rows(self, which, columns=slice(None)) -> np.ndarray:
-        """Return a few rows of X as dense float64, given by a slice or their numbers."""
-
     # -- visiting the ranges --
 
+    def _own_cases(self) -> np.ndarray:
+        """Return the case weight of every row."""
+        return np.ones(self.n_rows) if self.sample_weight is None else self.sample_weight
+
     def _cases_of(self, start, stop) -> np.ndarray:
-        """Return the case weights of a range."""
-        return np.ones(stop - start) if self.sample_weight is None else self._cases[start:stop]
+        """Return the case weights of a range, none where every row counts once."""
+        return self._cases[start:stop]
+
+    def _residuals_into(self, params):
+        coef, intercept = self.columns.split(params)
+
+        def write(start, stop, out):
+            self._residuals_range(coef, intercept, start, stop, out)
+            if self.sample_weight is not None:  # what an absent row holds must not be seen
+                absent = self.sample_weight[start:stop] == 0.0
+                out[absent & ~np.isfinite(out)] = np.finfo(np.float64).max
+
+        return write
+
+    def scale_floor(self) -> float:
+        """Return the least residual scale that rounding in y allows to tell from zero."""
+        if self._floor is None:
+            self._floor = scales.scale_floor(self.y, self.sample_weight)
+        return self._floor
 
     def _n_ranges(self) -> int:
         return int(np.clip(self._n_stored() // _CHUNK, 1, min(_MOST_CHUNKS, self.n_rows)))
 
     def _in_order(self, task: Callable) -> Iterator:
-        """Yield ``task(start, stop)`` of every range, in order, a few of them at once."""
+        """Yield ``task(start, stop)`` of every range, in order, a few batches of them at once."""
         if self._n_threads == 1:
             yield from (task(start, stop) for start, stop in self._ranges)
             return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._n_threads)
+
+        def work(batch):
+            return [task(start, stop) for start, stop in batch]
+
+        size = -(-len(self._ranges) // (_BATCHES * self._n_threads))
         pending: deque[Future] = deque()
-        for start, stop in self._ranges:
-            pending.append(self._pool.submit(task, start, stop))
+        for first in range(0, len(self._ranges), size):
+            pending.append(self._pool.submit(work, self._ranges[first : first + size]))
             if len(pending) > self._n_threads:
-                yield pending.popleft().result()
+                yield from pending.popleft().result()
         while pending:
-            yield pending.popleft().result()
+            yield from pending.popleft().result()
 
     def _sum(self, task: Callable) -> list:
-        if len(self._ranges) == 1:
-            return list(task(*self._ranges[0]))
         results = self._in_order(task)
         totals = list(next(results))
         for parts in results:
             totals = [total + part for total, part in zip(totals, parts, strict=True)]
         return totals
-
-    def _standardisation(self, fit_intercept) -> Standardisation:
-        centre = np.zeros(self.n_features)
-        # The second reading corrects the rounding of the first mean and takes the variance
-        # about it, which keeps the digits of columns far from zero.
-        for _ in range(2 if fit_intercept else 1):
-            first, second = self._sum(
-                lambda start, stop, at=centre: self._moments_range(at, start, stop)
-            )
-            mean = first / self.total_weight if fit_intercept else np.zeros(self.n_features)
-            centre = centre + np.where(self._centrable(), mean, 0.0)
-        with np.errstate(over="ignore", invalid="ignore"):
-            unit = np.sqrt(np.maximum(second / self.total_weight - mean**2, 0.0))
-        centrable = np.flatnonzero(self._centrable())
-        if len(centrable):
-            few = self.present()[:: -(-len(self.present()) // FEW)]
-            ordinary = Standardisation(centre[centrable], unit[centrable], fit_intercept).unspoiled(
-                self._raw_rows(few, centrable)
-            )
-            centre[centrable], unit[centrable] = ordinary.centre, ordinary.unit
-        constant = unit <= 4.0 * np.finfo(np.float64).eps * np.abs(centre)
-        sizes = np.where(constant, np.abs(centre), unit)
-        accepted = (sizes == 0.0) | ((sizes >= _LEAST) & (sizes <= 1.0 / _LEAST))
-        if not np.all(accepted):
-            raise ValueError(
-                f"X must hold columns that are zero or of a size in [{_LEAST:g}, {1 / _LEAST:g}], "
-                f"got a size of about {sizes[~accepted][0]:g}."
-            )
-        return Standardisation(centre, np.where(constant, 1.0, unit), fit_intercept)
 
     # -- passes --
 
@@ -285,7 +312,7 @@ class Rows(ABC):
         value : float
         gradient : ndarray of shape (n_parameters,)
         """
-        sums, gradient, _ = self._pass(params, loss, scale, kernels.NOTHING)
+        sums, gradient, *_ = self._pass(params, loss, scale, kernels.NOTHING)
         return float(sums[0]), gradient
 
     def curvature(self, params, loss: Loss, scale: float):
@@ -298,10 +325,33 @@ class Rows(ABC):
         gram : ndarray of shape (n_parameters, n_parameters)
             Of the standardised columns under the robust weights.
         """
-        sums, gradient, gram = self._pass(params, loss, scale, kernels.GRAM)
+        sums, gradient, gram, _ = self._pass(params, loss, scale, kernels.GRAM)
         size = self.columns.n_parameters
         lower = np.tril(gram[:size, :size])
         return float(sums[0]), gradient, lower + np.tril(lower, -1).T
+
+    def scale_gradient(self, params, loss: Loss, scale: float):
+        """Return what :meth:`loss_gradient` does, and the derivative in log c."""
+        sums, gradient, *_ = self._pass(params, loss, scale, kernels.NOTHING)
+        return float(sums[0]), gradient, -float(sums[1])
+
+    def sizes_gradient(self, params, loss: Loss, scale: float, low: float, high: float):
+        """Return what :meth:`loss_gradient` does, and the sizes of residuals, for quantiles.
+
+        Returns
+        -------
+        value : float
+        gradient : ndarray of shape (n_parameters,)
+        sizes : Sizes
+            Those between ``low`` and ``high`` themselves.
+        """
+        sums, gradient, _, lists = self._pass(params, loss, scale, kernels.SIZES, low, high)
+        below, squares = self.total_weight * sums[3:5]
+        sizes, cases = map(np.concatenate, zip(*lists, strict=True))
+        found = scales.Sizes(
+            sizes, cases, float(below), float(squares), low, high, self.total_weight
+        )
+        return float(sums[0]), gradient, found
 
     def shape_gradient(self, params, loss: Loss, scale: float):
         """Return what :meth:`loss_gradient` does, and the slopes in scale and shape.
@@ -313,7 +363,7 @@ class Rows(ABC):
         scale_slope, shape_slope : float
             The derivatives of the mean of rho in log c and in alpha.
         """
-        sums, gradient, _ = self._pass(params, loss, scale, kernels.SHAPE)
+        sums, gradient, *_ = self._pass(params, loss, scale, kernels.SHAPE)
         return float(sums[0]), gradient, -float(sums[1]), float(sums[2])
 
     def least_squares_gradient(self, params) -> np.ndarray:
@@ -324,9 +374,9 @@ class Rows(ABC):
         mean = 2.0 ** round(np.log2(self.total_weight))
         sums, errors = np.zeros((2, self.n_features + 1))
         present = self.present()
-        cases = self._cases_of(0, self.n_rows) / mean
+        cases = self._own_cases() / mean
         for which in np.array_split(present, -(-len(present) // _AT_ONCE)):
-            twofold_kernels.add_gradient(
+            kernels.add_gradient(
                 self._raw_rows(which), self.y[which], self._origin, cases[which],
                 self.columns.centre, unit, coef * unit, intercept, sums, errors,
             )  # fmt: skip
@@ -334,60 +384,23 @@ class Rows(ABC):
         gradient[:-1] *= unit / self.columns.unit
         return gradient[: self.columns.n_parameters]
 
-    def _pass(self, params, loss, scale, extra):
+    def _pass(self, params, loss, scale, extra, low=0.0, high=0.0):
         coef, intercept = self.columns.split(params)
-        sums, gradient, gram = self._sum(
-            lambda start, stop: self._pass_range(coef, intercept, loss, scale, extra, start, stop)
-        )
+        wanted = extra, low, high
+        lists = []
+
+        def task(start, stop):
+            return self._pass_range(coef, intercept, loss, scale, wanted, start, stop)
+
+        totals = None
+        for *parts, sizes, cases in self._in_order(task):
+            totals = (
+                parts if totals is None else [a + b for a, b in zip(totals, parts, strict=True)]
+            )
+            lists.append((sizes, cases))
+        sums, gradient, gram = (total / self.total_weight for total in totals)
         gradient[:-1] /= self.columns.unit
-        gradient = gradient[: self.columns.n_parameters]
-        return [total / self.total_weight for total in (sums, gradient, gram)]
-
-    def residuals(self, params) -> np.ndarray:
-        """Return y minus the fitted values, shape (n_rows,)."""
-        coef, intercept = self.columns.split(params)
-        out = np.empty(self.n_rows)
-        for _ in self._in_order(
-            lambda start, stop: self._residuals_range(coef, intercept, start, stop, out)
-        ):
-            pass
-        if self.sample_weight is not None:  # what an absent row holds must not be seen
-            out[(self.sample_weight == 0.0) & ~np.isfinite(out)] = np.finfo(np.float64).max
-        return out
-
-    def scale_floor(self) -> float:
-        """Return the least residual scale that rounding in y allows to tell from zero."""
-        return scales.scale_floor(self.y, self.sample_weight)
-
-    def deviation(self, params, share) -> float:
-        """Return the quantile of the sizes of the residuals over that of the normal."""
-        return scales.deviation(self.residuals(params), share, self.sample_weight)
-
-    def m_scale(self, params, n_parameters, floor) -> float:
-        """Return the M-scale of the residuals, breakdown point 1/2, at least ``floor``."""
-        return scales.m_scale(
-            self.residuals(params), self.sample_weight, n_parameters=n_parameters, floor=floor
-        )
-
-    def truncated_deviation(self, params, largest, n_parameters) -> float:
-        """Return the deviation of the residuals within 2.5 times itself, at most ``largest``."""
-        return scales.truncated_deviation(
-            self.residuals(params), largest, self.sample_weight, n_parameters=n_parameters
-        )
-
-    def half_of_cases(self, n_parameters) -> float:
-        """Return half of the case weights that so many parameters leave free."""
-        return scales.half_of_cases(n_parameters, self.n_rows, self.sample_weight)
-
-    def size_quantiles(self, params) -> np.ndarray:
-        """Return quantiles of the sizes of the residuals, shape (1001,)."""
-        return scales.size_quantiles(self.residuals(params), self.sample_weight)
-
-    def weights(self, params, loss: Loss, scale: float) -> np.ndarray:
-        """Return the robust weight of every row, 1 at a residual of zero; shape (n_rows,)."""
-        residuals = self.residuals(params)
-        weights = kernels.rho_psi_weights(loss.code, loss.alpha, residuals, scale)[2]
-        return weights / loss.weight_at_zero
+        return sums, gradient[: self.columns.n_parameters], gram, lists
 
     def triangular(self, params, loss: Loss, scale: float) -> np.ndarray:
         """Return R with RᵀR the Gram matrix of :meth:`curvature`, not formed from it.
@@ -408,6 +421,6 @@ class Rows(ABC):
         step = max(size, kernels.BLOCK)
         for start in range(0, self.n_rows, step):
             stop = min(start + step, self.n_rows)
-            block = self._block(slice(start, stop)) * roots[start:stop, None]
+            block = self._standardised(slice(start, stop)) * roots[start:stop, None]
             upper = np.asarray(np.linalg.qr(np.vstack([upper, block]), mode="r"))
         return upper

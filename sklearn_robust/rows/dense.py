@@ -30,31 +30,26 @@ class DenseRows(Rows):
         return chunk, False, self.y[start:stop], self._cases[start:stop], 0, stop - start
 
     def _moments_range(self, centre, start, stop):
-        if self.sample_weight is None:
-            weighted = x = self._X[start:stop] - centre
-        else:
-            cases = self._cases[start:stop]
-            x = self._X[start:stop][cases > 0.0] - centre
-            weighted = cases[cases > 0.0, None] * x
-        return weighted.sum(axis=0), np.einsum("ij,ij->j", weighted, x)
+        X, by_column, _, cases, first, last = self._window(start, stop)
+        return kernels.dense_moments(X, by_column, cases, centre, first, last)
 
-    def _pass_range(self, coef, intercept, loss, scale, extra, start, stop):
+    def _pass_range(self, coef, intercept, loss, scale, wanted, start, stop):
         X, by_column, y, cases, first, last = self._window(start, stop)
         centre, unit = self.columns.centre, self.columns.unit
         return kernels.dense_pass(
             X, by_column, y, self._origin, cases, centre, unit, coef, intercept,
-            loss.code, loss.alpha, scale, extra, first, last,
+            loss.code, loss.alpha, scale, *wanted, first, last,
         )  # fmt: skip
 
     def _residuals_range(self, coef, intercept, start, stop, out):
         X, by_column, y, _, first, last = self._window(start, stop)
         kernels.dense_residuals(
             X, by_column, y, self._origin, self.columns.centre, coef, intercept, first, last,
-            out[start:stop],
+            out,
         )  # fmt: skip
 
     def _rows_of(self, which):
         return self._X[which]
 
     def _raw_rows(self, which, columns=slice(None)):
-        return self._X[which][:, columns].astype(np.float64, order="C")
+        return self._X[which][:, columns].astype(np.float64, order="C", copy=False)

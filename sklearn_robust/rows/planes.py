@@ -7,8 +7,9 @@ from itertools import chain, combinations
 
 import numpy as np
 
-from .. import s_kernels
+from .. import kernels
 from ..scale import SHRINKAGE, size_quantile
+from .block import Block
 
 _SUBSETS = (50, 500)
 """Least and largest number of planes through as few rows as determine one."""
@@ -21,9 +22,9 @@ _PART_WORK = 40_000_000
 _REFINE_WORK = 2_000_000_000
 """Multiplications not to go beyond in either stage of the refinement, but for a few steps."""
 _LEAST_STEPS = 3
-_LOOKED_AT = 20
+_LOOKED_AT = 10
 """Planes that are refined by two steps; the others have been seen to be worse."""
-_FOLLOWED = 5
+_FOLLOWED = 3
 """Planes that are refined until little changes."""
 _FAR = 10.0
 """Rows further off than so many deviations of a column count less in the coordinates."""
@@ -33,7 +34,7 @@ _SAME = 0.05
 """Planes nearer than this, in scales at the root mean square row, are taken for one."""
 
 
-def search(block, y, cases, *, half, floor, penalty, given, random_state):
+def search(block: Block, *, half, floor, penalty, given, random_state):
     """Return planes of small M-scale: local minima of it, nearly, and different.
 
     Looked at are given planes; least squares on halves of the rows, cut at the principal
@@ -44,11 +45,7 @@ def search(block, y, cases, *, half, floor, penalty, given, random_state):
 
     Parameters
     ----------
-    block : ndarray of shape (n_rows, n_parameters)
-        Standardised columns, and ones where there is an intercept.
-    y : ndarray of shape (n_rows,)
-    cases : ndarray of shape (n_rows,)
-        Case weights, positive.
+    block : Block
     half : float
         What the case-weighted sum of rho is to be.
     floor : float
@@ -61,13 +58,14 @@ def search(block, y, cases, *, half, floor, penalty, given, random_state):
     Returns
     -------
     ndarray of shape (n_planes, n_parameters)
-        At least one, at most five.
+        At least one, at most three.
     """
-    far = _distances(block)
-    root = _root(block, np.minimum(1.0, _FAR / far) ** 2)
+    y, cases = block.y, block.cases
+    far = _distances(block.columns)
+    root = _root(block.columns, np.minimum(1.0, _FAR / far) ** 2)
     if root.shape[1] == 0:
         return given
-    rows = block @ root
+    rows = block.columns @ root
     unit = size_quantile(y, 0.75) or float(np.max(np.abs(y))) or 1.0
     with np.errstate(over="ignore"):
         target = np.clip(y / unit, -1e150, 1e150)
@@ -77,30 +75,30 @@ def search(block, y, cases, *, half, floor, penalty, given, random_state):
     parts = np.array([*_halves(rows, target, cases), (far <= 0.5 * _FAR) * cases])
     planes = np.vstack([
         np.linalg.lstsq(root, given.T / unit)[0].T,
-        s_kernels.planes_of_parts(Z, target, parts, least),
-        s_kernels.planes_through(Z, target, _draws(len(rows), len(Z), random_state)),
+        kernels.planes_of_parts(Z, target, parts, least),
+        kernels.planes_through(Z, target, _draws(len(rows), len(Z), random_state)),
     ])  # fmt: skip
     found = _refined(Z, target, cases, half, floor / unit, least, planes, ridge)
     return unit * (found @ root.T)
 
 
-def _distances(block):
+def _distances(columns):
     """Return how many deviations of a column a row lies from its median, at the most."""
-    apart = np.abs(block - np.median(block, axis=0))
+    apart = np.abs(columns - np.median(columns, axis=0))
     ordinary = np.median(apart, axis=0)
     spread = np.where(ordinary > 0.0, ordinary, apart.mean(axis=0))
     return np.max(apart / np.where(spread > 0.0, spread, 1.0), axis=1, initial=1e-300)
 
 
-def _root(block, weights):
+def _root(columns, weights):
     """Return the matrix that makes the weighted columns orthonormal, dependent ones left out."""
-    upper = np.linalg.qr(np.sqrt(weights)[:, None] * block, mode="r")
+    upper = np.linalg.qr(np.sqrt(weights)[:, None] * columns, mode="r")
     sizes = np.sqrt(np.einsum("ij,ij->j", upper, upper))
     sizes[sizes == 0.0] = 1.0
     _, singular, right = np.linalg.svd(upper / sizes)
-    kept = singular > len(block) * np.finfo(np.float64).eps * singular.max(initial=0.0)
+    kept = singular > len(columns) * np.finfo(np.float64).eps * singular.max(initial=0.0)
     kept = kept & (singular > 0.0)
-    return right[: len(kept)][kept].T / sizes[:, None] / singular[kept] * math.sqrt(len(block))
+    return right[: len(kept)][kept].T / sizes[:, None] / singular[kept] * math.sqrt(len(columns))
 
 
 def _halves(rows, y, cases):
@@ -143,14 +141,15 @@ def _refined(Z, y, cases, half, floor, least, planes, ridge):
 
     bearable = max(int(_REFINE_WORK / (Z.size * len(Z))), 1)
     looked_at = ((_LOOKED_AT, 0.0, 2), (_FOLLOWED, 1e-4, 50))
-    scales = s_kernels.scales_of(Z, y, cases, half, floor, 1e-2, planes)
+    wanted = len(planes) if np.any(ridge) else _LOOKED_AT  # a penalty counts in the order too
+    scales = kernels.scales_of(Z, y, cases, half, floor, 1e-2, wanted, planes)
     for count, tol, steps in looked_at:
         count = min(count, 1 + bearable // steps)
         steps = min(steps, max(bearable // count, _LEAST_STEPS))
         best = np.argsort(criteria(scales), kind="stable")[:count]
         planes, scales = planes[best], scales[best]
-        s_kernels.refine(Z, y, cases, half, floor, least, tol, steps, planes, scales)
-    scales = s_kernels.scales_of(Z, y, cases, half, floor, 1e-6, planes)
+        kernels.refine(Z, y, cases, half, floor, least, tol, steps, planes, scales)
+    scales = kernels.scales_of(Z, y, cases, half, floor, 1e-6, len(planes), planes)
     kept: list[np.ndarray] = []
     for k in np.argsort(criteria(scales), kind="stable"):
         apart = [np.linalg.norm(planes[k] - other) for other in kept]

@@ -34,33 +34,43 @@ class SparseRows(Rows):
         columns = self._X.indices[begin:end]
         x = self._X.data[begin:end] - centre[columns]
         counts = np.diff(self._X.indptr[start : stop + 1])
-        cases = np.repeat(self._cases_of(start, stop), counts)
-        x = np.where(cases > 0.0, x, 0.0)
-        weighted = cases * x
+        weighted = x
+        if self.sample_weight is not None:
+            cases = np.repeat(self._cases[start:stop], counts)
+            x = np.where(cases > 0.0, x, 0.0)
+            weighted = cases * x
         return [
             np.bincount(columns, weights=moment, minlength=self.n_features)
             for moment in (weighted, weighted * x)
         ]
 
-    def _pass_range(self, coef, intercept, loss, scale, extra, start, stop):
+    def _pass_range(self, coef, intercept, loss, scale, wanted, start, stop):
         centre, unit = self.columns.centre, self.columns.unit
-        return kernels.csr_pass(
-            *self._entries, self.y, self._origin, self._cases, centre, unit, coef, intercept,
-            loss.code, loss.alpha, scale, extra, start, stop,
-        )  # fmt: skip
+        residuals = np.empty(stop - start)
+        kernels.csr_residuals(
+            *self._entries, self.y, self._origin, centre, coef, intercept, start, stop, residuals
+        )
+        sums, influence, weights, sizes, cases = kernels.range_loss(
+            loss.code, loss.alpha, scale, *wanted, residuals, self._cases[start:stop]
+        )
+        gram = np.zeros((0, 0))
+        if wanted[0] == kernels.GRAM:
+            gram = kernels.csr_gram(*self._entries, centre, unit, weights, start, stop)
+        gradient = kernels.csr_gradient(*self._entries, centre, influence, start, stop)
+        return sums, gradient, gram, sizes, cases
 
     def _residuals_range(self, coef, intercept, start, stop, out):
         centre = self.columns.centre
         kernels.csr_residuals(
             *self._entries, self.y, self._origin, centre, coef, intercept, start, stop,
-            out[start:stop],
+            out,
         )  # fmt: skip
         if self.sample_weight is None:
             return
         # A row of weight zero may lack entries of a column that is centred all the same.
         absent = start + np.flatnonzero(self.sample_weight[start:stop] == 0.0)
         at_zero = intercept - float(np.dot(centre, coef))
-        out[absent] = self.y[absent] - self._origin - at_zero - self._X[absent] @ coef
+        out[absent - start] = self.y[absent] - self._origin - at_zero - self._X[absent] @ coef
 
     def _rows_of(self, which):
         return self._X[which]

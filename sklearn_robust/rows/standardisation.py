@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-FEW = 200
+_APART = 1e3
+"""Deviations between a first guess of a mean and the mean that cost the variance digits."""
+LEAST = 1e-153
+"""Sizes of columns below this, and above its inverse, cannot be squared."""
+_FEW = 200
 """Evenly spaced rows that show where the ordinary ones are."""
 _SPOILED = (1e6, 1e120)
 """A root mean square over so many deviations of ordinary rows is that of a few values, which
@@ -42,23 +48,115 @@ class Standardisation:
             return params[:-1] / self.unit, float(params[-1])
         return params / self.unit, 0.0
 
-    def unspoiled(self, few) -> Standardisation:
-        """Return the same, of ordinary rows where a few values are far off all others.
+
+@dataclass(frozen=True)
+class Ordinary:
+    """Where the ordinary rows are, and how far apart, as a few of them show.
+
+    Attributes
+    ----------
+    centre, deviation : ndarray of shape (n_features,)
+        The medians, or zero where columns are not centred; the 0.75 quantiles of the
+        distances from them, over that of the standard normal.
+    centred : bool
+    """
+
+    centre: np.ndarray
+    deviation: np.ndarray
+    centred: bool
+
+    @classmethod
+    def of(cls, few, centred) -> Ordinary:
+        """Return it for a few rows of X as they are, shape (n_few, n_features)."""
+        half, most = len(few) // 2, (3 * len(few)) // 4
+        centre = np.partition(few, half, axis=0)[half] if centred else np.zeros(few.shape[1])
+        apart = np.abs(few - centre)
+        return cls(centre, np.partition(apart, most, axis=0)[most] / 1.1503, centred)
+
+    def instead_of(self, centre, unit):
+        """Return centres and units, its own for columns that a few far values have spoiled.
 
         Those would move the mean so far that subtracting it costs the others digits, and stretch
         the unit until tolerances relative to it say nothing of them.
-
-        Parameters
-        ----------
-        few : ndarray of shape (n_few, n_features)
-            Some rows of X, as they are.
         """
-        middle = np.median(few, axis=0) if self.fit_intercept else self.centre
-        deviation = np.quantile(np.abs(few - middle), 0.75, axis=0) / 1.1503
-        least, most = (self.unit / ratio for ratio in _SPOILED)
-        spoiled = (deviation < least) & (deviation > most)
-        return replace(
-            self,
-            centre=np.where(spoiled, middle, self.centre),
-            unit=np.where(spoiled, deviation, self.unit),
+        least, most = (unit / ratio for ratio in _SPOILED)
+        spoiled = (self.deviation < least) & (self.deviation > most)
+        return (
+            np.where(spoiled, self.centre, centre) if self.centred else centre,
+            np.where(spoiled, self.deviation, unit),
         )
+
+
+class ColumnStatistics(ABC):
+    """Means and root mean squares of the columns, from ranges of rows."""
+
+    n_features: int
+    sample_weight: np.ndarray | None
+    total_weight: float
+
+    @property
+    @abstractmethod
+    def n_present(self) -> int:
+        """The number of rows whose weight is not zero."""
+
+    @abstractmethod
+    def present(self) -> np.ndarray:
+        """Return the numbers of the rows whose weight is not zero."""
+
+    @abstractmethod
+    def _centrable(self) -> np.ndarray:
+        """Return the mask of the columns that a kernel can centre: every entry is stored."""
+
+    @abstractmethod
+    def _moments_range(self, centre, start, stop):
+        """Return the case-weighted sums of x - centre and its square, each (n_features,)."""
+
+    @abstractmethod
+    def _raw_rows(self, which, columns=slice(None)) -> np.ndarray:
+        """Return a few rows of X as dense float64, given by a slice or their numbers."""
+
+    @abstractmethod
+    def _sum(self, task: Callable) -> list:
+        """Return the sums over the ranges of what ``task(start, stop)`` returns."""
+
+    def _standardisation(self, fit_intercept) -> Standardisation:
+        centrable = np.flatnonzero(self._centrable())
+        few = self._few_raw(centrable)
+        ordinary = Ordinary.of(few, fit_intercept)
+        centre = np.zeros(self.n_features)
+        centre[centrable] = ordinary.centre
+        centre, unit = self._moments(centre, centrable, fit_intercept)
+        if fit_intercept and np.any(
+            np.abs(centre[centrable] - ordinary.centre) > _APART * unit[centrable]
+        ):
+            centre, unit = self._moments(centre, centrable, fit_intercept)
+        centre[centrable], unit[centrable] = ordinary.instead_of(centre[centrable], unit[centrable])
+        constant = unit <= 4.0 * np.finfo(np.float64).eps * np.abs(centre)
+        sizes = np.where(constant, np.abs(centre), unit)
+        accepted = (sizes == 0.0) | ((sizes >= LEAST) & (sizes <= 1.0 / LEAST))
+        if not np.all(accepted):
+            raise ValueError(
+                f"X must hold columns that are zero or of a size in [{LEAST:g}, {1 / LEAST:g}], "
+                f"got a size of about {sizes[~accepted][0]:g}."
+            )
+        return Standardisation(centre, np.where(constant, 1.0, unit), fit_intercept)
+
+    def _few_raw(self, columns) -> np.ndarray:
+        """Return some columns of a few evenly spaced rows of those with a weight."""
+        step = -(-self.n_present // _FEW)
+        if self.sample_weight is None:
+            return self._raw_rows(slice(None, None, step), columns)
+        return self._raw_rows(self.present()[::step], columns)
+
+    def _moments(self, centre, centrable, fit_intercept):
+        """Return the means of the columns that can be centred and the root mean squares of all.
+
+        Sums are taken about ``centre``: near the means that keeps their digits.
+        """
+        first, second = self._sum(lambda start, stop: self._moments_range(centre, start, stop))
+        mean = first / self.total_weight if fit_intercept else np.zeros(self.n_features)
+        with np.errstate(over="ignore", invalid="ignore"):
+            unit = np.sqrt(np.maximum(second / self.total_weight - mean**2, 0.0))
+        means = centre.copy()
+        means[centrable] += mean[centrable]
+        return means, unit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .objective import Objective
+from .objective import ROUNDING, Objective
 from .result import SolverResult, Start
 
 _LONGEST = 1.9
@@ -36,6 +36,11 @@ def irls(objective: Objective, start: Start, *, tol, max_iter, report) -> Solver
     -------
     SolverResult
     """
+    packed = packed_irls(objective, start, tol=tol, max_iter=max_iter)
+    if packed is not None:
+        for value in packed.history:
+            report(value)
+        return packed
     params = start.params
     history: list[float] = []
     last, length, share = None, 1.0, _LEAST_CURVATURE
@@ -57,3 +62,34 @@ def irls(objective: Objective, start: Start, *, tol, max_iter, report) -> Solver
     return SolverResult(
         params, objective.scale, history[-1], len(history), converged, tuple(history)
     )
+
+
+def packed_irls(objective: Objective, start: Start, *, tol, max_iter, constant=0.0):
+    """Take the same steps in compiled code, or return None where that cannot be.
+
+    It can for few rows whose columns are far from dependent.
+
+    Parameters
+    ----------
+    objective, start, tol, max_iter
+        As in :func:`irls`.
+    constant : float
+        Where it is not 0, the scale is this much times the median size of the residuals, found
+        anew at every iteration; that can be where all case weights are 1.
+
+    Returns
+    -------
+    SolverResult or None
+    """
+    block = objective.rows.block() if start.root.well_conditioned else None
+    if block is None or (constant > 0.0 and not block.equal):
+        return None
+    found = block.reweighted(
+        start.params, objective.loss, objective.scale, objective.ridge(), constant=constant,
+        tol=tol, max_iter=max_iter, rounding=(ROUNDING, start.root.norm),
+    )  # fmt: skip
+    if found is None:
+        return None
+    params, scale, converged, history = found
+    values = tuple(map(objective.at(scale).reported, history))
+    return SolverResult(params, scale, values[-1], len(values), converged, values)

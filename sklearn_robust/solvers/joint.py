@@ -7,7 +7,8 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..scale import WIDER
+from ..scale import WIDER, normal_quantile
+from .accelerated import ScaleRule
 from .objective import Objective
 from .result import SolverResult, Start
 
@@ -15,11 +16,13 @@ _SHARPER = 0.03
 """The coefficients are found this much more sharply than the scale is known."""
 _LEAST_SLOPE = -0.2
 """Bound on the slope of the change of log c in log c: no step is over 5 times the change."""
+_LOWER, _UPPER = 0.97, 1.03
+"""Around the last median, in its units, the next one is looked for in the same reading."""
 _STEEPEST = -5.0
 """A steeper slope is no slope but a jump: two scales have led to different minima."""
 
 
-class _ResidualScale:
+class _ResidualScale(ScaleRule):
     """The scale c = k·sigma of residuals: a function of the parameters.
 
     Attributes
@@ -38,6 +41,10 @@ class _ResidualScale:
         """Return the scale c of the residuals at ``params``."""
         return self._constant * self._sigma(params)
 
+    def scale(self, sigma: float) -> float:
+        """Return the scale c that is made from a residual scale."""
+        return self._constant * sigma
+
     def sigma(self, scale: float) -> float:
         """Return the residual scale from which ``scale`` was made."""
         return scale / self._constant
@@ -45,6 +52,10 @@ class _ResidualScale:
     @abstractmethod
     def _sigma(self, params) -> float:
         """Return the residual scale."""
+
+    def read(self, objective, params):
+        value, gradient = objective.value_gradient(params)
+        return value, gradient, math.log(self(params) / objective.scale)
 
 
 class MadScale(_ResidualScale):
@@ -67,6 +78,20 @@ class MadScale(_ResidualScale):
             self.exact = True
         return self._floor
 
+    def read(self, objective, params):
+        middle = self.sigma(objective.scale) * normal_quantile(self._shares[0])
+        value, gradient, sizes = self._rows.sizes_gradient(
+            params, objective.loss, objective.scale, _LOWER * middle, _UPPER * middle
+        )
+        found = sizes.quantile(self._shares[0])
+        scale = self._constant * (found / normal_quantile(0.5)) if found else self(params)
+        return *objective.with_penalty(params, value, gradient), math.log(scale / objective.scale)
+
+    @property
+    def median_constant(self) -> float:
+        """The scale c over the median size of the residuals."""
+        return self._constant / normal_quantile(0.5)
+
 
 class MScale(_ResidualScale):
     """The M-scale with a breakdown point of 1/2, of residuals from so many free parameters."""
@@ -79,6 +104,12 @@ class MScale(_ResidualScale):
         sigma = self._rows.m_scale(params, self._n_parameters, self._floor)
         self.exact = sigma <= self._floor
         return sigma
+
+    def read(self, objective, params):
+        rows = self._rows
+        value, gradient, slope = rows.scale_gradient(params, objective.loss, objective.scale)
+        excess = value - rows.half_of_cases(self._n_parameters) / rows.total_weight
+        return *objective.with_penalty(params, value, gradient), -excess / slope
 
 
 class TruncatedScale(_ResidualScale):

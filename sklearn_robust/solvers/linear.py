@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -11,6 +12,8 @@ from scipy.linalg import lapack
 
 _WELL_CONDITIONED = 1e-10
 """Reciprocal condition of a Gram matrix above which solving it and refining is exact."""
+INFLATED = 100.0
+"""Mean variance inflation of the coefficients from which columns are called dependent."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,11 @@ class InverseRoot:
         return cls(sparse.eye_array(size, format="csr"), np.empty((size, 0)))
 
     @property
+    def well_conditioned(self) -> bool:
+        """Whether no columns are dependent, nor nearly so."""
+        return self.null.size == 0 and self.norm**2 <= INFLATED * len(self.null)
+
+    @cached_property
     def norm(self) -> float:
         """The Frobenius norm, which bounds how much rounding of a gradient is magnified."""
         return float(np.sqrt((self.root * self.root).sum()))

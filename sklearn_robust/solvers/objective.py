@@ -10,7 +10,8 @@ from ..losses import Loss, resolve
 from ..rows import Rows
 from .linear import InverseRoot, inverse_root
 
-_ROUNDING = 64.0 * np.finfo(np.float64).eps
+ROUNDING = 64.0 * float(np.finfo(np.float64).eps)
+"""Relative size of what is rounding in a sum over the rows."""
 _HARDEST = 1e200
 """Bound on the penalty of a standardised coefficient: it is zero to rounding long before."""
 
@@ -93,7 +94,7 @@ class Objective:
         products with ``root``, which magnifies the rounding of a gradient.
         """
         largest = float(np.max(np.abs(params[: len(self.rows.columns.unit)]), initial=0.0))
-        return _ROUNDING * (largest / self.scale + root.norm)
+        return ROUNDING * (largest / self.scale + root.norm)
 
     def free_parameters(self, root: InverseRoot) -> float:
         """Return the rank, less what the penalty takes: the trace of the hat matrix.

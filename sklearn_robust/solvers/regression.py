@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from ..losses import regression_constant, resolve
+from .accelerated import Held, accelerated
+from .irls import irls, packed_irls
 from .joint import (
     MadScale,
     TruncatedScale,
@@ -17,12 +18,16 @@ from .joint import (
 )
 from .linear import minimum_norm
 from .objective import Objective
-from .result import RegressionResult, Start, quiet
-from .s_estimate import SEstimate, s_estimate
+from .result import RegressionResult, SolverResult, Start, quiet
+from .s_estimate import SEstimate, followed, s_estimate
+from .sample import near, sample_of
+from .solver import choose
 from .start import from_params, least_squares, refined
 
 _LOOSE = {"tol": 1e-3, "max_iter": 100, "report": quiet}
 """Options of the searches that only lead to a start."""
+_ROUGH = 0.3
+"""Accuracy of the fit of a sample, in units of how well it knows the coefficients."""
 _GRADUATION = (1.0, 0.5, 0.0, -1.0, -2.0, -5.0, -20.0)
 """Shapes on the way from a convex loss to one that redescends."""
 
@@ -30,6 +35,9 @@ _GRADUATION = (1.0, 0.5, 0.0, -1.0, -2.0, -5.0, -20.0)
 @dataclass(frozen=True)
 class Regression:
     """A fit at a given shape, and what its start and scale may ask of it, each made once.
+
+    Where there are many rows, all of it is first done on a sample of them, and what that finds
+    is followed on all rows.
 
     Attributes
     ----------
@@ -39,8 +47,8 @@ class Regression:
         That for which a residual scale is multiplied to get c.
     scale_given : bool
         Whether c is that of the objective, not estimated.
-    minimise : callable
-        A solver for a fixed scale.
+    solver : str
+        The name of a solver for a fixed scale, or "auto".
     random_state : RandomState
     max_iter : int
     tol : float
@@ -49,10 +57,28 @@ class Regression:
     objective: Objective
     efficiency: float
     scale_given: bool
-    minimise: Callable
+    solver: str
     random_state: Any
     max_iter: int
     tol: float
+
+    @cached_property
+    def sample(self) -> Regression | None:
+        """The same fit of a sample, loosely; None where that would not help."""
+        if self.objective.loss.alpha == 2.0:
+            return None
+        rows = sample_of(self.objective.rows)
+        if rows is None:
+            return None
+        tol = max(self.tol, _ROUGH * math.sqrt(rows.columns.n_parameters / rows.n_rows))
+        sample = replace(self, objective=replace(self.objective, rows=rows), solver="auto", tol=tol)
+        return sample if sample._well_conditioned else None
+
+    @property
+    def _well_conditioned(self) -> bool:
+        if self.sample is not None:
+            return True
+        return self.least_squares.root.well_conditioned
 
     @cached_property
     def least_squares(self) -> Start:
@@ -60,6 +86,13 @@ class Regression:
 
     @cached_property
     def s_estimate(self) -> SEstimate:
+        if self.sample is not None:
+            sample = self.sample
+            estimate = followed(
+                self.objective, sample.objective, sample.s_estimate, self._options(quiet)
+            )
+            if estimate is not None:
+                return estimate
         return s_estimate(
             self.objective, self.least_squares, self.minimise, self.random_state,
             tol=self.tol, max_iter=self.max_iter,
@@ -69,6 +102,16 @@ class Regression:
     def constant(self) -> float:
         """The scale c over the residual scale."""
         return regression_constant(self.objective.loss, self.efficiency)
+
+    @property
+    def followed(self) -> bool:
+        """Whether a search begins close to its end and need not be one for any start."""
+        return self.solver == "auto" and self.sample is not None
+
+    def minimise(self, objective: Objective, start: Start, **options) -> SolverResult:
+        """Minimise at a fixed scale."""
+        result = accelerated(objective, start, Held(), **options) if self.followed else None
+        return result or choose(self.solver, objective.rows)(objective, start, **options)
 
     def fit(self, init, scale, report) -> RegressionResult:
         """Minimise from a start, at a scale.
@@ -82,18 +125,29 @@ class Regression:
         report : callable
             Called with the objective at the beginning of each iteration.
         """
-        options = {"tol": self.tol, "max_iter": self.max_iter, "report": report}
-        start = STARTS[init](self) if isinstance(init, str) else from_params(self.objective, init)
-        if self.scale_given:
-            result = self.minimise(self.objective, start, **options)
-            sigma, exact = None, False
-        else:
-            result, sigma, exact = SCALES[scale](self, start, options)
+        start = self._start(init, scale)
+        result, sigma, exact = self._search(start, scale, self._options(report))
         params = result.params
         if self.objective.loss.alpha == 2.0:
             params = refined(self.objective, params, self.least_squares.root)
         params = minimum_norm(params, self.objective.rows.columns.unit, start.root.null)
         return RegressionResult(**{**vars(result), "params": params}, sigma=sigma, exact=exact)
+
+    def _options(self, report):
+        return {"tol": self.tol, "max_iter": self.max_iter, "report": report}
+
+    def _start(self, init, scale) -> Start:
+        if not isinstance(init, str):
+            return from_params(self.objective, init)
+        if self.sample is None:
+            return STARTS[init](self)
+        found = self.sample.fit(init, scale, quiet)
+        return near(self.sample.objective.at(found.scale), found.params)
+
+    def _search(self, start, scale, options):
+        if not self.scale_given:
+            return SCALES[scale](self, start, options)
+        return self.minimise(self.objective, start, **options), None, False
 
 
 # ---- starts --------------------------------------------------------------------------
@@ -134,8 +188,25 @@ STARTS = {"ols": _ols_start, "gnc": _gnc_start, "s": _s_start}
 def _mad(regression: Regression, start: Start, options):
     mad = MadScale(regression.objective.rows, regression.constant)
     minimise, objective = regression.minimise, regression.objective
-    result = minimise_with_scale(minimise, objective, start, mad, **options)
+    result = None
+    if regression.followed and start.scale is not None:
+        result = accelerated(objective.at(start.scale), start, mad, **options)
+    elif choose(regression.solver, objective.rows) is irls:
+        result = _packed_mad(objective, start, mad, **options)
+    if result is None:
+        result = minimise_with_scale(minimise, objective, start, mad, **options)
     return result, mad.sigma(result.scale), mad.exact
+
+
+def _packed_mad(objective, start, mad, *, tol, max_iter, report):
+    """Return coefficients and MAD found together in compiled code, or None."""
+    begin, constant = objective.at(mad(start.params)), mad.median_constant
+    result = packed_irls(begin, start, tol=tol, max_iter=max_iter, constant=constant)
+    if mad.exact or result is None or not result.converged:
+        return None
+    for value in result.history:
+        report(value)
+    return result
 
 
 def _s(regression: Regression, start: Start, options):

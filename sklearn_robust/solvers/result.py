@@ -20,10 +20,13 @@ class Start:
     root : InverseRoot
         Of the curvature of least squares; the identity where there are too many columns to
         form it.
+    scale : float or None
+        The scale c of the fit of a sample, where that is the start.
     """
 
     params: np.ndarray
     root: InverseRoot
+    scale: float | None = None
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,8 @@ class AdaptiveStart(Start):
     alpha : float
     """
 
-    scale: float
-    alpha: float
+    scale: float = 1.0
+    alpha: float = 1.0
 
 
 @dataclass(frozen=True)

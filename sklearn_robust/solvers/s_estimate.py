@@ -9,11 +9,13 @@ from scipy.stats import chi2
 
 from ..losses import resolve, tuning_constant
 from ..scale import SHRINKAGE
+from .accelerated import accelerated
 from .joint import MScale, minimise_with_scale
 from .linear import InverseRoot
 from .objective import Objective
 from .result import Start, quiet
-from .start import WIDEST
+from .sample import near
+from .start import WIDEST, least_squares
 
 WELSCH = resolve("welsch")
 """The loss of the M-scale."""
@@ -98,9 +100,7 @@ def s_estimate(objective: Objective, start: Start, minimise, random_state, *, to
         start = replace(start, params=min(found, key=criterion))
         start = replace(start, root=_robust_root(objective.at(m_scale(start.params)), start))
     result = minimise_with_scale(
-        minimise,
-        replace(objective, loss=WELSCH, l2_regularization=SHRINKAGE * objective.l2_regularization),
-        start, m_scale, tol=tol, max_iter=max_iter, report=quiet,
+        minimise, _shrunk(objective), start, m_scale, tol=tol, max_iter=max_iter, report=quiet,
     )  # fmt: skip
     params = result.params
     if not np.any(ridge):  # with a penalty the end is a joint fixed point, not quite the least
@@ -108,6 +108,42 @@ def s_estimate(objective: Objective, start: Start, minimise, random_state, *, to
     sigma = m_scale.sigma(m_scale(params))
     exact = sigma <= floor or rows.deviation(params, 0.5) <= floor
     return SEstimate(params, floor if exact else sigma, n_parameters, start.root, exact)
+
+
+def followed(
+    objective: Objective, sample: Objective, estimate: SEstimate, options
+) -> SEstimate | None:
+    """Return the S-estimate of all rows near that of a sample, or None where it is not near.
+
+    Parameters
+    ----------
+    objective, sample : Objective
+        Of all rows and of the sample; loss and scale do not count.
+    estimate : SEstimate
+        Of the sample.
+    options : dict
+        As for a solver.
+    """
+    if estimate.exact:
+        return None
+    rows, n_parameters = objective.rows, estimate.n_parameters
+    if np.any(objective.ridge()):
+        everything = least_squares(objective, max_iter=options["max_iter"])
+        n_parameters = objective.free_parameters(everything.root)
+    m_scale = MScale(rows, tuning_constant(breakdown=0.5), n_parameters)
+    scale = m_scale.scale(estimate.sigma)
+    start = near(_shrunk(sample).at(scale), estimate.params)
+    result = accelerated(_shrunk(objective).at(scale), start, m_scale, **options)
+    if result is None or m_scale.sigma(result.scale) <= rows.scale_floor():
+        return None
+    sigma = m_scale.sigma(result.scale)
+    return SEstimate(result.params, sigma, n_parameters, estimate.root, exact=False)
+
+
+def _shrunk(objective):
+    """Return the objective of which the S-estimate is a minimum, whatever its scale."""
+    l2_regularization = SHRINKAGE * objective.l2_regularization
+    return replace(objective, loss=WELSCH, l2_regularization=l2_regularization)
 
 
 def _searchable(start):

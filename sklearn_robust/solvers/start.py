@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from .lbfgs import lbfgs
@@ -11,8 +13,6 @@ from .result import Start, quiet
 
 WIDEST = 2000
 """Columns beyond which a Gram matrix costs more than the iterations that it saves."""
-_INFLATED = 100.0
-"""Mean variance inflation of the coefficients from which columns are called dependent."""
 
 
 def from_params(objective: Objective, params) -> Start:
@@ -23,15 +23,16 @@ def from_params(objective: Objective, params) -> Start:
 def least_squares(objective: Objective, *, max_iter) -> Start:
     """Start from (penalised) least squares, of least norm where that is not unique."""
     squares = objective.least_squares()
-    rows = objective.rows
-    params = np.zeros(rows.columns.n_parameters)
-    root = _root(objective, params)
+    params = np.zeros(objective.rows.columns.n_parameters)
     if len(params) > WIDEST:
-        start = Start(params, root)
-        return Start(lbfgs(squares, start, tol=1e-6, max_iter=max_iter, report=quiet).params, root)
-    for _ in range(2):  # the second step takes back the rounding of the first
+        start = Start(params, _root(objective, params))
+        found = lbfgs(squares, start, tol=1e-6, max_iter=max_iter, report=quiet)
+        return replace(start, params=found.params)
+    _, gradient, root = squares.curvature(params)
+    params = params - root.solve(gradient)
+    if not root.well_conditioned:  # take back the rounding of the first step
         params = params - root.solve(squares.value_gradient(params)[1])
-    return Start(minimum_norm(params, rows.columns.unit, root.null), root)
+    return Start(minimum_norm(params, objective.rows.columns.unit, root.null), root)
 
 
 def refined(objective: Objective, params, root: InverseRoot):
@@ -39,7 +40,7 @@ def refined(objective: Objective, params, root: InverseRoot):
 
     ``root`` is that of the curvature of least squares.
     """
-    if root.norm**2 <= _INFLATED * len(params):
+    if root.well_conditioned:
         return params
     squares = objective.least_squares()
     for _ in range(2):

@@ -1,17 +1,16 @@
 """Compiled code of least squares in twice the precision: numbers as sums of two doubles.
 
-This file calls no compiled function of another one, because numba's cache would not notice an
-edit in it. None of its functions may be compiled for fast sums, which would drop the errors.
+None of these functions may be compiled for fast sums, which would drop the errors.
 """
 
 import numpy as np
 
-from .kernels import _compiled
+from .compiled import compiled
 
 _SPLITTER = 2.0**27 + 1.0
 
 
-@_compiled()
+@compiled()
 def _sum(a, b):
     """Return the rounded sum and its error (Knuth 1969, section 4.2.2)."""
     total = a + b
@@ -19,7 +18,7 @@ def _sum(a, b):
     return total, (a - (total - part)) + (b - part)
 
 
-@_compiled()
+@compiled()
 def _product(a, b):
     """Return the rounded product and its error (Dekker 1971)."""
     product = a * b
@@ -29,7 +28,7 @@ def _product(a, b):
     return product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
 
 
-@_compiled()
+@compiled()
 def add_gradient(X, y, origin, cases, centre, unit, coef, intercept, sums, errors):
     """Add the sums over rows of case·r·((x - centre)/unit, 1) to ``sums + errors``.
 

@@ -1,0 +1,61 @@
+"""All compiled code: the losses of one residual, and passes over a range of rows.
+
+A pass reads rows ``start`` to ``stop`` once and returns a few sums. It holds no lock and starts
+no thread, so that callers may run several ranges side by side and add the sums in order.
+"""
+
+from .block import reweighted
+from .columns import dense_moments
+from .dense import dense_pass, dense_residuals
+from .losses import (
+    BALANCED_L1,
+    BLOCK,
+    GENERAL,
+    GRAM,
+    HUBER,
+    NOTHING,
+    SHAPE,
+    SIZES,
+    TUKEY,
+    range_loss,
+    residuals_to_weights,
+    rho_influence_weight,
+    rho_psi_weights,
+    sizes_between,
+)
+from .partition import log_partition
+from .planes import planes_of_parts, planes_through, refine, scales_of
+from .scales import m_scale
+from .sparse import csr_gradient, csr_gram, csr_residuals
+from .twofold import add_gradient
+
+__all__ = [
+    "BALANCED_L1",
+    "BLOCK",
+    "GENERAL",
+    "GRAM",
+    "HUBER",
+    "NOTHING",
+    "SHAPE",
+    "SIZES",
+    "TUKEY",
+    "add_gradient",
+    "csr_gradient",
+    "csr_gram",
+    "csr_residuals",
+    "dense_moments",
+    "dense_pass",
+    "dense_residuals",
+    "log_partition",
+    "m_scale",
+    "planes_of_parts",
+    "planes_through",
+    "range_loss",
+    "refine",
+    "residuals_to_weights",
+    "reweighted",
+    "rho_influence_weight",
+    "rho_psi_weights",
+    "scales_of",
+    "sizes_between",
+]

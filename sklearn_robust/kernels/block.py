@@ -1,0 +1,157 @@
+"""Iteratively reweighted least squares on a block of rows, without leaving compiled code."""
+
+import math
+
+import numpy as np
+
+from .algebra import add_gram, dot, solve
+from .compiled import compiled
+from .losses import BLOCK, NOTHING, block_loss
+from .planes import residuals_of
+
+_LONGEST, _LEAST_SHARE = 1.9, 0.01
+"""As in the solver ``irls``."""
+
+
+@compiled()
+def _weighted(y, cases, code, alpha, c, residuals, influence, weights, rho, sums):
+    sums[0] = 0.0
+    for first in range(0, y.shape[0], BLOCK):
+        n = min(BLOCK, y.shape[0] - first)
+        part = slice(first, first + n)
+        block_loss(
+            code, alpha, c, NOTHING, residuals[part], cases, first, n, rho, influence[part],
+            weights[part], sums,
+        )  # fmt: skip
+
+
+@compiled()
+def _select(values, k):
+    """Return the k-th smallest value; those before it come to lie before it (Hoare 1961)."""
+    low, high = 0, values.shape[0] - 1
+    while low < high:
+        pivot = values[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while values[j] > pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if k <= j:
+            high = j
+        elif k >= i:
+            low = i
+        else:
+            break
+    return values[k]
+
+
+@compiled()
+def _median_size(residuals, sizes):
+    """Return the median of the sizes, which are written to ``sizes`` in some order."""
+    n = residuals.shape[0]
+    for i in range(n):
+        sizes[i] = abs(residuals[i])
+    upper = _select(sizes, n // 2)
+    if n % 2:
+        return upper
+    lower = 0.0
+    for i in range(n // 2):
+        lower = max(lower, sizes[i])
+    return 0.5 * lower + 0.5 * upper
+
+
+@compiled()
+def _relative_size(step, params, c, change, n_slopes, rounding):
+    largest, size = 0.0, 0.0
+    for j in range(params.shape[0]):
+        own = abs(params[j]) if j < n_slopes else 0.0
+        largest = max(largest, own)
+        size = max(size, abs(c * step[j]) / (c + own))
+    if change <= rounding[0] * (largest / c + rounding[1]):
+        return 0.0
+    return max(change, size)
+
+
+@compiled()
+def reweighted(
+    Z, y, cases, ridge, n_slopes, code, alpha, c, constant, tol, max_iter, rounding, params, history
+):
+    """Do in place what the solver ``irls`` does.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_parameters, n_rows)
+        The first ``n_slopes`` rows are columns of X, the others, if any, ones.
+    y, cases : ndarray of shape (n_rows,)
+    ridge : ndarray of shape (n_parameters,)
+        What multiplies half the squared parameters.
+    code, alpha, c
+        The loss and its scale.
+    constant : float
+        Where it is not 0, the scale is this much times the median size of the residuals,
+        found at every iteration anew.
+    tol, max_iter
+        The solver's options; ``tol`` also bounds the last change of log c.
+    rounding : (float, float)
+        The unit of rounding, and the norm of the inverse root of the curvature.
+    params : ndarray of shape (n_parameters,)
+    history : ndarray of shape (max_iter,)
+        Is given F/c² at the beginning of every iteration.
+
+    Returns
+    -------
+    n_iter : int
+    c : float
+    converged : bool
+    found : bool
+        False where a system had no solution or the scale was not positive.
+    """
+    q, n = Z.shape
+    total = cases.sum()
+    residuals, influence, weights = np.empty(n), np.empty(n), np.empty(n)
+    rho, sums, weighted, gram = np.empty(3 * BLOCK), np.empty(6), np.empty((q, n)), np.empty((q, q))
+    step, last = np.empty(q), np.zeros(q)
+    length, share, converged, n_iter = 1.0, _LEAST_SHARE, False, 0
+    while not converged and n_iter < max_iter:
+        residuals_of(Z, y, params, residuals)
+        change = 0.0
+        if constant > 0.0:
+            change = math.log(constant * _median_size(residuals, weights) / c)
+            if not abs(change) < math.inf:
+                return n_iter, c, False, False
+            c *= math.exp(change)
+        _weighted(y, cases, code, alpha, c, residuals, influence, weights, rho, sums)
+        history[n_iter] = sums[0] / total
+        gram[:] = 0.0
+        for j in range(q):
+            for i in range(n):
+                weighted[j, i] = weights[i] * Z[j, i]
+        add_gram(weighted, Z, n, gram)
+        decrease = 0.0
+        for j in range(q):
+            push = ridge[j] * (params[j] / c)
+            history[n_iter] += 0.5 * push * (params[j] / c)
+            step[j] = dot(Z[j], influence) / total - push
+            gram[j, :] /= total
+            gram[j, j] += ridge[j]
+        gradient = step.copy()
+        if not solve(gram, step):
+            return n_iter, c, False, False
+        decrease = dot(gradient, step)
+        size = _relative_size(step, params, c, math.sqrt(abs(decrease)), n_slopes, rounding)
+        squared = dot(last, last)
+        if squared > 0.0:
+            share = (1.0 - dot(step, last) / squared) / length
+            share = min(max(share, _LEAST_SHARE), 1.0)
+            length = min(1.0 / share, _LONGEST)
+        converged = size <= tol * share and abs(change) <= tol * share
+        for j in range(q):
+            params[j] += c * length * step[j]
+        last[:] = step
+        n_iter += 1
+    return n_iter, c, converged, True

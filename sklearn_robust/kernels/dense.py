@@ -1,0 +1,171 @@
+"""Passes over a range of dense rows.
+
+Data come as a C-contiguous array and a flag: ``by_column`` is False for ``X`` of shape (n_rows,
+n_features), True for the transposed view of column-major data. Every pass works on ``x - centre``,
+subtracted entry by entry: far from zero that keeps the digits which a sum of products would lose.
+"""
+
+import math
+
+import numpy as np
+
+from .algebra import add_gram
+from .compiled import SUM, compiled
+from .losses import BLOCK, GRAM, SIZES, block_loss, block_sizes
+
+_LINE = 8
+"""Doubles in a line of the cache. The columns of a packed block lie a line more than a power of
+2 apart, which would map all of them to the same few lines of the cache."""
+
+
+@compiled(SUM)
+def _centred_dot(x, centre, coef):
+    total = 0.0
+    for j in range(x.shape[0]):
+        total += (x[j] - centre[j]) * coef[j]
+    return total
+
+
+@compiled(SUM)
+def _centred_column_dot(column, centre, values, n):
+    total = 0.0
+    for i in range(n):
+        total += (column[i] - centre) * values[i]
+    return total
+
+
+@compiled()
+def _dense_block_residuals(X, by_column, y, origin, centre, coef, intercept, first, n, residuals):
+    # y - origin comes first and outside the fast sums: both may be huge, and near.
+    if by_column:
+        for i in range(n):
+            residuals[i] = (y[first + i] - origin) - intercept
+        for j in range(X.shape[0]):
+            column = X[j, first : first + n]
+            for i in range(n):
+                residuals[i] -= (column[i] - centre[j]) * coef[j]
+    else:
+        for i in range(n):
+            fitted = _centred_dot(X[first + i], centre, coef)
+            residuals[i] = ((y[first + i] - origin) - intercept) - fitted
+
+
+@compiled(SUM)
+def _row_gradient(X, centre, influence, first, n, gradient):
+    # Four rows at a time: the gradient is loaded and stored a quarter as often.
+    most = n - n % 4
+    for i in range(0, most, 4):
+        k, a, b, c, d = (
+            first + i,
+            influence[i],
+            influence[i + 1],
+            influence[i + 2],
+            influence[i + 3],
+        )
+        for j in range(X.shape[1]):
+            m = centre[j]
+            near = (X[k, j] - m) * a + (X[k + 1, j] - m) * b
+            gradient[j] -= near + ((X[k + 2, j] - m) * c + (X[k + 3, j] - m) * d)
+    for i in range(most, n):
+        for j in range(X.shape[1]):
+            gradient[j] -= (X[first + i, j] - centre[j]) * influence[i]
+
+
+@compiled()
+def _column_gradient(X, centre, influence, first, n, gradient):
+    for j in range(X.shape[0]):
+        column = X[j, first : first + n]
+        gradient[j] -= _centred_column_dot(column, centre[j], influence, n)
+
+
+@compiled(SUM)
+def _pack_rows(X, centre, inverse, roots, first, n, packed):
+    # The root is multiplied first: where it is zero nothing may overflow on the way to zero.
+    most = n - n % 4
+    for i in range(0, most, 4):
+        k, a, b, c, d = first + i, roots[i], roots[i + 1], roots[i + 2], roots[i + 3]
+        for j in range(centre.shape[0]):
+            m, s = centre[j], inverse[j]
+            packed[j, i] = (X[k, j] - m) * (s * a)
+            packed[j, i + 1] = (X[k + 1, j] - m) * (s * b)
+            packed[j, i + 2] = (X[k + 2, j] - m) * (s * c)
+            packed[j, i + 3] = (X[k + 3, j] - m) * (s * d)
+    for i in range(most, n):
+        for j in range(centre.shape[0]):
+            packed[j, i] = (X[first + i, j] - centre[j]) * (inverse[j] * roots[i])
+
+
+@compiled(SUM)
+def _pack_columns(X, centre, inverse, roots, first, n, packed):
+    for j in range(centre.shape[0]):
+        for i in range(n):
+            packed[j, i] = (X[j, first + i] - centre[j]) * (inverse[j] * roots[i])
+
+
+@compiled()
+def _pack(X, by_column, centre, inverse, weights, first, n, packed):
+    """Write the centred columns and ones, times roots of weights, as the rows of ``packed``."""
+    roots = packed[centre.shape[0]]
+    for i in range(n):
+        roots[i] = math.sqrt(weights[i])
+    if by_column:
+        _pack_columns(X, centre, inverse, roots, first, n, packed)
+    else:
+        _pack_rows(X, centre, inverse, roots, first, n, packed)
+
+
+# ---- passes over a range of rows -----------------------------------------------------
+
+
+@compiled()
+def dense_residuals(X, by_column, y, origin, centre, coef, intercept, start, stop, out):
+    """Write (y - origin) - intercept - (x - centre)·coef of the rows to ``out``."""
+    for first in range(start, stop, BLOCK):
+        n = min(BLOCK, stop - first)
+        block = out[first - start : first - start + n]
+        _dense_block_residuals(X, by_column, y, origin, centre, coef, intercept, first, n, block)
+
+
+@compiled()
+def dense_pass(
+    X, by_column, y, origin, case_weights, centre, unit, coef, intercept, code, alpha, c, extra,
+    low, high, start, stop,
+):  # fmt: skip
+    """Return sums, c times the gradient, and what else of the rows is asked for.
+
+    The sums are those of ``block_loss`` and, for SIZES, ``block_sizes``. The gradient is in (coef, intercept). For GRAM follows the weighted Gram matrix of
+    ((x - centre)/unit, 1), its lower triangle; for SIZES the sizes of residuals from ``low`` to
+    ``high`` and their case weights.
+    """
+    p = coef.shape[0]
+    size = p + 1 if extra == GRAM else 0
+    sums, gradient, gram = np.zeros(6), np.zeros(p + 1), np.zeros((size, size))
+    packed = np.empty((size, BLOCK + _LINE))
+    inverse = np.empty(p)
+    for j in range(p):
+        inverse[j] = 1.0 / unit[j]
+    residuals, influence, weights = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+    rho = np.empty(3 * BLOCK)
+    sizes = np.empty(stop - start if extra == SIZES else 0)
+    cases, found = np.empty(sizes.shape[0]), 0
+    for first in range(start, stop, BLOCK):
+        n = min(BLOCK, stop - first)
+        _dense_block_residuals(
+            X, by_column, y, origin, centre, coef, intercept, first, n, residuals
+        )
+        block_loss(
+            code, alpha, c, extra, residuals, case_weights, first, n, rho, influence, weights, sums
+        )
+        if by_column:
+            _column_gradient(X, centre, influence, first, n, gradient)
+        else:
+            _row_gradient(X, centre, influence, first, n, gradient)
+        if extra == GRAM:
+            _pack(X, by_column, centre, inverse, weights, first, n, packed)
+            add_gram(packed, packed, n, gram)
+        if extra == SIZES:
+            found = block_sizes(
+                residuals, case_weights, first, n, low, high, sizes, cases, found, sums
+            )
+    gradient[p] = -sums[5]
+    return sums, gradient, gram, sizes[:found].copy(), cases[:found].copy()

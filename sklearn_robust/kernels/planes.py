@@ -1,0 +1,167 @@
+"""Compiled code of the S-estimator: planes through few rows, and the refinement of planes.
+
+A block of rows comes with one row of ``Z`` for every coordinate, one column for every row of the
+data, so that all inner loops run over neighbours in memory.
+"""
+
+import math
+
+import numpy as np
+
+from .algebra import add_gram, dot, solve
+from .compiled import compiled
+from .scales import CONSTANT, m_scale, weigh
+
+_LONGEST = 1.9
+"""Steps are lengthened this much: the loss has a quarter of the quadratic's curvature."""
+_DEPENDENT = 1e-7
+"""A row is dependent on others where so little of it remains when they are taken off."""
+
+
+@compiled()
+def residuals_of(Z, y, plane, out):
+    """Write the residuals from a plane to ``out``."""
+    for i in range(y.shape[0]):
+        out[i] = y[i]
+    for j in range(Z.shape[0]):
+        coef = plane[j]
+        for i in range(y.shape[0]):
+            out[i] -= coef * Z[j, i]
+
+
+@compiled()
+def _largest(row, q):
+    """Return the place of the number largest in size among the first q."""
+    place = 0
+    for j in range(1, q):
+        if abs(row[j]) > abs(row[place]):
+            place = j
+    return place
+
+
+@compiled()
+def _plane_through(Z, y, draw, reduced, pivots, plane):
+    """Write the plane through the first independent rows of ``draw``; return whether it exists."""
+    q, found = Z.shape[0], 0
+    for i in draw:
+        row = reduced[found]
+        for j in range(q):
+            row[j] = Z[j, i]
+        row[q] = y[i]
+        size = abs(row[_largest(row, q)])
+        for k in range(found):
+            factor = row[pivots[k]]
+            for j in range(q + 1):
+                row[j] -= factor * reduced[k, j]
+        pivot = _largest(row, q)
+        if not abs(row[pivot]) > _DEPENDENT * size:
+            continue
+        scale = row[pivot]
+        for j in range(q + 1):
+            row[j] /= scale
+        for k in range(found):
+            factor = reduced[k, pivot]
+            for j in range(q + 1):
+                reduced[k, j] -= factor * row[j]
+        pivots[found] = pivot
+        found += 1
+        if found == q:
+            break
+    for k in range(found):
+        plane[pivots[k]] = reduced[k, q]
+    return found == q
+
+
+@compiled()
+def planes_through(Z, y, draws):
+    """Return the planes through the rows of every draw that determine one."""
+    q, found = Z.shape[0], 0
+    planes = np.empty((draws.shape[0], q))
+    reduced, pivots = np.empty((q, q + 1)), np.empty(q, np.int64)
+    for k in range(draws.shape[0]):
+        if _plane_through(Z, y, draws[k], reduced, pivots, planes[found]):
+            found += 1
+    return planes[:found]
+
+
+@compiled()
+def _towards_weighted(Z, y, weights, ridge, length, weighted, gram, right, plane):
+    """Move ``plane`` to the weighted (ridge) least squares or beyond; return if that exists.
+
+    So much beyond as ``length``, in units of the way, is more than 1.
+    """
+    q = Z.shape[0]
+    for j in range(q):
+        for i in range(y.shape[0]):
+            weighted[j, i] = weights[i] * Z[j, i]
+        right[j] = dot(weighted[j], y)
+        for k in range(q):
+            gram[j, k] = ridge[j, k]
+    add_gram(weighted, Z, y.shape[0], gram)
+    exists = solve(gram, right)
+    if exists:
+        for j in range(q):
+            plane[j] += length * (right[j] - plane[j])
+    return exists
+
+
+@compiled()
+def planes_of_parts(Z, y, parts, ridge):
+    """Return the weighted least-squares planes, one for each row of weights in ``parts``."""
+    q, found = Z.shape[0], 0
+    planes = np.zeros((parts.shape[0], q))
+    weighted, gram, right = np.empty(Z.shape), np.empty((q, q)), np.empty(q)
+    for k in range(parts.shape[0]):
+        plane = planes[found]
+        if _towards_weighted(Z, y, parts[k], ridge, 1.0, weighted, gram, right, plane):
+            found += 1
+    return planes[:found]
+
+
+@compiled()
+def scales_of(Z, y, cases, half, floor, tol, wanted, planes):
+    """Return the M-scales of the residuals of planes, to a relative accuracy of ``tol``.
+
+    Of so many planes as are wanted, those with the least scale; the others may have infinity:
+    one look at the sum of rho tells that their scale is above those.
+    """
+    n, most = y.shape[0], min(wanted, planes.shape[0])
+    scales, best = np.empty(planes.shape[0]), np.empty(most)
+    residuals, weights = np.empty(n), np.empty(n)
+    worst, last = math.inf, 0.0
+    for k in range(planes.shape[0]):
+        residuals_of(Z, y, planes[k], residuals)
+        scales[k] = math.inf
+        if k >= most and weigh(residuals, cases, CONSTANT * worst, weights)[0] > half:
+            continue
+        last = scales[k] = m_scale(residuals, cases, half, floor, last, tol, weights)
+        place = k if k < most else _largest(best, most)
+        best[place] = scales[k]
+        if k >= most - 1:
+            worst = best[_largest(best, most)]
+    return scales
+
+
+@compiled()
+def refine(Z, y, cases, half, floor, ridge, tol, max_steps, planes, scales):
+    """Improve planes and scales in place: reweighted least squares, a step of s each time.
+
+    Neither kind of step increases s (Salibian-Barrera & Yohai 2006, section 2), nor does one
+    that goes less than twice as far; a plane is left where s changes by less than ``tol``, or
+    after ``max_steps``.
+    """
+    q, n = Z.shape
+    residuals, weights = np.empty(n), np.empty(n)
+    weighted, gram, right = np.empty((q, n)), np.empty((q, q)), np.empty(q)
+    for k in range(planes.shape[0]):
+        plane, length = planes[k], 1.0
+        for _ in range(max_steps):
+            residuals_of(Z, y, plane, residuals)
+            total = weigh(residuals, cases, CONSTANT * scales[k], weights)[0]
+            shrink = math.sqrt(total / half)
+            scales[k] = max(scales[k] * shrink, floor)
+            if scales[k] == floor or abs(shrink - 1.0) < tol:
+                break
+            if not _towards_weighted(Z, y, weights, ridge, length, weighted, gram, right, plane):
+                break
+            length = _LONGEST
