@@ -18,6 +18,9 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/fit.py
+	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/first_call.py
 
 docs: $(VENV)/.doc
 	$(BIN)/sphinx-build -W --keep-going -b html doc doc/_build/html

@@ -14,6 +14,10 @@ from . import kernels
 __all__ = ["Loss", "psi", "resolve", "rho", "tuning_constant", "weight"]
 
 
+_BALANCED_L1_AT_ZERO = 0.5 * math.expm1(3.0)
+"""Of its alpha = 0.5 and gamma = 1.5: alpha·(exp(gamma/alpha) - 1)."""
+
+
 @dataclass(frozen=True)
 class Loss:
     """One loss: the integer code of its branch in the kernels, and its shape.
@@ -35,7 +39,7 @@ class Loss:
     @property
     def weight_at_zero(self) -> float:
         """The weight of a zero residual, the largest there is."""
-        return kernels.rho_influence_weight(self.code, self.alpha, 0.0, 1.0)[2]
+        return _BALANCED_L1_AT_ZERO if self.code == kernels.BALANCED_L1 else 1.0
 
 
 def _member(alpha: float) -> Loss:
@@ -287,7 +291,9 @@ def _root(excess):
 def _efficiency(family, c):
     # E psi' = E Z·psi for the normal (Stein), so that only weights are needed.
     x, density = _half_normal(c)
-    influence = x * kernels.rho_psi_weights(family.code, family.alpha, x, c)[2]
+    influence = x.copy()
+    kernels.residuals_to_weights(family.code, family.alpha, c, 1.0, influence)
+    influence *= x
     return float(np.dot(density, x * influence) ** 2 / np.dot(density, influence**2))
 
 

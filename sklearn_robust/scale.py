@@ -187,7 +187,8 @@ def m_scale(residuals, sample_weight=None, *, n_parameters=0.0, floor=0.0):
     from . import kernels
 
     half = half_of_cases(n_parameters, len(residuals), sample_weight)
-    cases = np.ones(len(residuals)) if sample_weight is None else sample_weight
+    cases = np.ones(len(residuals)) if sample_weight is None else sample_weight.view()
+    cases.flags.writeable = False  # one type for all weights compiles once
     floor = max(floor, float(np.finfo(np.float64).tiny))
     first = mad(residuals, sample_weight)
     return kernels.m_scale(residuals, cases, half, floor, first, 1e-13, np.empty(len(residuals)))

@@ -323,12 +323,10 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         named = "s" if isinstance(self.init, str) and self.init == "auto" else self.init
         # A warm start too leaves bad leverage points out: it solves the problem of a cold one.
         if initial is None or (isinstance(named, str) and named == "s"):
-            outset = solvers.LIKELIHOOD_STARTS[named](
-                likelihood,
-                solvers.least_squares(objective, max_iter=self.max_iter),
-                solvers.choose(self.solver, likelihood.rows),
-                check_random_state(self.random_state),
-            )
+            outset = solvers.outset(
+                named, likelihood, self.solver, check_random_state(self.random_state),
+                max_iter=self.max_iter,
+            )  # fmt: skip
         if initial is None:
             return outset
         params = likelihood.rows.from_original(initial.coef, initial.intercept)

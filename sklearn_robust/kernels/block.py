@@ -5,23 +5,26 @@ import math
 import numpy as np
 
 from .algebra import add_gram, dot, solve
-from .compiled import compiled
-from .losses import BLOCK, NOTHING, block_loss
+from .compiled import compiled, entry
+from .losses import BLOCK, block_weights
 from .planes import residuals_of
 
 _LONGEST, _LEAST_SHARE = 1.9, 0.01
 """As in the solver ``irls``."""
+_SLOWEST = 0.99
+"""Bound on the rate at which changes of log c are taken to shrink."""
+_TINY = 1e-300
 
 
 @compiled()
-def _weighted(y, cases, code, alpha, c, residuals, influence, weights, rho, sums):
+def _weigh(y, cases, code, alpha, c, residuals, influence, weights, rho, sums):
     sums[0] = 0.0
     for first in range(0, y.shape[0], BLOCK):
         n = min(BLOCK, y.shape[0] - first)
-        part = slice(first, first + n)
-        block_loss(
-            code, alpha, c, NOTHING, residuals[part], cases, first, n, rho, influence[part],
-            weights[part], sums,
+        last = first + n
+        block_weights(
+            code, alpha, c, residuals[first:last], cases[first:last], n, rho,
+            influence[first:last], weights[first:last], sums,
         )  # fmt: skip
 
 
@@ -77,7 +80,7 @@ def _relative_size(step, params, c, change, n_slopes, rounding):
     return max(change, size)
 
 
-@compiled()
+@entry
 def reweighted(
     Z, y, cases, ridge, n_slopes, code, alpha, c, constant, tol, max_iter, rounding, params, history
 ):
@@ -96,7 +99,7 @@ def reweighted(
         Where it is not 0, the scale is this much times the median size of the residuals,
         found at every iteration anew.
     tol, max_iter
-        The solver's options; ``tol`` also bounds the last change of log c.
+        The solver's options; ``tol`` also bounds what log c still owes.
     rounding : (float, float)
         The unit of rounding, and the norm of the inverse root of the curvature.
     params : ndarray of shape (n_parameters,)
@@ -112,34 +115,36 @@ def reweighted(
         False where a system had no solution or the scale was not positive.
     """
     q, n = Z.shape
-    total = cases.sum()
+    total = 0.0
+    for i in range(n):
+        total += cases[i]
     residuals, influence, weights = np.empty(n), np.empty(n), np.empty(n)
-    rho, sums, weighted, gram = np.empty(3 * BLOCK), np.empty(6), np.empty((q, n)), np.empty((q, q))
-    step, last = np.empty(q), np.zeros(q)
-    length, share, converged, n_iter = 1.0, _LEAST_SHARE, False, 0
+    rho, sums, weighted, gram = np.empty(BLOCK), np.empty(6), np.empty((q, n)), np.empty((q, q))
+    step, gradient, last = np.empty(q), np.empty(q), np.zeros(q)
+    length, share, converged, n_iter, previous = 1.0, _LEAST_SHARE, False, 0, _TINY
     while not converged and n_iter < max_iter:
         residuals_of(Z, y, params, residuals)
-        change = 0.0
+        scale_owed = 0.0
         if constant > 0.0:
             change = math.log(constant * _median_size(residuals, weights) / c)
             if not abs(change) < math.inf:
                 return n_iter, c, False, False
             c *= math.exp(change)
-        _weighted(y, cases, code, alpha, c, residuals, influence, weights, rho, sums)
+            rate = min(abs(change) / previous, _SLOWEST)
+            scale_owed, previous = abs(change) * rate / (1.0 - rate), max(abs(change), _TINY)
+        _weigh(y, cases, code, alpha, c, residuals, influence, weights, rho, sums)
         history[n_iter] = sums[0] / total
-        gram[:] = 0.0
         for j in range(q):
             for i in range(n):
                 weighted[j, i] = weights[i] * Z[j, i]
+            for k in range(q):
+                gram[j, k] = total * ridge[j] if k == j else 0.0
         add_gram(weighted, Z, n, gram)
-        decrease = 0.0
         for j in range(q):
             push = ridge[j] * (params[j] / c)
             history[n_iter] += 0.5 * push * (params[j] / c)
-            step[j] = dot(Z[j], influence) / total - push
-            gram[j, :] /= total
-            gram[j, j] += ridge[j]
-        gradient = step.copy()
+            gradient[j] = dot(Z[j], influence) / total - push
+            step[j] = total * gradient[j]
         if not solve(gram, step):
             return n_iter, c, False, False
         decrease = dot(gradient, step)
@@ -149,9 +154,9 @@ def reweighted(
             share = (1.0 - dot(step, last) / squared) / length
             share = min(max(share, _LEAST_SHARE), 1.0)
             length = min(1.0 / share, _LONGEST)
-        converged = size <= tol * share and abs(change) <= tol * share
+        converged = size <= tol * share and scale_owed <= tol
         for j in range(q):
             params[j] += c * length * step[j]
-        last[:] = step
+            last[j] = step[j]
         n_iter += 1
     return n_iter, c, converged, True

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .compiled import SUM, compiled
+from .compiled import SUM, compiled, entry
 
 
 @compiled(SUM)
@@ -43,7 +43,7 @@ def _column_sums(column, centre, cases):
     return first, second
 
 
-@compiled()
+@entry
 def dense_moments(X, by_column, case_weights, centre, start, stop):
     """Return the case-weighted sums of x - centre and of its square over the rows.
 

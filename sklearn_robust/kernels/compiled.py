@@ -6,6 +6,7 @@ import functools
 import hashlib
 import types
 from pathlib import Path
+from typing import Any
 
 from numba import njit
 
@@ -18,6 +19,8 @@ def _stamp() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
 
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+_INNER: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _STAMP = _stamp()
 """Of everything that is compiled."""
 
@@ -34,18 +37,18 @@ def _stamped(function):
         code, function.__globals__, function.__name__, function.__defaults__, closure
     )
     functools.update_wrapper(stamped, function)
-    del stamped.__wrapped__
+    vars(stamped).pop("__wrapped__")
     return stamped
 
 
 def compiled(fastmath=False):
-    """Return ``njit`` with an on-disk cache, or without one where no place is writable."""
+    """Return ``njit`` for a function that compiled functions call; it goes to disk with them."""
+    return njit(**_OPTIONS, **_INNER, fastmath=fastmath)
 
-    def decorate(function):
-        options = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
-        try:
-            return njit(cache=True, **options)(_stamped(function))
-        except RuntimeError:
-            return njit(**options)(function)
 
-    return decorate
+def entry(function):
+    """Compile a function that is called from Python, and keep it on disk where that is possible."""
+    try:
+        return njit(cache=True, **_OPTIONS)(_stamped(function))
+    except RuntimeError:
+        return njit(**_OPTIONS)(function)

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from .algebra import add_gram
-from .compiled import SUM, compiled
+from .compiled import SUM, compiled, entry
 from .losses import BLOCK, GRAM, SIZES, block_loss, block_sizes
 
 _LINE = 8
@@ -117,7 +117,7 @@ def _pack(X, by_column, centre, inverse, weights, first, n, packed):
 # ---- passes over a range of rows -----------------------------------------------------
 
 
-@compiled()
+@entry
 def dense_residuals(X, by_column, y, origin, centre, coef, intercept, start, stop, out):
     """Write (y - origin) - intercept - (x - centre)·coef of the rows to ``out``."""
     for first in range(start, stop, BLOCK):
@@ -126,16 +126,17 @@ def dense_residuals(X, by_column, y, origin, centre, coef, intercept, start, sto
         _dense_block_residuals(X, by_column, y, origin, centre, coef, intercept, first, n, block)
 
 
-@compiled()
+@entry
 def dense_pass(
     X, by_column, y, origin, case_weights, centre, unit, coef, intercept, code, alpha, c, extra,
     low, high, start, stop,
 ):  # fmt: skip
     """Return sums, c times the gradient, and what else of the rows is asked for.
 
-    The sums are those of ``block_loss`` and, for SIZES, ``block_sizes``. The gradient is in (coef, intercept). For GRAM follows the weighted Gram matrix of
-    ((x - centre)/unit, 1), its lower triangle; for SIZES the sizes of residuals from ``low`` to
-    ``high`` and their case weights.
+    The sums are those of ``block_loss`` and, for SIZES, ``block_sizes``. The gradient is in
+    (coef, intercept). For GRAM follows the weighted Gram matrix of ((x - centre)/unit, 1), its
+    lower triangle; for SIZES the sizes of residuals from ``low`` to ``high`` and their case
+    weights.
     """
     p = coef.shape[0]
     size = p + 1 if extra == GRAM else 0
@@ -153,9 +154,8 @@ def dense_pass(
         _dense_block_residuals(
             X, by_column, y, origin, centre, coef, intercept, first, n, residuals
         )
-        block_loss(
-            code, alpha, c, extra, residuals, case_weights, first, n, rho, influence, weights, sums
-        )
+        own = case_weights[first : first + n]
+        block_loss(code, alpha, c, extra, residuals, own, n, rho, influence, weights, sums)
         if by_column:
             _column_gradient(X, centre, influence, first, n, gradient)
         else:
@@ -164,8 +164,6 @@ def dense_pass(
             _pack(X, by_column, centre, inverse, weights, first, n, packed)
             add_gram(packed, packed, n, gram)
         if extra == SIZES:
-            found = block_sizes(
-                residuals, case_weights, first, n, low, high, sizes, cases, found, sums
-            )
+            found += block_sizes(residuals, own, n, low, high, sizes[found:], cases[found:], sums)
     gradient[p] = -sums[5]
-    return sums, gradient, gram, sizes[:found].copy(), cases[:found].copy()
+    return sums, gradient, gram, sizes[:found], cases[:found]

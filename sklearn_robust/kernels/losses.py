@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .compiled import SUM, compiled
+from .compiled import SUM, compiled, entry
 from .elementary import exponential, log1p
 
 GENERAL, HUBER, TUKEY, BALANCED_L1 = range(4)
@@ -47,7 +47,7 @@ def _charbonnier(z):
 def _exponential_loss(sign, z):
     """Return rho and weight at alpha = ±infinity, by the sign."""
     power, difference = exponential(sign * 0.5 * z)
-    return sign * difference, power
+    return abs(difference), power
 
 
 @compiled()
@@ -59,7 +59,7 @@ def _cauchy(z):
 def _power_law(alpha, z, growth):
     b = abs(alpha - 2.0)
     power, difference = exponential(0.5 * alpha * growth)
-    return b / alpha * difference, power / (1.0 + z / b)
+    return abs(b / alpha * difference), power / (1.0 + z / b)
 
 
 @compiled()
@@ -166,7 +166,7 @@ def _balanced_l1(u):
     return a / b * v * v * entropy, a * v * ratio, a * b * ratio
 
 
-@compiled()
+@entry
 def rho_influence_weight(code, alpha, r, c):
     """Return rho, c·|psi| and weight of one residual ``r`` at the scale ``c``.
 
@@ -181,7 +181,7 @@ def rho_influence_weight(code, alpha, r, c):
     return _general(alpha, r, c)
 
 
-@compiled()
+@entry
 def rho_psi_weights(code, alpha, residuals, c):
     """Return rho, psi and weight of every residual."""
     n = residuals.shape[0]
@@ -297,30 +297,36 @@ def _any_slopes(alpha, c, residuals, n, slopes, powers, differences):
 
 
 @compiled()
-def block_loss(
-    code, alpha, c, extra, residuals, case_weights, first, n, rho, influence, weights, sums
-):
+def block_weights(code, alpha, c, residuals, case_weights, n, rho, influence, weights, sums):
     """Fill the case-weighted influence and weight of a block; add its sums to ``sums``.
 
-    The sums are of rho, of r·psi, for SHAPE of drho/dalpha, and in the last place of the
-    influence. ``rho`` is overwritten, and holds three times as many numbers as a block has rows.
+    The sums are of rho, of r·psi, and in the last place of the influence. ``rho`` is
+    overwritten; ``case_weights`` may be empty where all are 1.
     """
     _any_block(code, alpha, c, residuals, n, rho, influence, weights)
-    weighted = case_weights.shape[0] > 0
-    if weighted:
+    if case_weights.shape[0] > 0:
         for i in range(n):
-            case = case_weights[first + i]
+            case = case_weights[i]
             # Not 0·rho: rho may be infinite, or not a number, where the row is absent.
             rho[i] = case * rho[i] if case > 0.0 else 0.0
             influence[i] = case * influence[i] if case > 0.0 else 0.0
             weights[i] = case * weights[i] if case > 0.0 else 0.0
     _add_sums(c, residuals, n, rho, influence, sums)
+
+
+@compiled()
+def block_loss(code, alpha, c, extra, residuals, case_weights, n, rho, influence, weights, sums):
+    """Do what ``block_weights`` does, and for SHAPE add drho/dalpha to the third sum.
+
+    ``rho`` holds three times as many numbers as a block has rows.
+    """
+    block_weights(code, alpha, c, residuals, case_weights, n, rho, influence, weights, sums)
     if extra == SHAPE:
         size = rho.shape[0] // 3
         slopes = rho[:size]
         _any_slopes(alpha, c, residuals, n, slopes, rho[size : 2 * size], rho[2 * size :])
         for i in range(n):
-            case = case_weights[first + i] if weighted else 1.0
+            case = case_weights[i] if case_weights.shape[0] > 0 else 1.0
             sums[2] += case * slopes[i] if case > 0.0 else 0.0
 
 
@@ -337,44 +343,38 @@ def _add_sums(c, residuals, n, rho, influence, sums):
 
 
 @compiled()
-def block_sizes(residuals, case_weights, first, n, low, high, sizes, cases, found, sums):
+def block_sizes(residuals, case_weights, n, low, high, sizes, cases, sums):
     """Add the case weights of sizes below ``low``, and their squares, to two of the sums.
 
-    The squares are in units of ``high``. Those from ``low`` to ``high`` are written to ``sizes`` from place ``found`` on, their case
-    weights to ``cases``; the next free place is returned.
+    The squares are in units of ``high``. Sizes from ``low`` to ``high`` are written to ``sizes``,
+    their case weights to ``cases``; their number is returned.
     """
-    weighted = case_weights.shape[0] > 0
-    _add_below(residuals, case_weights, first, n, low, high, sums)
+    found, weighted = 0, case_weights.shape[0] > 0
+    _add_below(residuals, case_weights, n, low, high, sums)
     for i in range(n):
         size = abs(residuals[i])
-        if low <= size <= high and not (weighted and case_weights[first + i] == 0.0):
+        if low <= size <= high and not (weighted and case_weights[i] == 0.0):
             sizes[found] = size
-            cases[found] = case_weights[first + i] if weighted else 1.0
+            cases[found] = case_weights[i] if weighted else 1.0
             found += 1
     return found
 
 
 @compiled(SUM)
-def _add_below(residuals, case_weights, first, n, low, high, sums):
-    count, squares = 0.0, 0.0
-    if case_weights.shape[0] > 0:
-        for i in range(n):
-            size = abs(residuals[i])
-            case = case_weights[first + i] if size < low else 0.0
-            share = size / high if size < low else 0.0
-            count += case
-            squares += case * (share * share)
-    else:
-        for i in range(n):
-            size = abs(residuals[i])
-            share = size / high if size < low else 0.0
-            count += 1.0 if size < low else 0.0
-            squares += share * share
+def _add_below(residuals, case_weights, n, low, high, sums):
+    count, squares, weighted = 0.0, 0.0, case_weights.shape[0] > 0
+    for i in range(n):
+        size = abs(residuals[i])
+        case = case_weights[i] if weighted else 1.0
+        case = case if size < low else 0.0
+        share = size / high if size < low else 0.0
+        count += case
+        squares += case * (share * share)
     sums[3] += count
     sums[4] += squares
 
 
-@compiled()
+@entry
 def range_loss(code, alpha, c, extra, low, high, residuals, case_weights):
     """Return what ``dense_pass`` sums of residuals, and their case-weighted parts.
 
@@ -389,28 +389,27 @@ def range_loss(code, alpha, c, extra, low, high, residuals, case_weights):
     cases, found = np.empty(sizes.shape[0]), 0
     for first in range(0, rows, BLOCK):
         n = min(BLOCK, rows - first)
-        part = slice(first, first + n)
+        last = first + n
+        part, own = residuals[first:last], case_weights[first:last]
         block_loss(
-            code, alpha, c, extra, residuals[part], case_weights, first, n, rho, influence[part],
-            weights[part], sums,
+            code, alpha, c, extra, part, own, n, rho, influence[first:last], weights[first:last],
+            sums,
         )  # fmt: skip
         if extra == SIZES:
-            found = block_sizes(
-                residuals[part], case_weights, first, n, low, high, sizes, cases, found, sums
-            )
-    return sums, influence, weights, sizes[:found].copy(), cases[:found].copy()
+            found += block_sizes(part, own, n, low, high, sizes[found:], cases[found:], sums)
+    return sums, influence, weights, sizes[:found], cases[:found]
 
 
-@compiled()
+@entry
 def sizes_between(residuals, case_weights, low, high):
     """Return the two sums of ``block_sizes``, and the sizes between and their case weights."""
     rows = residuals.shape[0]
     sums, sizes, cases = np.zeros(6), np.empty(rows), np.empty(rows)
-    found = block_sizes(residuals, case_weights, 0, rows, low, high, sizes, cases, 0, sums)
-    return sums[3], sums[4], sizes[:found].copy(), cases[:found].copy()
+    found = block_sizes(residuals, case_weights, rows, low, high, sizes, cases, sums)
+    return sums[3], sums[4], sizes[:found], cases[:found]
 
 
-@compiled()
+@entry
 def residuals_to_weights(code, alpha, c, largest, residuals):
     """Overwrite residuals with their weights over the largest there is."""
     rho, influence = np.empty(BLOCK), np.empty(BLOCK)

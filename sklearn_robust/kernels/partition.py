@@ -2,10 +2,10 @@
 
 import math
 
-from .compiled import compiled
+from .compiled import compiled, entry
 
 
-@compiled()
+@entry
 def log_partition(alpha, table):
     """Return log Z(alpha) and its derivative, alpha >= 0; each to 1e-13.
 

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from .algebra import add_gram, dot, solve
-from .compiled import compiled
+from .compiled import compiled, entry
 from .scales import CONSTANT, m_scale, weigh
 
 _LONGEST = 1.9
@@ -72,7 +72,7 @@ def _plane_through(Z, y, draw, reduced, pivots, plane):
     return found == q
 
 
-@compiled()
+@entry
 def planes_through(Z, y, draws):
     """Return the planes through the rows of every draw that determine one."""
     q, found = Z.shape[0], 0
@@ -105,7 +105,7 @@ def _towards_weighted(Z, y, weights, ridge, length, weighted, gram, right, plane
     return exists
 
 
-@compiled()
+@entry
 def planes_of_parts(Z, y, parts, ridge):
     """Return the weighted least-squares planes, one for each row of weights in ``parts``."""
     q, found = Z.shape[0], 0
@@ -118,7 +118,7 @@ def planes_of_parts(Z, y, parts, ridge):
     return planes[:found]
 
 
-@compiled()
+@entry
 def scales_of(Z, y, cases, half, floor, tol, wanted, planes):
     """Return the M-scales of the residuals of planes, to a relative accuracy of ``tol``.
 
@@ -142,7 +142,7 @@ def scales_of(Z, y, cases, half, floor, tol, wanted, planes):
     return scales
 
 
-@compiled()
+@entry
 def refine(Z, y, cases, half, floor, ridge, tol, max_steps, planes, scales):
     """Improve planes and scales in place: reweighted least squares, a step of s each time.
 

@@ -6,7 +6,7 @@ normal, so that the M-scale has a breakdown point of 1/2 and is consistent there
 
 import math
 
-from .compiled import SUM, compiled
+from .compiled import SUM, compiled, entry
 from .elementary import exponential
 
 CONSTANT = math.sqrt(1.0 / 3.0)
@@ -39,11 +39,12 @@ def _log_mean(residuals, least):
     return max(math.log(total), least) if total > 0.0 else least
 
 
-@compiled()
+@entry
 def m_scale(residuals, cases, half, floor, first, tol, weights):
     """Return the s at which the sum of rho(r/(c·s)) is ``half``, or ``floor`` where s is less.
 
-    Newton steps of log s from ``first``, or at 0 from the mean size of the residuals, kept between bounds that close in on the root.
+    Newton steps of log s from ``first``, or at 0 from the mean size of the residuals, kept
+    between bounds that close in on the root.
     ``weights`` is filled with the weights at nearly s.
     """
     low, high = math.log(floor), math.inf

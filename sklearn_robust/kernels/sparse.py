@@ -5,10 +5,10 @@ The indices of a row must be sorted and distinct.
 
 import numpy as np
 
-from .compiled import compiled
+from .compiled import entry
 
 
-@compiled()
+@entry
 def csr_residuals(data, indices, indptr, y, origin, centre, coef, intercept, start, stop, out):
     """Write (y - origin) - intercept - (x - centre)·coef of the rows to ``out``."""
     for i in range(start, stop):
@@ -19,7 +19,7 @@ def csr_residuals(data, indices, indptr, y, origin, centre, coef, intercept, sta
         out[i - start] = ((y[i] - origin) - intercept) - fitted
 
 
-@compiled()
+@entry
 def csr_gradient(data, indices, indptr, centre, influence, start, stop):
     """Return minus the sums over the rows of influence·(x - centre, 1)."""
     p = centre.shape[0]
@@ -32,7 +32,7 @@ def csr_gradient(data, indices, indptr, centre, influence, start, stop):
     return gradient
 
 
-@compiled()
+@entry
 def csr_gram(data, indices, indptr, centre, unit, weights, start, stop):
     """Return the lower triangle of the weighted Gram matrix of ((x - centre)/unit, 1)."""
     p = centre.shape[0]

@@ -5,7 +5,7 @@ None of these functions may be compiled for fast sums, which would drop the erro
 
 import numpy as np
 
-from .compiled import compiled
+from .compiled import compiled, entry
 
 _SPLITTER = 2.0**27 + 1.0
 
@@ -28,7 +28,7 @@ def _product(a, b):
     return product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
 
 
-@compiled()
+@entry
 def add_gradient(X, y, origin, cases, centre, unit, coef, intercept, sums, errors):
     """Add the sums over rows of case·r·((x - centre)/unit, 1) to ``sums + errors``.
 

@@ -18,7 +18,7 @@ from . import planes
 from .block import Block
 from .standardisation import LEAST, ColumnStatistics
 from .statistics import ResidualStatistics
-from .threads import available_threads
+from .threads import available_threads, serial_algebra
 
 _CHUNK = 1 << 18
 """Entries of X worth a task of its own: about 0.1 ms of work, the price of a thread."""
@@ -117,7 +117,9 @@ class Rows(ColumnStatistics, ResidualStatistics):
     @property
     def n_present(self) -> int:
         """The number of rows whose weight is not zero."""
-        return self.n_rows if self.sample_weight is None else np.count_nonzero(self.sample_weight)
+        if self.sample_weight is None:
+            return self.n_rows
+        return int(np.count_nonzero(self.sample_weight))
 
     def present(self) -> np.ndarray:
         """Return the numbers of the rows whose weight is not zero."""
@@ -173,9 +175,10 @@ class Rows(ColumnStatistics, ResidualStatistics):
     def leverages(self, which, root) -> np.ndarray:
         """Return the squared length of some standardised rows, given by number, times a root."""
         lengths = np.empty(len(which))
-        for start in range(0, len(which), _AT_ONCE):
-            block = self._standardised(which[start : start + _AT_ONCE]) @ root
-            lengths[start : start + _AT_ONCE] = np.einsum("ij,ij->i", block, block)
+        with serial_algebra():
+            for start in range(0, len(which), _AT_ONCE):
+                block = self._standardised(which[start : start + _AT_ONCE]) @ root
+                lengths[start : start + _AT_ONCE] = np.einsum("ij,ij->i", block, block)
         return lengths
 
     def _standardised(self, which) -> np.ndarray:
@@ -200,10 +203,11 @@ class Rows(ColumnStatistics, ResidualStatistics):
             Parameters to look at too.
         random_state : RandomState
         """
-        return planes.search(
-            self._block_of(self.present()), half=self.half_of_cases(n_parameters), floor=floor,
-            penalty=penalty, given=given, random_state=random_state,
-        )  # fmt: skip
+        with serial_algebra():
+            return planes.search(
+                self._block_of(self.present()), half=self.half_of_cases(n_parameters),
+                floor=floor, penalty=penalty, given=given, random_state=random_state,
+            )  # fmt: skip
 
     def block(self) -> Block | None:
         """Return the rows with a weight packed together, or None where they are many."""
@@ -213,7 +217,7 @@ class Rows(ColumnStatistics, ResidualStatistics):
 
     def _block_of(self, which) -> Block:
         columns, cases = self._standardised(which), self._own_cases()[which]
-        return Block(columns, self.y[which] - self._origin, cases, self.n_features)
+        return Block(columns, self.y[which] - self._origin, read_only(cases), self.n_features)
 
     # -- what a subclass provides: one range of rows --
 
@@ -392,12 +396,10 @@ class Rows(ColumnStatistics, ResidualStatistics):
         def task(start, stop):
             return self._pass_range(coef, intercept, loss, scale, wanted, start, stop)
 
-        totals = None
+        totals: list = []
         for *parts, sizes, cases in self._in_order(task):
-            totals = (
-                parts if totals is None else [a + b for a, b in zip(totals, parts, strict=True)]
-            )
-            lists.append((sizes, cases))
+            totals = [a + b for a, b in zip(totals, parts, strict=True)] if totals else parts
+            lists.append((sizes.copy(), cases.copy()))  # not the whole of what was held for them
         sums, gradient, gram = (total / self.total_weight for total in totals)
         gradient[:-1] /= self.columns.unit
         return sums, gradient[: self.columns.n_parameters], gram, lists

@@ -84,7 +84,8 @@ class ResidualStatistics(ABC):
         def task(start, stop):
             out = np.empty(stop - start)
             residuals_into(start, stop, out)
-            return kernels.sizes_between(out, self._cases_of(start, stop), low, high)
+            *sums, sizes, cases = kernels.sizes_between(out, self._cases_of(start, stop), low, high)
+            return *sums, sizes.copy(), cases.copy()  # not the whole of what was held for them
 
         below, squares, sizes, cases = zip(*self._in_order(task), strict=True)
         return scales.Sizes(

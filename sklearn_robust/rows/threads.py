@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 from functools import lru_cache
 
@@ -28,10 +29,11 @@ def available_threads() -> int:
     return max(1, min([joblib.effective_n_jobs(-1), *pools]))
 
 
-def serial_algebra(order: int):
-    """Return a context in which BLAS works on matrices of this order by one thread.
+def serial_algebra(order: float = math.inf):
+    """Return a context in which BLAS works on square matrices of this order by one thread.
 
-    Its results then have the same bits whatever number of threads it was given.
+    Its results then have the same bits whatever number of threads it was given; nor do its
+    threads and those of another BLAS wait for each other, which takes far longer than the work.
     """
     if order <= _SMALL:
         return nullcontext()

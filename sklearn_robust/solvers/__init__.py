@@ -6,7 +6,7 @@ from . import likelihood as _likelihood
 from . import multistart as _multistart
 from .likelihood import Likelihood
 from .linear import minimum_norm
-from .multistart import Outset, at_params
+from .multistart import Outset, at_params, outset
 from .objective import Objective
 from .regression import SCALES, STARTS, Regression, automatic
 from .result import SolverResult, Start
@@ -31,6 +31,7 @@ __all__ = [
     "from_params",
     "least_squares",
     "minimum_norm",
+    "outset",
 ]
 
 LIKELIHOOD_SOLVERS = _likelihood.SOLVERS

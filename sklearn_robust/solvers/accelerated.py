@@ -1,4 +1,4 @@
-"""Coefficients and scale of many rows, from the fit of a sample, in few readings."""
+"""Few readings of many rows, from the fit of a sample."""
 
 from __future__ import annotations
 
@@ -22,6 +22,87 @@ _UNIT_STEPS = 1e-10
 _TINY = float(np.finfo(np.float64).tiny)
 
 
+class System(ABC):
+    """Equations whose root is sought: the step of Newton's method is about known everywhere.
+
+    Attributes
+    ----------
+    x : ndarray
+        Where the search begins.
+    n_combined : int
+        How many leading coordinates depend smoothly on each other; the steps of the others are
+        taken as they are.
+    """
+
+    x: np.ndarray
+    n_combined: int
+
+    @abstractmethod
+    def read(self, x):
+        """Return the objective, the step and its relative size, which is held against ``tol``."""
+
+    def within(self, x):
+        """Return the nearest point that is allowed."""
+        return x
+
+
+def accelerated(system: System, *, tol, max_iter, report):
+    """Find the root of a system near a start that is close, with Anderson's (1965) acceleration.
+
+    It combines the steps so far, and so learns how the curvature of all rows differs from that
+    of the sample from which the steps are made. There is no line search: where the steps do not
+    soon owe less, nothing is returned, and a method that needs no good start has to take over.
+
+    Parameters
+    ----------
+    system : System
+    tol : float
+        Bound on what is still owed after the last step.
+    max_iter : int
+    report : callable
+        Called with the objective at the beginning of each iteration.
+
+    Returns
+    -------
+    x : ndarray or None
+    history : list of float
+        The objective at the beginning of every iteration.
+    """
+    x, n = system.x, system.n_combined
+    last = last_step = x
+    moves: list[np.ndarray] = []
+    changes: list[np.ndarray] = []
+    sizes: list[float] = []
+    history: list[float] = []
+    while len(history) < max_iter:
+        value, step, size = system.read(x)
+        history.append(value)
+        report(value)
+        sizes.append(size)
+        if not size <= _FAR or min(sizes[-_PATIENCE:]) > min(sizes[:-_PATIENCE], default=_FAR):
+            break
+        rate = max(size / sizes[-2], _LEAST_RATE) if len(sizes) > 1 else 1.0 - _LEAST_RATE
+        if len(sizes) > 1:
+            moves = [*moves, x[:n] - last[:n]][-_MEMORY:]
+            changes = [*changes, step[:n] - last_step[:n]][-_MEMORY:]
+        last, last_step = x, step.copy()
+        step[:n] = _combined(step[:n], moves, changes)
+        x = system.within(x + step)
+        if size * rate <= tol * (1.0 - rate):
+            return x, history
+    return None, history
+
+
+def _combined(step, moves, changes):
+    """Return the step that the moves so far and the changes of the steps over them advise."""
+    if not moves:
+        return step
+    move, change = np.array(moves), np.array(changes)
+    normal = change @ change.T
+    normal.flat[:: len(moves) + 1] += _UNIT_STEPS * max(normal.trace(), _TINY)
+    return step - np.linalg.solve(normal, change @ step) @ (move + change)
+
+
 class ScaleRule(ABC):
     """How the scale of an objective follows from its residuals, read with the gradient."""
 
@@ -37,16 +118,35 @@ class Held(ScaleRule):
         return *objective.value_gradient(params), 0.0
 
 
-def accelerated(
+class _Regression(System):
+    """Coefficients, in coordinates of unit curvature, and log c."""
+
+    def __init__(self, objective, start, rule):
+        self._objective, self._start, self._rule = objective, start, rule
+        self.n_combined = start.root.root.shape[1]
+        self.x = np.append(np.zeros(self.n_combined), math.log(objective.scale))
+
+    def at(self, x):
+        """Return parameters and scale."""
+        params = self._start.params + self._objective.scale * (self._start.root.root @ x[:-1])
+        return params, math.exp(x[-1])
+
+    def read(self, x):
+        params, scale = self.at(x)
+        current, root = self._objective.at(scale), self._start.root
+        value, gradient, log_step = self._rule.read(current, params)
+        step = -(root.root.T @ gradient)
+        owed, decrease = scale * (root.root @ step), float(np.dot(step, step))
+        size = current.relative_size(owed, params, decrease, root)
+        step = np.append(step * (scale / self._objective.scale), log_step)
+        # Not a number where the scale has none, lest max() hide it.
+        return current.reported(value), step, max(abs(log_step), size) + 0.0 * log_step
+
+
+def minimise_near(
     objective: Objective, start: Start, rule: ScaleRule, *, tol, max_iter, report
 ) -> SolverResult | None:
-    """Find the joint fixed point of coefficients and scale near a start that is close.
-
-    Every reading of the rows gives the Newton step of a sample's curvature and the change of
-    log c, which is taken as it is. Anderson's (1965) acceleration combines the Newton steps so
-    far: that learns how the curvature of all rows differs from the sample's. There is no line
-    search; a search that does not close in returns None, and a method
-    that needs no good start has to take over.
+    """Find the joint fixed point of coefficients and scale, or None where it is not near.
 
     Parameters
     ----------
@@ -55,53 +155,16 @@ def accelerated(
     start : Start
         Its root is that of a curvature there.
     rule : ScaleRule
-    tol : float
-        Bound on what is still owed after the last step, in coefficients and log c.
-    max_iter : int
-    report : callable
-        Called with the objective at the beginning of each iteration.
+    tol, max_iter, report
+        As in :func:`accelerated`.
 
     Returns
     -------
     SolverResult or None
     """
-    x, unit = np.zeros(start.root.root.shape[1]), objective.scale
-    log_scale = math.log(unit)
-    steps: list[np.ndarray] = []
-    points: list[np.ndarray] = []
-    history: list[float] = []
-    sizes: list[float] = []
-    while len(history) < max_iter:
-        current = objective.at(math.exp(log_scale))
-        params = start.params + unit * (start.root.root @ x)
-        value, gradient, log_step = rule.read(current, params)
-        history.append(current.reported(value))
-        report(history[-1])
-        step = -(start.root.root.T @ gradient)
-        owed = current.scale * (start.root.root @ step)
-        size = current.relative_size(owed, params, float(np.dot(step, step)), start.root)
-        sizes.append(max(size, abs(log_step)))
-        if not sizes[-1] <= _FAR or min(sizes[-_PATIENCE:]) > min(sizes[:-_PATIENCE], default=1.0):
-            return None
-        rate = max(sizes[-1] / sizes[-2], _LEAST_RATE) if len(sizes) > 1 else 1.0 - _LEAST_RATE
-        points.append(x)
-        steps.append(step * (current.scale / unit))
-        log_scale += log_step
-        x = x + _combined(points[-_MEMORY:], steps[-_MEMORY:])
-        if sizes[-1] * rate <= tol * (1.0 - rate):
-            params = start.params + unit * (start.root.root @ x)
-            return SolverResult(
-                params, math.exp(log_scale), history[-1], len(history), True, tuple(history)
-            )
-    return None
-
-
-def _combined(points, steps):
-    """Return the step from the last point that the points and their steps together advise."""
-    if len(points) == 1:
-        return steps[-1]
-    moves, changes = np.diff(points, axis=0), np.diff(steps, axis=0)
-    normal = changes @ changes.T
-    normal += _UNIT_STEPS * max(normal.trace(), _TINY) * np.eye(len(normal))
-    share = np.linalg.solve(normal, changes @ steps[-1])
-    return steps[-1] - share @ (moves + changes)
+    system = _Regression(objective, start, rule)
+    x, history = accelerated(system, tol=tol, max_iter=max_iter, report=report)
+    if x is None:
+        return None
+    params, scale = system.at(x)
+    return SolverResult(params, scale, history[-1], len(history), True, tuple(history))

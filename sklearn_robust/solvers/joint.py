@@ -45,6 +45,10 @@ class _ResidualScale(ScaleRule):
         """Return the scale c that is made from a residual scale."""
         return self._constant * sigma
 
+    def is_floor(self, scale: float) -> bool:
+        """Return whether the residual scale of a scale c cannot be told from zero."""
+        return self.sigma(scale) <= self._floor
+
     def sigma(self, scale: float) -> float:
         """Return the residual scale from which ``scale`` was made."""
         return scale / self._constant

@@ -10,11 +10,13 @@ import numpy as np
 from ..losses import resolve
 from ..partition import log_partition
 from ..rows import Rows
+from .accelerated import System, accelerated
 from .irls import irls
 from .lbfgs import Search
 from .linear import InverseRoot
 from .objective import Objective
 from .result import AdaptiveResult, AdaptiveStart, quiet
+from .sample import near
 
 _BELOW_TWO = 2.0 - 1e-12
 """Where the slopes in alpha, both logarithmically infinite at 2, are taken instead of at 2."""
@@ -24,6 +26,8 @@ _LARGEST_SHIFT = 0.25 / math.e
 """The largest that eta - log c can be."""
 _SHARPER = 0.03
 """The coefficients are found this much more sharply than scale and shape are known."""
+_TRIAL = 1e-4
+"""Change of scale or shape over which their curvature is seen."""
 _SHAPE_UNIT = 2.0
 """A change of alpha that matters about as much as a change of log c by 1."""
 
@@ -173,17 +177,66 @@ def joint(likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report
     AdaptiveResult
     """
     problem = _Joint(likelihood, start)
+    if start.curvature is not None:
+        system = _JointSystem(problem, start.curvature)
+        x, history = accelerated(system, tol=tol, max_iter=max_iter, report=report)
+        if x is not None:
+            return _result(problem, x, history, converged=True)
     search = Search(problem, tol=tol, max_iter=max_iter, report=report)
-    params, scale, alpha = problem.split(search.at.x + search.owed)
+    return _result(problem, search.at.x + search.owed, search.history, search.converged)
+
+
+def _result(problem, x, history, converged):
+    params, scale, alpha = problem.split(x)
     return AdaptiveResult(
         params=params,
         scale=scale,
-        objective=search.at.value,
-        n_iter=len(search.history),
-        converged=search.converged,
-        history=tuple(search.history),
+        objective=history[-1],
+        n_iter=len(history),
+        converged=converged,
+        history=tuple(history),
         alpha=alpha,
     )
+
+
+def near_likelihood(likelihood: Likelihood, found: AdaptiveResult) -> AdaptiveStart | None:
+    """Return a start at what was found on a sample, or None where curvature says it is none."""
+    start = near(likelihood.objective(found.scale, found.alpha), found.params)
+    start = AdaptiveStart(start.params, start.root, found.scale, found.alpha)
+    problem = _Joint(likelihood, start)
+    gradient = problem.value_gradient(problem.x)[1][-2:]
+    curvature = np.empty((2, 2))
+    for k, place in enumerate((-2, -1)):
+        ahead = problem.x.copy()
+        middle = np.mean(problem.bounds[place])
+        ahead[place] += -_TRIAL if ahead[place] > middle else _TRIAL
+        change = problem.value_gradient(ahead)[1][-2:] - gradient
+        curvature[:, k] = change / (ahead[place] - problem.x[place])
+    curvature = 0.5 * (curvature + curvature.T)
+    if not (start.root.well_conditioned and np.linalg.eigvalsh(curvature)[0] > 0.0):
+        return None
+    return replace(start, curvature=curvature)
+
+
+class _JointSystem(System):
+    """The likelihood as a system: its gradient, in units of its curvature, is to be zero."""
+
+    def __init__(self, problem, curvature):
+        self._problem, self._curvature = problem, curvature
+        self.x, self.n_combined = problem.x, len(problem.x)
+
+    def read(self, x):
+        value, gradient = self._problem.value_gradient(x)
+        low, high = self._problem.bounds.T
+        held = ((x <= low) & (gradient > 0.0)) | ((x >= high) & (gradient < 0.0))
+        step = np.where(held, 0.0, -gradient)
+        free = np.flatnonzero(~held[-2:])
+        inner = self._curvature[np.ix_(free, free)]
+        step[-2:][free] = -np.linalg.solve(inner, gradient[-2:][free])
+        return value, step, self._problem.size(x, step, float(np.dot(gradient, step)))
+
+    def within(self, x):
+        return np.clip(x, *self._problem.bounds.T)
 
 
 def alternating(

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..losses import regression_constant, resolve
+from .irls import packed_irls
 from .joint import MadScale, minimise_with_scale
 from .lbfgs import lbfgs
-from .likelihood import Likelihood, joint
+from .likelihood import Likelihood, joint, near_likelihood
 from .result import AdaptiveStart, Start, quiet
-from .s_estimate import rejected_far_rows, s_estimate
+from .s_estimate import SEstimate, rejected_far_rows, s_estimate
+from .sample import sample_of
+from .solver import choose
+from .start import least_squares
 
 _SAMPLE = 2000
 """Rows on which starts are compared, at the most."""
 _LOOSE = {"tol": 1e-3, "max_iter": 100, "report": quiet}
 """Options of the searches that only rank the starts."""
+_ROUGH = 0.3
+"""Accuracy of the search of a sample, in units of how well it knows the coefficients."""
 _GRADUATION = (1.0, 0.5, 0.0)
 """Shapes on the way from a convex loss to the heaviest tails."""
 
@@ -43,14 +50,60 @@ class Outset:
     start : AdaptiveStart or None
     left_out : ndarray of int
         The numbers of the rows that are not.
+    estimate : SEstimate or None
+        What tells them, where one was made.
     """
 
     likelihood: Likelihood
     start: AdaptiveStart | None
     left_out: np.ndarray
+    estimate: SEstimate | None = None
 
 
 _NONE = np.empty(0, dtype=np.intp)
+
+
+def outset(name, likelihood: Likelihood, solver, random_state, *, max_iter) -> Outset:
+    """Return where a search begins that is to start in a way that has a name.
+
+    Where there are many rows, that is where the search of a sample ends.
+
+    Parameters
+    ----------
+    name : str
+        Of a start.
+    likelihood : Likelihood
+        Of all rows.
+    solver : str
+        The name of a solver.
+    random_state : RandomState
+    max_iter : int
+    """
+    rows = sample_of(likelihood.rows)
+    if rows is not None:
+        few = outset(name, likelihood.on(rows), solver, random_state, max_iter=max_iter)
+        followed = _followed(likelihood, few, random_state)
+        if followed is not None:
+            return followed
+    squares = least_squares(likelihood.objective(1.0, 2.0), max_iter=max_iter)
+    return STARTS[name](likelihood, squares, choose(solver, likelihood.rows), random_state)
+
+
+def _followed(likelihood, few, random_state):
+    """Return the outset of all rows that follows from that of a sample, or None."""
+    size = few.likelihood.rows.n_rows
+    tol = _ROUGH * math.sqrt(few.likelihood.rows.columns.n_parameters / size)
+    start = near_likelihood(
+        few.likelihood, joint(few.likelihood, few.start, **_LOOSE | {"tol": tol})
+    )
+    if start is None or (few.estimate is not None and few.estimate.exact):
+        return None
+    left_out = _NONE
+    if few.estimate is not None:
+        left_out = rejected_far_rows(likelihood.rows, few.estimate, random_state)
+    if len(left_out):
+        likelihood = likelihood.on(likelihood.rows.without(left_out))
+    return Outset(likelihood, start, left_out, few.estimate)
 
 
 def _ols(likelihood: Likelihood, start: Start, minimise: Callable, random_state) -> Outset:
@@ -84,7 +137,7 @@ def _s(likelihood: Likelihood, start: Start, minimise: Callable, random_state) -
     sampled = likelihood.on(likelihood.rows.sample(_SAMPLE, random_state))
     robust = Start(estimate.params, estimate.root)
     if estimate.exact:
-        return Outset(likelihood, at_params(likelihood, robust), left_out)
+        return Outset(likelihood, at_params(likelihood, robust), left_out, estimate)
     seeds = [robust, replace(robust, params=start.params), _charbonnier(sampled, robust)[0]]
     starts = [
         min((at_params(sampled, seed, alpha) for alpha in _GRADUATION), key=sampled.value_at)
@@ -94,7 +147,8 @@ def _s(likelihood: Likelihood, start: Start, minimise: Callable, random_state) -
     for first in starts:
         result = joint(sampled, first, **_LOOSE)
         found.append(replace(first, params=result.params, scale=result.scale, alpha=result.alpha))
-    return Outset(likelihood, min([*found, *starts], key=likelihood.value_at), left_out)
+    best = min([*found, *starts], key=likelihood.value_at)
+    return Outset(likelihood, best, left_out, estimate)
 
 
 STARTS = {"ols": _ols, "gnc": _gnc, "s": _s}
@@ -106,5 +160,10 @@ def _charbonnier(likelihood, start):
     loss = resolve(alpha=_GRADUATION[0])
     mad = MadScale(likelihood.rows, regression_constant(loss, 0.95))
     objective = likelihood.objective(1.0, _GRADUATION[0])
-    result = minimise_with_scale(lbfgs, objective, start, mad, **_LOOSE)
+    result = packed_irls(
+        objective, start, tol=_LOOSE["tol"], max_iter=_LOOSE["max_iter"],
+        constant=mad.median_constant,
+    )  # fmt: skip
+    if result is None or not result.converged or mad.is_floor(result.scale):
+        result = minimise_with_scale(lbfgs, objective, start, mad, **_LOOSE)
     return replace(start, params=result.params), result.scale

@@ -106,12 +106,13 @@ class Objective:
 
     def reported(self, value) -> float:
         """Return F of F/c²; infinite where it does not fit a double."""
-        with np.errstate(over="ignore"):
-            return float(np.float64(value) * self.scale * self.scale)
+        return float(value) * self.scale * self.scale
 
     def ridge(self) -> np.ndarray:
         """Return what multiplies half the squared standardised parameters in F."""
         ridge = np.zeros(self.rows.columns.n_parameters)
+        if self.l2_regularization == 0.0:
+            return ridge
         unit = self.rows.columns.unit
         with np.errstate(over="ignore"):
             ridge[: len(unit)] = np.minimum(self.l2_regularization / unit / unit, _HARDEST)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from ..losses import regression_constant, resolve
-from .accelerated import Held, accelerated
+from .accelerated import Held, minimise_near
 from .irls import irls, packed_irls
 from .joint import (
     MadScale,
@@ -110,7 +110,7 @@ class Regression:
 
     def minimise(self, objective: Objective, start: Start, **options) -> SolverResult:
         """Minimise at a fixed scale."""
-        result = accelerated(objective, start, Held(), **options) if self.followed else None
+        result = minimise_near(objective, start, Held(), **options) if self.followed else None
         return result or choose(self.solver, objective.rows)(objective, start, **options)
 
     def fit(self, init, scale, report) -> RegressionResult:
@@ -190,7 +190,7 @@ def _mad(regression: Regression, start: Start, options):
     minimise, objective = regression.minimise, regression.objective
     result = None
     if regression.followed and start.scale is not None:
-        result = accelerated(objective.at(start.scale), start, mad, **options)
+        result = minimise_near(objective.at(start.scale), start, mad, **options)
     elif choose(regression.solver, objective.rows) is irls:
         result = _packed_mad(objective, start, mad, **options)
     if result is None:
@@ -200,9 +200,8 @@ def _mad(regression: Regression, start: Start, options):
 
 def _packed_mad(objective, start, mad, *, tol, max_iter, report):
     """Return coefficients and MAD found together in compiled code, or None."""
-    begin, constant = objective.at(mad(start.params)), mad.median_constant
-    result = packed_irls(begin, start, tol=tol, max_iter=max_iter, constant=constant)
-    if mad.exact or result is None or not result.converged:
+    result = packed_irls(objective, start, tol=tol, max_iter=max_iter, constant=mad.median_constant)
+    if result is None or not result.converged or mad.is_floor(result.scale):
         return None
     for value in result.history:
         report(value)

@@ -38,10 +38,13 @@ class AdaptiveStart(Start):
     scale : float
         The scale c, in the unit of y.
     alpha : float
+    curvature : ndarray of shape (2, 2) or None
+        Of the likelihood in scale and shape, where the fit of a sample is the start.
     """
 
     scale: float = 1.0
     alpha: float = 1.0
+    curvature: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

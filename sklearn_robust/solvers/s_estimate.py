@@ -9,7 +9,7 @@ from scipy.stats import chi2
 
 from ..losses import resolve, tuning_constant
 from ..scale import SHRINKAGE
-from .accelerated import accelerated
+from .accelerated import minimise_near
 from .joint import MScale, minimise_with_scale
 from .linear import InverseRoot
 from .objective import Objective
@@ -133,7 +133,7 @@ def followed(
     m_scale = MScale(rows, tuning_constant(breakdown=0.5), n_parameters)
     scale = m_scale.scale(estimate.sigma)
     start = near(_shrunk(sample).at(scale), estimate.params)
-    result = accelerated(_shrunk(objective).at(scale), start, m_scale, **options)
+    result = minimise_near(_shrunk(objective).at(scale), start, m_scale, **options)
     if result is None or m_scale.sigma(result.scale) <= rows.scale_floor():
         return None
     sigma = m_scale.sigma(result.scale)
@@ -166,13 +166,12 @@ def rejected_far_rows(rows, estimate: SEstimate, random_state):
     """
     if not _searchable(estimate):
         return np.empty(0, dtype=np.intp)
-    rejected = np.flatnonzero(np.abs(rows.residuals(estimate.params)) > _REJECTED * estimate.sigma)
-    rejected = np.intersect1d(rejected, rows.present())
+    rejected = rows.beyond(estimate.params, _REJECTED * estimate.sigma)
     if len(rejected) == 0:
         return rejected
     root, dimensions = _metric(rows.sample(_SAMPLE, random_state), estimate)
     distances = rows.leverages(rejected, root) - rows.columns.fit_intercept
-    cases = max(rows.total_weight, len(rows.present()))
+    cases = max(rows.total_weight, rows.n_present)
     return rejected[distances > chi2.isf(_BY_CHANCE / cases, dimensions)]
 
 
@@ -184,11 +183,14 @@ def _metric(rows, estimate):
     """
     fixed = Objective(rows, WELSCH, tuning_constant(breakdown=0.5) * estimate.sigma, 0.0)
     weights = rows.weights(estimate.params, WELSCH, fixed.scale)
-    present, near = rows.present(), rows
+    present, near, n_far = rows.present(), rows, -1
     for _ in range(_LOOKS):
         root = replace(fixed, rows=near).curvature(estimate.params)[-1].root
         root = root * np.sqrt(np.average(weights, weights=near.sample_weight))
         dimensions = root.shape[1] - rows.columns.fit_intercept
         distances = rows.leverages(present, root) - rows.columns.fit_intercept
-        near = rows.without(present[distances > chi2.isf(_BY_CHANCE, dimensions)])
+        far = present[distances > chi2.isf(_BY_CHANCE, dimensions)]
+        if len(far) == n_far:
+            break
+        near, n_far = rows.without(far), len(far)
     return root, dimensions

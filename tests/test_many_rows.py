@@ -1,0 +1,215 @@
+"""Many rows, and few: fits that begin on a sample, or do not leave compiled code."""
+
+import numpy as np
+import pytest
+from problems import LOSSES, contaminated, name, rms
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor
+from sklearn_robust.losses import resolve
+from sklearn_robust.rows import make_rows
+from sklearn_robust.scale import mad, truncated_deviation
+from sklearn_robust.solvers import Objective
+from sklearn_robust.solvers.accelerated import System, accelerated
+from sklearn_robust.solvers.sample import sample_of
+
+MANY = 9_000
+"""Rows of which a sample is fitted first."""
+QUIET = {"tol": 1e-9, "max_iter": 100, "report": lambda value: None}
+
+
+def _same(one, two, X, tol):
+    apart = np.abs(one.coef_ - two.coef_) * rms(X)
+    assert np.all(apart <= tol * (two.scale_ + np.abs(two.coef_) * rms(X)))
+    assert abs(one.intercept_ - two.intercept_) <= tol * two.scale_
+    assert abs(np.log(one.scale_ / two.scale_)) <= tol
+
+
+@pytest.fixture
+def without_samples(monkeypatch):
+    def switch_off():
+        for module in ("regression", "multistart"):
+            monkeypatch.setattr(f"sklearn_robust.solvers.{module}.sample_of", lambda rows: None)
+
+    return switch_off
+
+
+# ---- many rows -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+@pytest.mark.parametrize("scale", ["mad", 2.0, "auto"], ids=str)
+def test_a_sample_first_changes_no_answer(keywords, scale, without_samples):
+    """Within tol, whatever solver goes on; at alpha = 2 no sample is drawn."""
+    X, y = contaminated(n=MANY, p=4)
+    fits = [
+        RobustRegressor(**keywords, scale=scale, solver=solver, random_state=0).fit(X, y)
+        for solver in ("auto", "lbfgs")
+    ]
+    without_samples()
+    exact = RobustRegressor(
+        **keywords, scale=scale, solver="lbfgs", tol=1e-10, max_iter=500, random_state=0
+    ).fit(X, y)
+    # "reweighted" may come to rest where one row more or less lies in its window.
+    tol = 1e-4 if scale == "auto" and resolve(**keywords).redescending else 2e-6
+    for fit in fits:
+        _same(fit, exact, X, tol)
+
+
+@pytest.mark.parametrize("init", ["ols", "gnc", "s"])
+def test_a_sample_first_changes_no_adaptive_answer(init, without_samples):
+    X, y = contaminated(n=MANY, p=4)
+    fit = AdaptiveRobustRegressor(init=init, random_state=0).fit(X, y)
+    without_samples()
+    exact = AdaptiveRobustRegressor(init=init, tol=1e-10, max_iter=500, random_state=0).fit(X, y)
+    _same(fit, exact, X, 2e-6)
+    assert fit.alpha_ == pytest.approx(exact.alpha_, abs=2e-6)
+    assert fit.nll_ <= exact.nll_ + 1e-10
+
+
+@pytest.mark.parametrize("alpha", [0.0, 2.0])
+def test_a_shape_at_its_bound_is_found_on_many_rows(alpha):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(MANY, 2))
+    noise = rng.standard_t(0.5, size=MANY) if alpha == 0.0 else rng.uniform(-1.0, 1.0, size=MANY)
+    model = AdaptiveRobustRegressor(init="ols").fit(X, X.sum(axis=1) + noise)
+    assert model.alpha_ == alpha
+
+
+def test_penalised_fits_of_many_rows_agree(without_samples):
+    X, y = contaminated(n=MANY, p=4)
+    fit = RobustRegressor(l2_regularization=0.5, scale="s", random_state=0).fit(X, y)
+    without_samples()
+    exact = RobustRegressor(
+        l2_regularization=0.5, scale="s", tol=1e-10, max_iter=500, random_state=0
+    ).fit(X, y)
+    _same(fit, exact, X, 2e-6)
+
+
+def test_weights_are_cases_in_many_rows():
+    X, y = contaminated(n=MANY, p=3)
+    cases = np.random.default_rng(0).integers(0, 3, size=MANY)
+    weighted = RobustRegressor(random_state=0).fit(X, y, cases)
+    repeated = RobustRegressor(random_state=0).fit(np.repeat(X, cases, 0), np.repeat(y, cases))
+    _same(weighted, repeated, X, 1e-4)
+
+
+def test_columns_that_a_sample_does_not_show_are_fitted():
+    """A column that is nearly always zero is zero in most samples."""
+    X, y = contaminated(n=40_000, p=3)
+    X[:, 2] = 0.0
+    X[:3, 2] = 1.0
+    y[:3] += 7.0
+    dense = RobustRegressor(1.0).fit(X, y)
+    csr = RobustRegressor(1.0).fit(sparse.csr_array(X), y)
+    np.testing.assert_allclose(dense.coef_, csr.coef_, rtol=1e-4)
+    residuals = np.abs(y - dense.predict(X))[:3]
+    assert np.median(residuals) < 10.0
+
+
+def test_samples_are_drawn_without_replacement_and_without_absent_rows():
+    X, y = contaminated(n=MANY, p=3)
+    X[:, 0] = np.arange(MANY)
+    weights = (np.arange(MANY) % 3 > 0).astype(float)
+    for size in (1_000, 4_000):
+        for cases in (None, weights):
+            rows = make_rows(X, y, cases).sample(size, np.random.RandomState(0))
+            assert len(np.unique(rows._X[:, 0])) == rows.n_rows
+            assert 0.9 * size <= rows.n_rows <= size
+            assert cases is None or np.all(rows.sample_weight == 1.0)
+    assert sample_of(make_rows(X[:5_000], y[:5_000])) is None
+
+
+class _System(System):
+    """A system whose steps are a function of the point."""
+
+    def __init__(self, step):
+        self.x, self.n_combined, self._step = np.full(6, 0.01), 6, step
+
+    def read(self, x):
+        step = self._step(x)
+        return float(x @ x), step, float(np.max(np.abs(step)))
+
+
+def test_acceleration_finds_the_root_and_gives_up_far_from_it():
+    rng = np.random.default_rng(0)
+    matrix = np.eye(6) + 0.1 * rng.normal(size=(6, 6))
+    x, history = accelerated(_System(lambda x: -matrix @ x), **QUIET)
+    assert np.max(np.abs(x)) < 1e-9
+    assert len(history) <= 9
+    for lost in (lambda x: np.full(6, 1.0), lambda x: 0.1 * rng.normal(size=6), lambda x: x / 0.0):
+        with np.errstate(divide="ignore"):
+            assert accelerated(_System(lost), **QUIET)[0] is None
+
+
+# ---- statistics of many residuals ----------------------------------------------------
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_scales_of_many_residuals_are_those_of_all_at_once(weighted):
+    rng = np.random.default_rng(0)
+    n = 60_001
+    X, y = rng.normal(size=(n, 1)), rng.standard_t(2, size=n).round(2)
+    cases = rng.integers(0, 3, size=n).astype(float) if weighted else None
+    rows = make_rows(X, y, cases)
+    params = np.array([0.1, 0.0])
+    residuals = rows.residuals(params)
+    assert rows.deviation(params, 0.5) == pytest.approx(mad(residuals, cases), rel=1e-14)
+    assert rows.truncated_deviation(params, 2.0, 2.0) == pytest.approx(
+        truncated_deviation(residuals, 2.0, cases, n_parameters=2.0), rel=1e-12
+    )
+    ties = make_rows(X, np.repeat([0.0, 1.0], [n // 2, n - n // 2]), cases)
+    zero = np.zeros(2)
+    assert ties.deviation(zero, 0.5) == pytest.approx(mad(ties.residuals(zero), cases))
+    size = np.median(np.abs(residuals))
+    _, _, sizes = rows.sizes_gradient(params, resolve(alpha=1.0), 1.0, 0.9 * size, 1.1 * size)
+    assert sizes.quantile(0.5) == pytest.approx(0.674489750196 * mad(residuals, cases), rel=1e-12)
+    assert sizes.quantile(0.9) is None
+    assert sizes.quantile(0.1) is None
+
+
+# ---- few rows ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+@pytest.mark.parametrize("scale", ["mad", 1.5], ids=str)
+@pytest.mark.parametrize("l2", [0.0, 0.3])
+def test_compiled_loops_find_what_passes_find(keywords, scale, l2, monkeypatch):
+    X, y = contaminated(3)
+    model = RobustRegressor(
+        **keywords, init="ols", scale=scale, l2_regularization=l2, tol=1e-10, max_iter=500
+    )
+    packed = model.fit(X, y)
+    found = packed.coef_, packed.intercept_, packed.scale_
+    monkeypatch.setattr("sklearn_robust.rows.base._PACKED", 0)
+    passes = RobustRegressor(**model.get_params()).fit(X, y)
+    np.testing.assert_allclose(found[0], passes.coef_, atol=1e-7)
+    np.testing.assert_allclose(found[1:], [passes.intercept_, passes.scale_], atol=1e-7)
+
+
+def test_a_block_is_that_of_the_present_rows():
+    X, y = contaminated(n=50, p=3)
+    cases = (np.arange(50) % 2).astype(float)
+    rows = make_rows(X, y, cases)
+    block = rows.block()
+    assert len(block.y) == 25
+    assert rows.without([1]).block().y.shape == (24,)
+    assert Objective(rows, resolve(), 1.0, 0.0).rows.block() is block
+
+
+# ---- threads -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "model",
+    [RobustRegressor(1.0), RobustRegressor(random_state=0), AdaptiveRobustRegressor(init="ols")],
+    ids=str,
+)
+def test_fits_have_the_same_bits_for_any_number_of_threads(model):
+    X, y = contaminated(n=70_000, p=10)
+    coefficients = []
+    for count in (1, 2):
+        with threadpool_limits(count):
+            coefficients.append(model.fit(X, y).coef_.copy())
+    np.testing.assert_array_equal(*coefficients)
