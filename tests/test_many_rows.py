@@ -125,7 +125,7 @@ class _System(System):
     """A system whose steps are a function of the point."""
 
     def __init__(self, step):
-        self.x, self.n_combined, self._step = np.full(6, 0.01), 6, step
+        self.x, self._step = np.full(6, 0.01), step
 
     def read(self, x):
         step = self._step(x)

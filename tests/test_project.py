@@ -65,6 +65,17 @@ def test_only_kernels_are_compiled():
     assert users == {PACKAGE / "kernels"}
 
 
+def test_an_edit_of_any_kernel_is_a_new_key_of_the_cache():
+    """numba looks at the code of a function and at what it closes over, not at what it calls."""
+    from sklearn_robust import kernels
+    from sklearn_robust.kernels import compiled
+
+    assert kernels.dense_pass.py_func.__closure__[0].cell_contents == compiled._stamp()
+    for name in kernels.__all__:
+        if name.islower():
+            assert getattr(kernels, name).py_func.__code__.co_freevars == ("_STAMP",)
+
+
 def test_import_does_not_load_the_compiler():
     code = "import sys, sklearn_robust; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -48,7 +48,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         "lbfgs" searches all arguments together by SciPy's L-BFGS-B, the coefficients
         preconditioned by the curvature of least squares; "irls" alternates between weighted
         least squares and a search of scale and shape. Both find the same optimum; "auto" is
-        "lbfgs".
+        "lbfgs", or where a sample has been searched first Newton's method with its curvature,
+        Anderson-accelerated.
     init : "auto", "s", "ols", "gnc" or array-like of shape (n_features + 1,), default="auto"
         Where the search begins, and which rows are taken in.
 
@@ -115,6 +116,9 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     The bounds are kept by the optimiser, so that a shape of exactly 0 or 2 can be the answer.
     The paper's reparameterisation (sigmoid and softplus) cannot reach them, and took 452 passes
     over the rows where bounds took 231, in 15 fits of 10 000 rows drawn at five shapes.
+    Of more than about 6000 rows (three times the sample, which has at least 40 rows for every
+    parameter) a sample, always the same, is searched first, and its answer followed on all
+    rows; bad leverage points are then those that the sample's S-estimate rejects.
     With more than 2000 columns the S-estimate is sought from least squares alone, and no row
     is left out. Where more than half of the rows lie on one plane the likelihood grows without
     bound as c falls; ``scale_`` then stops at its floor and a warning says so.
@@ -122,6 +126,9 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     References
     ----------
     Barron, J. T. (2019). A general and adaptive robust loss function. CVPR.
+
+    Anderson, D. G. (1965). Iterative procedures for nonlinear integral equations. Journal of
+    the ACM 12.
 
     Examples
     --------
@@ -309,7 +316,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
             n_iter=result.n_iter,
             converged=result.converged,
             exact=self.scale_bounds is None and result.scale <= 2.0 * floor,
-            nll=likelihood.unpenalised(params, result.scale, result.alpha),
+            nll=likelihood.unpenalised(result),
             sizes=likelihood.rows.size_quantiles(params),
             n_cases=likelihood.rows.total_weight,
         )

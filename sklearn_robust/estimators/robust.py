@@ -60,8 +60,9 @@ class RobustRegressor(RobustLinearModel):
         Whether to fit an intercept b.
     solver : {"auto", "irls", "lbfgs"}, default="auto"
         "irls" solves weighted normal equations by Cholesky, "lbfgs" is SciPy's L-BFGS-B
-        preconditioned by the curvature of least squares. Both minimise the same objective;
-        "auto" takes "irls" where the data are small.
+        preconditioned by the curvature of least squares, "auto" is the faster one. Where a
+        sample has been fitted first, "auto" is Newton's method with the sample's curvature,
+        Anderson-accelerated. All find the same optimum, within ``tol``.
     init : "auto", "ols", "gnc", "s" or array-like of shape (n_features + 1,), default="auto"
         Where the search begins, which below ``alpha=1`` and for "tukey" decides what it finds.
 
@@ -108,7 +109,7 @@ class RobustRegressor(RobustLinearModel):
         Robust weight of each training row in [0, 1], without its sample weight: 1 is a row
         fully believed, 0 a row that was left out.
     n_iter_ : int or ndarray of shape (n_targets,)
-        Iterations used.
+        Iterations used with all rows.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features,)
         Where X has column names.
@@ -123,6 +124,12 @@ class RobustRegressor(RobustLinearModel):
     A sample weight is a case weight: 2 is the row written twice, 0 the row absent, in sums and
     medians alike. Columns are centred and scaled within the fit, so that data far from zero or
     in units far apart lose no digits; all parameters and results are in the user's units.
+    Of more than about 6000 rows (three times the sample, which has at least 40 rows for every
+    parameter) a sample, always the same, is fitted first in the same way, ``init`` and ``scale``
+    included, and its answer followed on all rows: for a loss with several minima the sample
+    decides which one. At ``alpha=2``, for dependent columns and for an array as ``init`` no
+    sample is drawn. Threads share the rows where there are many, as many as joblib and
+    threadpoolctl allow; their number changes no bit of the result.
     With more than 2000 columns no Gram matrix is formed by "lbfgs": coefficients of dependent
     columns are then of least norm in units of the columns' root mean squares, and the S-estimate
     is sought from least squares alone, without its breakdown point.
@@ -137,6 +144,9 @@ class RobustRegressor(RobustLinearModel):
     Barron, J. T. (2019). A general and adaptive robust loss function. CVPR.
 
     Huber, P. J. (1981). Robust Statistics. Wiley, chapter 7.
+
+    Anderson, D. G. (1965). Iterative procedures for nonlinear integral equations. Journal of
+    the ACM 12.
 
     Yohai, V. J. (1987). High breakdown-point and high efficiency robust estimates for
     regression. Annals of Statistics 15.

@@ -27,7 +27,7 @@ _BATCHES = 4
 """Tasks that a thread is given in a pass: enough to even out, few enough to cost little."""
 _PACKED = 1 << 18
 """Numbers that are copied, standardised, to be searched by compiled code alone."""
-_SPARSE = 8
+_SPARSE = 3
 """Rows for one that is drawn from which each may come from a stretch of its own."""
 _AT_ONCE = 4096
 """Rows that are copied at once where a few of them are wanted as they are."""

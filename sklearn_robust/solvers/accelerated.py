@@ -13,8 +13,8 @@ from .result import SolverResult, Start
 _MEMORY = 8
 _PATIENCE = 4
 """Steps that may fail to owe less before the search gives up."""
-_LEAST_RATE = 0.1
-"""What a step leaves of what was owed is taken to be at least this share of it."""
+_LEAST_RATE, _MOST_RATE = 0.1, 0.9
+"""Bounds on the share of what was owed that a step is taken to leave."""
 _FAR = 0.5
 """A start that owes more, in units of the scale, is not one that a sample has found."""
 _UNIT_STEPS = 1e-10
@@ -29,13 +29,9 @@ class System(ABC):
     ----------
     x : ndarray
         Where the search begins.
-    n_combined : int
-        How many leading coordinates depend smoothly on each other; the steps of the others are
-        taken as they are.
     """
 
     x: np.ndarray
-    n_combined: int
 
     @abstractmethod
     def read(self, x):
@@ -68,7 +64,7 @@ def accelerated(system: System, *, tol, max_iter, report):
     history : list of float
         The objective at the beginning of every iteration.
     """
-    x, n = system.x, system.n_combined
+    x = system.x
     last = last_step = x
     moves: list[np.ndarray] = []
     changes: list[np.ndarray] = []
@@ -81,16 +77,22 @@ def accelerated(system: System, *, tol, max_iter, report):
         sizes.append(size)
         if not size <= _FAR or min(sizes[-_PATIENCE:]) > min(sizes[:-_PATIENCE], default=_FAR):
             break
-        rate = max(size / sizes[-2], _LEAST_RATE) if len(sizes) > 1 else 1.0 - _LEAST_RATE
         if len(sizes) > 1:
-            moves = [*moves, x[:n] - last[:n]][-_MEMORY:]
-            changes = [*changes, step[:n] - last_step[:n]][-_MEMORY:]
-        last, last_step = x, step.copy()
-        step[:n] = _combined(step[:n], moves, changes)
-        x = system.within(x + step)
-        if size * rate <= tol * (1.0 - rate):
+            moves = [*moves, x - last][-_MEMORY:]
+            changes = [*changes, step - last_step][-_MEMORY:]
+        last, last_step = x, step
+        x = system.within(x + _combined(step, moves, changes))
+        if _left(sizes) <= tol:
             return x, history
     return None, history
+
+
+def _left(sizes):
+    """Return about what is owed after the last step; sizes may fall by turns."""
+    if len(sizes) < 3:
+        return sizes[-1]
+    rate = min(max(math.sqrt(sizes[-1] / max(sizes[-3], _TINY)), _LEAST_RATE), _MOST_RATE)
+    return max(sizes[-1], rate * sizes[-2]) * rate / (1.0 - rate)
 
 
 def _combined(step, moves, changes):
@@ -123,8 +125,7 @@ class _Regression(System):
 
     def __init__(self, objective, start, rule):
         self._objective, self._start, self._rule = objective, start, rule
-        self.n_combined = start.root.root.shape[1]
-        self.x = np.append(np.zeros(self.n_combined), math.log(objective.scale))
+        self.x = np.append(np.zeros(start.root.root.shape[1]), math.log(objective.scale))
 
     def at(self, x):
         """Return parameters and scale."""

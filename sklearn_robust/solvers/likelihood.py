@@ -71,9 +71,12 @@ class Likelihood:
         """Return the value at a start."""
         return self.value(start.params, start.scale, start.alpha)
 
-    def unpenalised(self, params, scale: float, alpha: float) -> float:
-        """Return the mean negative log-likelihood without the penalty."""
-        return replace(self, l2_regularization=0.0).value(params, scale, alpha)
+    def unpenalised(self, result: AdaptiveResult) -> float:
+        """Return the mean negative log-likelihood of a result, without the penalty."""
+        if self.l2_regularization == 0.0 and result.converged:
+            return result.objective
+        alone = replace(self, l2_regularization=0.0)
+        return alone.value(result.params, result.scale, result.alpha)
 
     def value_gradients(self, params, scale: float, alpha: float):
         """Return the value and its slopes, from one reading of the rows.
@@ -223,7 +226,7 @@ class _JointSystem(System):
 
     def __init__(self, problem, curvature):
         self._problem, self._curvature = problem, curvature
-        self.x, self.n_combined = problem.x, len(problem.x)
+        self.x = problem.x
 
     def read(self, x):
         value, gradient = self._problem.value_gradient(x)

@@ -23,6 +23,8 @@ _SAMPLE = 2000
 """Rows on which starts are compared, at the most."""
 _LOOSE = {"tol": 1e-3, "max_iter": 100, "report": quiet}
 """Options of the searches that only rank the starts."""
+_RANKING = 1e-2
+"""Accuracy of the searches that are only compared: their values then have that of its square."""
 _ROUGH = 0.3
 """Accuracy of the search of a sample, in units of how well it knows the coefficients."""
 _GRADUATION = (1.0, 0.5, 0.0)
@@ -145,7 +147,7 @@ def _s(likelihood: Likelihood, start: Start, minimise: Callable, random_state) -
     ]
     found = []
     for first in starts:
-        result = joint(sampled, first, **_LOOSE)
+        result = joint(sampled, first, **_LOOSE | {"tol": _RANKING})
         found.append(replace(first, params=result.params, scale=result.scale, alpha=result.alpha))
     best = min([*found, *starts], key=likelihood.value_at)
     return Outset(likelihood, best, left_out, estimate)
