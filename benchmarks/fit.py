@@ -5,7 +5,7 @@ and drifts of the machine cancel. Beside stands what accuracy was left: how far 
 above that of a fit that Newton's method has polished at the same scale and shape, relative to it.
 
 LmRob is that of pylmrob (a port of R's lmrob), timed only where it is installed, as are
-statsmodels and skglm. Pickle-free, no network: python benchmarks/fit.py [--repeats 7].
+statsmodels and skglm: python benchmarks/fit.py [--repeats 7].
 """
 
 import argparse
@@ -114,7 +114,7 @@ def excess(model, X, y):
 
     def objective(params):
         value = np.mean(rho((y - full @ params) / c, alpha))
-        return value + log_partition(alpha)[0] if hasattr(model, "nll_") else value
+        return value + float(log_partition(alpha)) if hasattr(model, "nll_") else value
 
     found = best = objective(params)
     for _ in range(_STEPS):
@@ -159,7 +159,7 @@ def compare(n, p, repeats):
         )  # fmt: skip
     if n * p * p <= _SLOW:
         for name, model in peers().items():
-            took = statistics.median(seconds(model, X, y) for _ in range(3))
+            took = min(seconds(model, X, y) for _ in range(2))
             ours = statistics.median(times["default"])
             print(f"{name:>20} {1e3 * took:9.1f} ms  default / it {ours / took:7.3f}", flush=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import gammainccinv
 
 from ..losses import resolve, tuning_constant
 from ..scale import SHRINKAGE
@@ -172,7 +172,12 @@ def rejected_far_rows(rows, estimate: SEstimate, random_state):
     root, dimensions = _metric(rows.sample(_SAMPLE, random_state), estimate)
     distances = rows.leverages(rejected, root) - rows.columns.fit_intercept
     cases = max(rows.total_weight, rows.n_present)
-    return rejected[distances > chi2.isf(_BY_CHANCE / cases, dimensions)]
+    return rejected[distances > _chi2_isf(_BY_CHANCE / cases, dimensions)]
+
+
+def _chi2_isf(probability, dimensions):
+    # As scipy.stats has it, whose import takes longer than the fit.
+    return 2.0 * gammainccinv(0.5 * dimensions, probability)
 
 
 def _metric(rows, estimate):
@@ -189,7 +194,7 @@ def _metric(rows, estimate):
         root = root * np.sqrt(np.average(weights, weights=near.sample_weight))
         dimensions = root.shape[1] - rows.columns.fit_intercept
         distances = rows.leverages(present, root) - rows.columns.fit_intercept
-        far = present[distances > chi2.isf(_BY_CHANCE, dimensions)]
+        far = present[distances > _chi2_isf(_BY_CHANCE, dimensions)]
         if len(far) == n_far:
             break
         near, n_far = rows.without(far), len(far)
