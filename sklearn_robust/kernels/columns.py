@@ -5,7 +5,7 @@ import numpy as np
 from .compiled import SUM, compiled, entry
 
 
-@compiled(SUM)
+@compiled()
 def _add_rows(X, centre, start, stop, first, second):
     most = stop - (stop - start) % 4
     for i in range(start, most, 4):
@@ -21,7 +21,7 @@ def _add_rows(X, centre, start, stop, first, second):
             second[j] += apart * apart
 
 
-@compiled(SUM)
+@compiled()
 def _add_weighted_rows(X, case_weights, centre, start, stop, first, second):
     for i in range(start, stop):
         case = case_weights[i]

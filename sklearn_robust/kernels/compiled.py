@@ -11,7 +11,11 @@ from typing import Any
 from numba import njit
 
 SUM = {"reassoc", "contract", "arcp", "nsz"}
-"""What a sum may do for speed; ``fastmath=True`` would also drop tests for NaN."""
+"""What a sum may do for speed; ``fastmath=True`` would also drop tests for NaN.
+
+For sums of one product alone: where more can be contracted, a process that compiles and one that
+reads what it kept need not do the same, and their results differ in the last bit.
+"""
 
 
 def _stamp() -> str:

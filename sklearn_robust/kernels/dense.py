@@ -50,7 +50,7 @@ def _dense_block_residuals(X, by_column, y, origin, centre, coef, intercept, fir
             residuals[i] = ((y[first + i] - origin) - intercept) - fitted
 
 
-@compiled(SUM)
+@compiled()
 def _row_gradient(X, centre, influence, first, n, gradient):
     # Four rows at a time: the gradient is loaded and stored a quarter as often.
     most = n - n % 4
@@ -78,7 +78,7 @@ def _column_gradient(X, centre, influence, first, n, gradient):
         gradient[j] -= _centred_column_dot(column, centre[j], influence, n)
 
 
-@compiled(SUM)
+@compiled()
 def _pack_rows(X, centre, inverse, roots, first, n, packed):
     # The root is multiplied first: where it is zero nothing may overflow on the way to zero.
     most = n - n % 4
@@ -95,7 +95,7 @@ def _pack_rows(X, centre, inverse, roots, first, n, packed):
             packed[j, i] = (X[first + i, j] - centre[j]) * (inverse[j] * roots[i])
 
 
-@compiled(SUM)
+@compiled()
 def _pack_columns(X, centre, inverse, roots, first, n, packed):
     for j in range(centre.shape[0]):
         for i in range(n):

@@ -48,7 +48,7 @@ overload(_bits)(lambda x: lambda x: _bits_of_double(x))
 overload(_double)(lambda bits: lambda bits: _double_of_bits(bits))
 
 
-@compiled({"contract"})
+@compiled()
 def exponential(t):
     """Return exp(t) and exp(t) - 1, each to 2e-16 of its value; 0 and -1 below -708.
 
@@ -68,7 +68,7 @@ def exponential(t):
     return (value if t <= 709.0 else math.inf), (difference if t <= 709.0 else math.inf)
 
 
-@compiled({"contract"})
+@compiled()
 def log1p(v):
     """Return log(1 + v) of a finite v >= 0, to 2e-16 of its value.
 

@@ -196,7 +196,7 @@ def rho_psi_weights(code, alpha, residuals, c):
     return rho, psi, weights
 
 
-@compiled({"contract"})
+@compiled()
 def _shape_slope(alpha, z, growth, power, difference):
     """Return the derivative of rho in alpha, in [0, 2].
 
@@ -222,7 +222,7 @@ def _shape_slope(alpha, z, growth, power, difference):
 # ---- one block of rows ---------------------------------------------------------------
 
 
-@compiled({"contract"})
+@compiled()
 def _ordinary_block(alpha, c, residuals, n, rho, weights):
     """Do what ``_ordinary`` does, the branches on alpha outside the loops."""
     squares = weights
@@ -248,7 +248,7 @@ def _ordinary_block(alpha, c, residuals, n, rho, weights):
             rho[i], weights[i] = _power_law(alpha, squares[i], rho[i])
 
 
-@compiled({"contract"})
+@compiled()
 def _ordinary_slopes(alpha, c, residuals, n, slopes, powers, differences):
     """Fill the derivatives of rho in alpha; the last two arrays are overwritten."""
     alpha = min(alpha, 2.0 - _NEAREST_TWO)

@@ -28,6 +28,8 @@ _LOOSE = {"tol": 1e-3, "max_iter": 100, "report": quiet}
 """Options of the searches that only lead to a start."""
 _ROUGH = 0.3
 """Accuracy of the fit of a sample, in units of how well it knows the coefficients."""
+_NOT_ABOVE = 1.0 + 1e-12
+"""Ratio of two values of the objective that rounding allows where they are equal."""
 _GRADUATION = (1.0, 0.5, 0.0, -1.0, -2.0, -5.0, -20.0)
 """Shapes on the way from a convex loss to one that redescends."""
 
@@ -110,8 +112,12 @@ class Regression:
 
     def minimise(self, objective: Objective, start: Start, **options) -> SolverResult:
         """Minimise at a fixed scale."""
-        result = minimise_near(objective, start, Held(), **options) if self.followed else None
-        return result or choose(self.solver, objective.rows)(objective, start, **options)
+        if self.followed:
+            result = minimise_near(objective, start, Held(), **options)
+            # Without a line search a loss with several minima might lead up, to none of them.
+            if result is not None and result.objective <= _NOT_ABOVE * result.history[0]:
+                return result
+        return choose(self.solver, objective.rows)(objective, start, **options)
 
     def fit(self, init, scale, report) -> RegressionResult:
         """Minimise from a start, at a scale.
