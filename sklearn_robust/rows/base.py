@@ -146,12 +146,13 @@ class Rows(ColumnStatistics, ResidualStatistics):
 
     def thinned(self, most) -> Rows:
         """Return at most so many evenly spaced rows of those with a weight."""
-        if self.n_present <= most:
-            return self
+        return self if self.n_present <= most else self._only(self._evenly(most))
+
+    def _evenly(self, most) -> np.ndarray:
         step = -(-self.n_present // most)
         if self.sample_weight is None:
-            return self._only(np.arange(0, self.n_rows, step))
-        return self._only(self.present()[::step])
+            return np.arange(0, self.n_rows, step)
+        return self.present()[::step]
 
     def _only(self, which) -> Rows:
         """Return some rows by their numbers, everything else as here."""
@@ -391,15 +392,15 @@ class Rows(ColumnStatistics, ResidualStatistics):
     def _pass(self, params, loss, scale, extra, low=0.0, high=0.0):
         coef, intercept = self.columns.split(params)
         wanted = extra, low, high
-        lists = []
 
         def task(start, stop):
-            return self._pass_range(coef, intercept, loss, scale, wanted, start, stop)
+            *parts, sizes, cases = self._pass_range(
+                coef, intercept, loss, scale, wanted, start, stop
+            )
+            # Copies, not the whole of what was held for them; lists are added end to end.
+            return *parts, [(sizes.copy(), cases.copy())]
 
-        totals: list = []
-        for *parts, sizes, cases in self._in_order(task):
-            totals = [a + b for a, b in zip(totals, parts, strict=True)] if totals else parts
-            lists.append((sizes.copy(), cases.copy()))  # not the whole of what was held for them
+        *totals, lists = self._sum(task)
         sums, gradient, gram = (total / self.total_weight for total in totals)
         gradient[:-1] /= self.columns.unit
         return sums, gradient[: self.columns.n_parameters], gram, lists

@@ -91,17 +91,11 @@ class ColumnStatistics(ABC):
     """Means and root mean squares of the columns, from ranges of rows."""
 
     n_features: int
-    sample_weight: np.ndarray | None
     total_weight: float
 
-    @property
     @abstractmethod
-    def n_present(self) -> int:
-        """The number of rows whose weight is not zero."""
-
-    @abstractmethod
-    def present(self) -> np.ndarray:
-        """Return the numbers of the rows whose weight is not zero."""
+    def _evenly(self, most) -> np.ndarray:
+        """Return the numbers of at most so many evenly spaced rows of those with a weight."""
 
     @abstractmethod
     def _centrable(self) -> np.ndarray:
@@ -121,7 +115,7 @@ class ColumnStatistics(ABC):
 
     def _standardisation(self, fit_intercept) -> Standardisation:
         centrable = np.flatnonzero(self._centrable())
-        few = self._few_raw(centrable)
+        few = self._raw_rows(self._evenly(_FEW), centrable)
         ordinary = Ordinary.of(few, fit_intercept)
         centre = np.zeros(self.n_features)
         centre[centrable] = ordinary.centre
@@ -140,13 +134,6 @@ class ColumnStatistics(ABC):
                 f"got a size of about {sizes[~accepted][0]:g}."
             )
         return Standardisation(centre, np.where(constant, 1.0, unit), fit_intercept)
-
-    def _few_raw(self, columns) -> np.ndarray:
-        """Return some columns of a few evenly spaced rows of those with a weight."""
-        step = -(-self.n_present // _FEW)
-        if self.sample_weight is None:
-            return self._raw_rows(slice(None, None, step), columns)
-        return self._raw_rows(self.present()[::step], columns)
 
     def _moments(self, centre, centrable, fit_intercept):
         """Return the means of the columns that can be centred and the root mean squares of all.

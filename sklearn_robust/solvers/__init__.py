@@ -10,7 +10,7 @@ from .multistart import Outset, at_params, outset
 from .objective import Objective
 from .regression import SCALES, STARTS, Regression, automatic
 from .result import SolverResult, Start
-from .solver import SOLVERS, choose
+from .solver import SOLVERS
 from .start import from_params, least_squares
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "Start",
     "at_params",
     "automatic",
-    "choose",
     "from_params",
     "least_squares",
     "minimum_norm",

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from ..scale import WIDER, normal_quantile
 from .accelerated import ScaleRule
+from .irls import packed_irls
 from .objective import Objective
 from .result import SolverResult, Start
 
@@ -212,6 +213,21 @@ def minimise_with_scale(
         start = replace(start, params=result.params)
         objective = objective.at(objective.scale * math.exp(step))
         wanted = max(tol, _SHARPER * min(abs(change), 1.0))
+
+
+def packed_with_mad(
+    objective: Objective, start: Start, mad: MadScale, *, tol, max_iter, report
+) -> SolverResult | None:
+    """Find coefficients and MAD together in compiled code, or return None where that cannot be.
+
+    Parameters and result are those of :func:`minimise_with_scale`.
+    """
+    result = packed_irls(objective, start, tol=tol, max_iter=max_iter, constant=mad.median_constant)
+    if result is None or not result.converged or mad.is_floor(result.scale):
+        return None
+    for value in result.history:
+        report(value)
+    return result
 
 
 def minimise_with_falling_scale(

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..losses import regression_constant, resolve
-from .irls import packed_irls
-from .joint import MadScale, minimise_with_scale
+from .joint import MadScale, minimise_with_scale, packed_with_mad
 from .lbfgs import lbfgs
 from .likelihood import Likelihood, joint, near_likelihood
 from .result import AdaptiveStart, Start, quiet
 from .s_estimate import SEstimate, rejected_far_rows, s_estimate
-from .sample import sample_of
+from .sample import accuracy_of, sample_of
 from .solver import choose
 from .start import least_squares
 
@@ -25,8 +23,6 @@ _LOOSE = {"tol": 1e-3, "max_iter": 100, "report": quiet}
 """Options of the searches that only rank the starts."""
 _RANKING = 1e-2
 """Accuracy of the searches that are only compared: their values then have that of its square."""
-_ROUGH = 0.3
-"""Accuracy of the search of a sample, in units of how well it knows the coefficients."""
 _GRADUATION = (1.0, 0.5, 0.0)
 """Shapes on the way from a convex loss to the heaviest tails."""
 
@@ -93,8 +89,7 @@ def outset(name, likelihood: Likelihood, solver, random_state, *, max_iter) -> O
 
 def _followed(likelihood, few, random_state):
     """Return the outset of all rows that follows from that of a sample, or None."""
-    size = few.likelihood.rows.n_rows
-    tol = _ROUGH * math.sqrt(few.likelihood.rows.columns.n_parameters / size)
+    tol = accuracy_of(few.likelihood.rows)
     start = near_likelihood(
         few.likelihood, joint(few.likelihood, few.start, **_LOOSE | {"tol": tol})
     )
@@ -162,10 +157,7 @@ def _charbonnier(likelihood, start):
     loss = resolve(alpha=_GRADUATION[0])
     mad = MadScale(likelihood.rows, regression_constant(loss, 0.95))
     objective = likelihood.objective(1.0, _GRADUATION[0])
-    result = packed_irls(
-        objective, start, tol=_LOOSE["tol"], max_iter=_LOOSE["max_iter"],
-        constant=mad.median_constant,
-    )  # fmt: skip
-    if result is None or not result.converged or mad.is_floor(result.scale):
+    result = packed_with_mad(objective, start, mad, **_LOOSE)
+    if result is None:
         result = minimise_with_scale(lbfgs, objective, start, mad, **_LOOSE)
     return replace(start, params=result.params), result.scale

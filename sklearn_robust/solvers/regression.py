@@ -9,25 +9,24 @@ from typing import Any
 
 from ..losses import regression_constant, resolve
 from .accelerated import Held, minimise_near
-from .irls import irls, packed_irls
+from .irls import irls
 from .joint import (
     MadScale,
     TruncatedScale,
     minimise_with_falling_scale,
     minimise_with_scale,
+    packed_with_mad,
 )
 from .linear import minimum_norm
 from .objective import Objective
 from .result import RegressionResult, SolverResult, Start, quiet
 from .s_estimate import SEstimate, followed, s_estimate
-from .sample import near, sample_of
+from .sample import accuracy_of, near, sample_of
 from .solver import choose
 from .start import from_params, least_squares, refined
 
 _LOOSE = {"tol": 1e-3, "max_iter": 100, "report": quiet}
 """Options of the searches that only lead to a start."""
-_ROUGH = 0.3
-"""Accuracy of the fit of a sample, in units of how well it knows the coefficients."""
 _NOT_ABOVE = 1.0 + 1e-12
 """Ratio of two values of the objective that rounding allows where they are equal."""
 _GRADUATION = (1.0, 0.5, 0.0, -1.0, -2.0, -5.0, -20.0)
@@ -72,7 +71,7 @@ class Regression:
         rows = sample_of(self.objective.rows)
         if rows is None:
             return None
-        tol = max(self.tol, _ROUGH * math.sqrt(rows.columns.n_parameters / rows.n_rows))
+        tol = max(self.tol, accuracy_of(rows))
         sample = replace(self, objective=replace(self.objective, rows=rows), solver="auto", tol=tol)
         return sample if sample._well_conditioned else None
 
@@ -198,20 +197,10 @@ def _mad(regression: Regression, start: Start, options):
     if regression.followed and start.scale is not None:
         result = minimise_near(objective.at(start.scale), start, mad, **options)
     elif choose(regression.solver, objective.rows) is irls:
-        result = _packed_mad(objective, start, mad, **options)
+        result = packed_with_mad(objective, start, mad, **options)
     if result is None:
         result = minimise_with_scale(minimise, objective, start, mad, **options)
     return result, mad.sigma(result.scale), mad.exact
-
-
-def _packed_mad(objective, start, mad, *, tol, max_iter, report):
-    """Return coefficients and MAD found together in compiled code, or None."""
-    result = packed_irls(objective, start, tol=tol, max_iter=max_iter, constant=mad.median_constant)
-    if result is None or not result.converged or mad.is_floor(result.scale):
-        return None
-    for value in result.history:
-        report(value)
-    return result
 
 
 def _s(regression: Regression, start: Start, options):

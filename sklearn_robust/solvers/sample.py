@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,8 @@ _PER_PARAMETER = 40
 """and at least so many for every parameter."""
 _WORTH = 3
 """Rows for one in the sample from which it is worth while."""
+_ROUGH = 0.3
+"""Accuracy of the fit of a sample, in units of how well it knows the coefficients."""
 _TRIAL = 1e-4
 """Length of the step, in units of the scale, over which curvature is seen."""
 _LEAST_SHARE = 0.02
@@ -31,6 +34,11 @@ def sample_of(rows: Rows) -> Rows | None:
     if rows.n_rows < _WORTH * size:
         return None
     return rows.sample(size, np.random.RandomState(0))
+
+
+def accuracy_of(rows: Rows) -> float:
+    """Return the ``tol`` to which a fit of a sample is worth while."""
+    return _ROUGH * math.sqrt(rows.columns.n_parameters / rows.n_rows)
 
 
 def near(objective: Objective, params) -> Start:
