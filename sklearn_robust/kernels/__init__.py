@@ -7,6 +7,7 @@ no thread, so that callers may run several ranges side by side and add the sums 
 from .block import reweighted
 from .columns import dense_moments
 from .dense import dense_pass, dense_residuals
+from .likelihood import most_likely
 from .losses import (
     BALANCED_L1,
     BLOCK,
@@ -48,6 +49,7 @@ __all__ = [
     "dense_residuals",
     "log_partition",
     "m_scale",
+    "most_likely",
     "planes_of_parts",
     "planes_through",
     "range_loss",

@@ -9,8 +9,10 @@ from .compiled import compiled, entry
 from .losses import BLOCK, block_weights
 from .planes import residuals_of
 
-_LONGEST, _LEAST_SHARE = 1.9, 0.01
-"""As in the solver ``irls``."""
+LONGEST = 1.9
+"""Steps are lengthened at most this much, as in the solver ``irls``."""
+_LEAST_SHARE = 0.01
+"""As there too."""
 _SLOWEST = 0.99
 """Bound on the rate at which changes of log c are taken to shrink."""
 _TINY = 1e-300
@@ -69,7 +71,7 @@ def _median_size(residuals, sizes):
 
 
 @compiled()
-def _relative_size(step, params, c, change, n_slopes, rounding):
+def relative_size(step, params, c, change, n_slopes, rounding):
     largest, size = 0.0, 0.0
     for j in range(params.shape[0]):
         own = abs(params[j]) if j < n_slopes else 0.0
@@ -78,6 +80,49 @@ def _relative_size(step, params, c, change, n_slopes, rounding):
     if change <= rounding[0] * (largest / c + rounding[1]):
         return 0.0
     return max(change, size)
+
+
+@compiled()
+def penalty_of(ridge, params):
+    """Return half the sum of the squared parameters, each times its ridge."""
+    total = 0.0
+    for j in range(params.shape[0]):
+        total += 0.5 * ridge[j] * params[j] * params[j]
+    return total
+
+
+@compiled()
+def weighted_step(Z, total, influence, weights, ridge, params, c, weighted, gram, step):
+    """Write the step of weighted least squares, in units of c, to ``step``.
+
+    Return the root of its product with the gradient, negative where there is no such step.
+    """
+    q, n = Z.shape
+    for j in range(q):
+        for k in range(q):
+            gram[j, k] = total * ridge[j] if k == j else 0.0
+        for i in range(n):
+            weighted[j, i] = weights[i] * Z[j, i]
+    add_gram(weighted, Z, n, gram)
+    gradient = weighted[:, 0]
+    for j in range(q):
+        step[j] = dot(Z[j], influence) - total * ridge[j] * (params[j] / c)
+        gradient[j] = step[j]
+    if not solve(gram, step):
+        return -1.0
+    decrease = 0.0
+    for j in range(q):
+        decrease += gradient[j] * step[j]
+    return math.sqrt(abs(decrease) / total)
+
+
+@compiled()
+def curvature_share(step, last, length):
+    """Return the share of the quadratic's curvature seen from a step of this length to the next."""
+    squared = dot(last, last)
+    if squared == 0.0:
+        return _LEAST_SHARE
+    return min(max((1.0 - dot(step, last) / squared) / length, _LEAST_SHARE), 1.0)
 
 
 @entry
@@ -120,8 +165,8 @@ def reweighted(
         total += cases[i]
     residuals, influence, weights = np.empty(n), np.empty(n), np.empty(n)
     rho, sums, weighted, gram = np.empty(BLOCK), np.empty(6), np.empty((q, n)), np.empty((q, q))
-    step, gradient, last = np.empty(q), np.empty(q), np.zeros(q)
-    length, share, converged, n_iter, previous = 1.0, _LEAST_SHARE, False, 0, _TINY
+    step, last = np.empty(q), np.zeros(q)
+    length, converged, n_iter, previous = 1.0, False, 0, _TINY
     while not converged and n_iter < max_iter:
         residuals_of(Z, y, params, residuals)
         scale_owed = 0.0
@@ -133,30 +178,18 @@ def reweighted(
             rate = min(abs(change) / previous, _SLOWEST)
             scale_owed, previous = abs(change) * rate / (1.0 - rate), max(abs(change), _TINY)
         _weigh(y, cases, code, alpha, c, residuals, influence, weights, rho, sums)
-        history[n_iter] = sums[0] / total
-        for j in range(q):
-            for i in range(n):
-                weighted[j, i] = weights[i] * Z[j, i]
-            for k in range(q):
-                gram[j, k] = total * ridge[j] if k == j else 0.0
-        add_gram(weighted, Z, n, gram)
-        for j in range(q):
-            push = ridge[j] * (params[j] / c)
-            history[n_iter] += 0.5 * push * (params[j] / c)
-            gradient[j] = dot(Z[j], influence) / total - push
-            step[j] = total * gradient[j]
-        if not solve(gram, step):
+        history[n_iter] = sums[0] / total + penalty_of(ridge, params) / (c * c)
+        n_iter += 1
+        change = weighted_step(
+            Z, total, influence, weights, ridge, params, c, weighted, gram, step
+        )
+        if change < 0.0:
             return n_iter, c, False, False
-        decrease = dot(gradient, step)
-        size = _relative_size(step, params, c, math.sqrt(abs(decrease)), n_slopes, rounding)
-        squared = dot(last, last)
-        if squared > 0.0:
-            share = (1.0 - dot(step, last) / squared) / length
-            share = min(max(share, _LEAST_SHARE), 1.0)
-            length = min(1.0 / share, _LONGEST)
+        size = relative_size(step, params, c, change, n_slopes, rounding)
+        share = curvature_share(step, last, length)
+        length = min(1.0 / share, LONGEST) if n_iter > 1 else 1.0
         converged = size <= tol * share and scale_owed <= tol
         for j in range(q):
             params[j] += c * length * step[j]
             last[j] = step[j]
-        n_iter += 1
     return n_iter, c, converged, True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from .. import kernels
 from ..losses import Loss
+from ..partition import TABLE
 
 
 @dataclass(frozen=True)
@@ -59,3 +61,22 @@ class Block:
             scale, constant, tol, max_iter, rounding, params, history,
         )  # fmt: skip
         return (params, scale, converged, history[:n_iter]) if found else None
+
+    def most_likely(self, params, scale, alpha, penalty, *, bounds, tol, max_iter, rounding):
+        """Return what a search of the likelihood finds, or None where it does not converge.
+
+        The other parameters are those of ``kernels.most_likely``.
+
+        Returns
+        -------
+        params : ndarray of shape (n_parameters,)
+        scale, alpha : float
+        history : ndarray of shape (n_iter,)
+            The mean likelihood, with the penalty, at the beginning of each iteration.
+        """
+        params, history = params.copy(), np.empty(max_iter)
+        n_iter, log_scale, alpha, converged = kernels.most_likely(
+            self._by_column, self.y, self.cases, penalty, self.n_features, TABLE, bounds, tol,
+            max_iter, rounding, math.log(scale), alpha, params, history,
+        )  # fmt: skip
+        return (params, math.exp(log_scale), alpha, history[:n_iter]) if converged else None

@@ -14,7 +14,7 @@ from .accelerated import System, accelerated
 from .irls import irls
 from .lbfgs import Search
 from .linear import InverseRoot
-from .objective import Objective
+from .objective import ROUNDING, Objective
 from .result import AdaptiveResult, AdaptiveStart, quiet
 from .sample import near
 
@@ -180,17 +180,49 @@ def joint(likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report
     AdaptiveResult
     """
     problem = _Joint(likelihood, start)
-    if start.curvature is not None:
-        system = _JointSystem(problem, start.curvature)
-        x, history = accelerated(system, tol=tol, max_iter=max_iter, report=report)
-        if x is not None:
-            return _result(problem, x, history, converged=True)
     search = Search(problem, tol=tol, max_iter=max_iter, report=report)
-    return _result(problem, search.at.x + search.owed, search.history, search.converged)
+    return _result(*problem.split(search.at.x + search.owed), search.history, search.converged)
 
 
-def _result(problem, x, history, converged):
-    params, scale, alpha = problem.split(x)
+def fastest(
+    likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report
+) -> AdaptiveResult:
+    """Minimise it in compiled code, or in few steps from the fit of a sample, where that can be.
+
+    Elsewhere, and where neither closes in on a minimum, by :func:`joint`, whose parameters and
+    result these are.
+    """
+    options = {"tol": tol, "max_iter": max_iter, "report": report}
+    quick = _near if start.curvature is not None else _packed
+    return quick(likelihood, start, **options) or joint(likelihood, start, **options)
+
+
+def _near(likelihood, start, *, tol, max_iter, report):
+    problem = _Joint(likelihood, start)
+    system = _JointSystem(problem, start.curvature)
+    x, history = accelerated(system, tol=tol, max_iter=max_iter, report=report)
+    return None if x is None else _result(*problem.split(x), history, converged=True)
+
+
+def _packed(likelihood, start, *, tol, max_iter, report):
+    block = likelihood.rows.block() if start.root.well_conditioned else None
+    if block is None:
+        return None
+    bounds = tuple(np.clip(np.log(likelihood.scale_bounds), -_LARGEST_LOG, _LARGEST_LOG).tolist())
+    found = block.most_likely(
+        start.params, start.scale, start.alpha, likelihood.objective(1.0, 1.0).ridge(),
+        bounds=(bounds, likelihood.alpha_bounds), tol=tol, max_iter=max_iter,
+        rounding=(ROUNDING, start.root.norm),
+    )  # fmt: skip
+    if found is None:
+        return None
+    *where, history = found
+    for value in history:
+        report(value)
+    return _result(*where, history.tolist(), converged=True)
+
+
+def _result(params, scale, alpha, history, converged):
     return AdaptiveResult(
         params=params,
         scale=scale,
@@ -275,5 +307,5 @@ def alternating(
         previous, accuracy = change, max(tol, _SHARPER * min(change, 1.0))
 
 
-SOLVERS = {"auto": joint, "lbfgs": joint, "irls": alternating}
+SOLVERS = {"auto": fastest, "lbfgs": joint, "irls": alternating}
 """Every solver of the likelihood that has a name."""

@@ -10,7 +10,7 @@ import numpy as np
 from ..losses import regression_constant, resolve
 from .joint import MadScale, minimise_with_scale, packed_with_mad
 from .lbfgs import lbfgs
-from .likelihood import Likelihood, joint, near_likelihood
+from .likelihood import Likelihood, fastest, near_likelihood
 from .result import AdaptiveStart, Start, quiet
 from .s_estimate import SEstimate, rejected_far_rows, s_estimate
 from .sample import accuracy_of, sample_of
@@ -91,7 +91,7 @@ def _followed(likelihood, few, random_state):
     """Return the outset of all rows that follows from that of a sample, or None."""
     tol = accuracy_of(few.likelihood.rows)
     start = near_likelihood(
-        few.likelihood, joint(few.likelihood, few.start, **_LOOSE | {"tol": tol})
+        few.likelihood, fastest(few.likelihood, few.start, **_LOOSE | {"tol": tol})
     )
     if start is None or (few.estimate is not None and few.estimate.exact):
         return None
@@ -142,7 +142,7 @@ def _s(likelihood: Likelihood, start: Start, minimise: Callable, random_state) -
     ]
     found = []
     for first in starts:
-        result = joint(sampled, first, **_LOOSE | {"tol": _RANKING})
+        result = fastest(sampled, first, **_LOOSE | {"tol": _RANKING})
         found.append(replace(first, params=result.params, scale=result.scale, alpha=result.alpha))
     best = min([*found, *starts], key=likelihood.value_at)
     return Outset(likelihood, best, left_out, estimate)

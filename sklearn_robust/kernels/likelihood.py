@@ -1,0 +1,153 @@
+"""Coefficients, scale and shape of a block of rows together, without leaving compiled code."""
+
+import math
+
+import numpy as np
+
+from .block import LONGEST, curvature_share, penalty_of, relative_size, weighted_step
+from .compiled import compiled, entry
+from .losses import BLOCK, GENERAL, SHAPE, block_loss
+from .partition import log_partition
+from .planes import residuals_of
+
+_BELOW_TWO = 2.0 - 1e-12
+"""Where the slope in alpha, infinite at 2, is taken instead of at 2."""
+_TRIAL = 1e-4
+"""Change of alpha over which curvature is seen."""
+_FARTHEST = 0.5
+"""The longest step in log c and in alpha."""
+_SLOWEST = 0.99
+"""Bound on the rate at which steps are taken to shrink."""
+_UPHILL = 1e-9
+"""Increase of the likelihood that may be rounding."""
+_MOST_HALVES = 20
+"""Halvings of steps that led up, all iterations together."""
+_TINY = 1e-300
+
+
+@compiled()
+def _slopes(residuals, cases, total, penalty, log_c, alpha, table, work, influence, weights):
+    """Return the likelihood, its slopes in log c and alpha and its curvature in log c.
+
+    Influence and weights are filled. The penalty is given times c²; ``work`` holds three
+    blocks.
+    """
+    c, b = math.exp(log_c), 2.0 - alpha
+    sums, curvature = np.zeros(6), 0.0
+    for first in range(0, residuals.shape[0], BLOCK):
+        n = min(BLOCK, residuals.shape[0] - first)
+        last = first + n
+        push = influence[first:last]
+        block_loss(
+            GENERAL, alpha, c, SHAPE, residuals[first:last], cases[first:last], n, work, push,
+            weights[first:last], sums,
+        )  # fmt: skip
+        for i in range(n):
+            r = residuals[first + i] / c
+            # With z = r², weight w: d²rho/d(log c)² = w·z·(2 - z/(1 + z/b)).
+            curvature += push[i] * r * (2.0 - b / (b / (r * r + _TINY) + 1.0))
+    penalty /= c * c
+    value = sums[0] / total + log_c + log_partition(alpha, table)[0] + penalty
+    slope = 1.0 - sums[1] / total - 2.0 * penalty
+    shape_slope = sums[2] / total + log_partition(min(alpha, _BELOW_TWO), table)[1]
+    return value, (slope, shape_slope), curvature / total + 4.0 * penalty
+
+
+@compiled()
+def _newton_step(at, slopes, curvature, ahead, slopes_ahead, bounds):
+    """Return a step in log c and alpha; the first is what follows from the second.
+
+    The curvature in alpha, c following, counts by its size, so that the step leads down. With c
+    following, what is infinite at alpha = 2 cancels.
+
+    Parameters
+    ----------
+    at, slopes : (float, float)
+        In log c and alpha.
+    curvature : float
+        In log c.
+    ahead : float
+        The change of alpha that led to ``slopes_ahead``.
+    bounds : ((float, float), (float, float))
+    """
+    mixed = (slopes_ahead[0] - slopes[0]) / ahead
+    own = (slopes_ahead[1] - slopes[1]) / ahead
+    rest = abs(own - mixed * mixed / curvature) + _TINY
+    turn = -(slopes[1] - mixed * slopes[0] / curvature) / rest
+    turn = min(max(turn, -_FARTHEST, bounds[1][0] - at[1]), _FARTHEST, bounds[1][1] - at[1])
+    rise = -(slopes[0] + mixed * turn) / curvature
+    return min(max(rise, -_FARTHEST, bounds[0][0] - at[0]), _FARTHEST, bounds[0][1] - at[0]), turn
+
+
+@entry
+def most_likely(
+    Z, y, cases, ridge, n_slopes, table, bounds, tol, max_iter, rounding, log_c, alpha, params,
+    history,
+):  # fmt: skip
+    """Minimise the likelihood in place: steps of reweighted least squares, and of Newton's method.
+
+    The former in the parameters, lengthened as in ``reweighted``, the latter in log c and
+    alpha; both are halved where they lead up.
+
+    Parameters
+    ----------
+    Z, y, cases, ridge, n_slopes, tol, rounding, params
+        As for ``reweighted``.
+    table
+        As for ``log_partition``.
+    bounds : ((float, float), (float, float))
+        Of log c and alpha.
+    max_iter : int
+        At most the size of ``history``, which is given the likelihood at every iteration.
+
+    Returns
+    -------
+    n_iter : int
+    log_c, alpha : float
+    converged : bool
+    """
+    q, n = Z.shape
+    total = 0.0
+    for i in range(n):
+        total += cases[i]
+    residuals, influence, weights = np.empty(n), np.empty(n), np.empty(n)
+    unused, unwanted, work = np.empty(n), np.empty(n), np.empty(3 * BLOCK)
+    weighted, gram, step, last = np.empty((q, n)), np.empty((q, q)), np.empty(q), np.zeros(q)
+    length, n_iter, n_halves, previous, last_c = 1.0, 0, 0, _TINY, 1.0
+    rise, turn, converged = 0.0, 0.0, False
+    while not converged and n_iter < max_iter and n_halves < _MOST_HALVES:
+        residuals_of(Z, y, params, residuals)
+        penalty, c = penalty_of(ridge, params), math.exp(log_c)
+        value, slopes, curvature = _slopes(
+            residuals, cases, total, penalty, log_c, alpha, table, work, influence, weights
+        )
+        if n_iter > 0 and not value <= history[n_iter - 1] + _UPHILL:
+            n_halves, length, rise, turn = n_halves + 1, 0.5 * length, 0.5 * rise, 0.5 * turn
+            log_c, alpha = log_c - rise, alpha - turn
+            for j in range(q):
+                params[j] -= last_c * length * last[j]
+            continue
+        history[n_iter] = value
+        n_iter += 1
+        ahead = _TRIAL if alpha < 1.0 else -_TRIAL
+        slopes_ahead = _slopes(
+            residuals, cases, total, penalty, log_c, alpha + ahead, table, work, unused, unwanted
+        )[1]
+        rise, turn = _newton_step((log_c, alpha), slopes, curvature, ahead, slopes_ahead, bounds)
+        change = weighted_step(
+            Z, total, influence, weights, ridge, params, c, weighted, gram, step
+        )
+        if change < 0.0:
+            break
+        size = relative_size(step, params, c, change, n_slopes, rounding)
+        share = curvature_share(step, last, length)
+        length = min(1.0 / share, LONGEST) if n_iter > 1 else 1.0
+        change = max(abs(rise), abs(turn))
+        rate = min(change / previous, _SLOWEST)
+        converged = size <= tol * share and change * rate / (1.0 - rate) <= tol
+        previous, last_c = max(change, _TINY), c
+        for j in range(q):
+            params[j] += c * length * step[j]
+            last[j] = step[j]
+        log_c, alpha = log_c + rise, alpha + turn
+    return n_iter, log_c, alpha, converged
