@@ -81,7 +81,7 @@ def _quantile(values, share):
     """Return what ``_weighted_quantile`` does at equal weights."""
     at = math.ceil((share - _TIE) * len(values)) - 1
     tied = at + 1 < len(values) and at + 1 <= (share + _TIE) * len(values)
-    ordered = np.partition(values, (at, at + tied))
+    ordered = np.partition(values, (at, at + 1) if tied else at)
     return float(0.5 * ordered[at] + 0.5 * ordered[at + tied])
 
 
@@ -371,12 +371,12 @@ def size_quantiles(residuals, sample_weight=None):
         In the unit of ``residuals``.
     """
     residuals, sample_weight = _thinned(residuals, sample_weight)
-    sizes = np.abs(residuals)
+    sizes, shares = np.abs(residuals), np.linspace(0.0, 1.0 - _TIE, 1001)
+    if sample_weight is None:
+        return np.sort(sizes)[np.maximum(np.ceil(shares * len(sizes)).astype(int) - 1, 0)]
     order = np.argsort(sizes)
-    weights = np.ones(len(sizes)) if sample_weight is None else sample_weight
-    cumulated = np.cumsum(weights[order])
-    wanted = np.linspace(0.0, 1.0 - _TIE, 1001) * cumulated[-1]
-    return sizes[order[np.searchsorted(cumulated, wanted)]]
+    cumulated = np.cumsum(sample_weight[order])
+    return sizes[order[np.searchsorted(cumulated, shares * cumulated[-1])]]
 
 
 def _thinned(values, sample_weight):

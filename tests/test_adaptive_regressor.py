@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from problems import SOLVERS, contaminated
+from problems import contaminated
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from statsmodels.miscmodels.tmodel import TLinearModel
@@ -21,6 +21,7 @@ from sklearn_robust.rows import make_rows
 from sklearn_robust.solvers import LIKELIHOOD_SOLVERS, Likelihood, at_params, least_squares
 
 SHAPES = [0.0, 0.5, 1.0, 1.5, 2.0]
+SOLVERS = list(LIKELIHOOD_SOLVERS)
 
 
 def _drawn(alpha, n=10_000, seed=7, p=3):
@@ -93,9 +94,10 @@ def test_gradient_matches_differences(l2, params):
 
 @pytest.mark.parametrize("alpha", SHAPES)
 @pytest.mark.parametrize("bounds", [(0.0, 2.0), (0.3, 1.2)])
-def test_gradient_is_zero_or_pushes_against_a_bound(alpha, bounds):
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_gradient_is_zero_or_pushes_against_a_bound(alpha, bounds, solver):
     likelihood, start = _likelihood(*_drawn(alpha, n=500), alpha_bounds=bounds)
-    result = LIKELIHOOD_SOLVERS["lbfgs"](
+    result = LIKELIHOOD_SOLVERS[solver](
         likelihood, at_params(likelihood, start), tol=1e-8, max_iter=500, report=lambda value: None
     )
     _, gradient, slopes = likelihood.value_gradients(result.params, result.scale, result.alpha)
@@ -113,13 +115,14 @@ def test_gradient_is_zero_or_pushes_against_a_bound(alpha, bounds):
 @pytest.mark.parametrize("seed", range(2))
 def test_solvers_agree(alpha, seed):
     X, y = _drawn(alpha, n=400, seed=seed)
-    one, two = (
+    one, *others = (
         AdaptiveRobustRegressor(solver=solver, init="ols", tol=1e-8, max_iter=1000).fit(X, y)
         for solver in SOLVERS
     )
-    np.testing.assert_allclose(one.coef_, two.coef_, atol=1e-5)
-    assert one.nll_ == pytest.approx(two.nll_, rel=1e-9)
-    assert one.alpha_ == pytest.approx(two.alpha_, abs=1e-4)
+    for other in others:
+        np.testing.assert_allclose(one.coef_, other.coef_, atol=1e-5)
+        assert one.nll_ == pytest.approx(other.nll_, rel=1e-9)
+        assert one.alpha_ == pytest.approx(other.alpha_, abs=1e-4)
 
 
 # ---- outside oracles and known answers -----------------------------------------------

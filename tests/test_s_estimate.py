@@ -26,7 +26,7 @@ values = st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=30).map(np.array)
 def _s_estimate(X, y, sample_weight=None, *, l2=0.0, seed=0, fit_intercept=True):
     rows = make_rows(X, y, sample_weight, fit_intercept=fit_intercept)
     regression = Regression(
-        Objective(rows, resolve(), 1.0, l2), 0.95, False, "auto",
+        Objective(rows, resolve(), 1.0, l2), "s", "s", 0.95, "auto",
         np.random.RandomState(seed), max_iter=500, tol=1e-10,
     )  # fmt: skip
     return regression.s_estimate, rows.to_original(regression.s_estimate.params)

@@ -258,18 +258,19 @@ class RobustRegressor(RobustLinearModel):
         objective = solvers.Objective(
             rows, loss, float(scale) if given else 1.0, float(self.l2_regularization)
         )
+        if initial is not None:
+            init = rows.from_original(initial.coef, initial.intercept)
         regression = solvers.Regression(
             objective,
+            init=init,
+            scale=scale,
             efficiency=self.efficiency,
-            scale_given=given,
             solver=self.solver,
             random_state=check_random_state(self.random_state),
             max_iter=self.max_iter,
             tol=self.tol,
         )
-        if initial is not None:
-            init = rows.from_original(initial.coef, initial.intercept)
-        result = regression.fit(init, scale, self._reporter())
+        result = regression.fit(self._reporter())
         coef, intercept = rows.to_original(result.params)
         return TargetFit(
             coef=coef,

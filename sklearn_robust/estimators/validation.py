@@ -67,6 +67,9 @@ def check_choice(name: str, value: Any, choices: Iterable[str], otherwise: str =
 
 def check_seed(name: str, value: Any) -> None:
     """Raise unless ``value`` can seed random numbers."""
+    # Not made where it need not be: to seed one takes as long as to fit a few rows.
+    if isinstance(value, Integral) and 0 <= int(value) < 2**32:
+        return
     try:
         check_random_state(value)
     except (TypeError, ValueError) as error:

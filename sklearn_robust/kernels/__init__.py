@@ -10,22 +10,24 @@ from .dense import dense_pass, dense_residuals
 from .likelihood import most_likely
 from .losses import (
     BALANCED_L1,
-    BLOCK,
     GENERAL,
-    GRAM,
     HUBER,
-    NOTHING,
-    SHAPE,
-    SIZES,
     TUKEY,
-    range_loss,
-    residuals_to_weights,
     rho_influence_weight,
     rho_psi_weights,
-    sizes_between,
 )
 from .partition import log_partition
 from .planes import planes_of_parts, planes_through, refine, scales_of
+from .residuals import (
+    BLOCK,
+    GRAM,
+    NOTHING,
+    SHAPE,
+    SIZES,
+    range_loss,
+    residuals_to_weights,
+    sizes_between,
+)
 from .scales import m_scale
 from .sparse import csr_gradient, csr_gram, csr_residuals
 from .twofold import add_gradient

@@ -2,8 +2,13 @@
 
 import math
 
+import numpy as np
+
 from .compiled import SUM, compiled
 
+LINE = 8
+"""Doubles in a line of the cache. The rows of a packed block lie a line more than a power of 2
+apart, which would map all of them to the same few lines of the cache."""
 _SINGULAR = 1e-13
 """A pivot is lost in rounding below this share of its diagonal entry."""
 
@@ -49,11 +54,38 @@ def add_gram(left, right, n, gram):
 
 
 @compiled()
-def solve(gram, right):
-    """Overwrite ``right`` with the solution by Cholesky; return whether there is one.
+def mirror(gram):
+    """Write the lower triangle above the diagonal too."""
+    for j in range(gram.shape[0]):
+        for k in range(j):
+            gram[k, j] = gram[j, k]
 
-    Of ``gram`` the lower triangle is read, and overwritten.
+
+@compiled()
+def add_weighted_gram(Z, weights, packed, gram):
+    """Add the lower triangle of Z·diag(weights)·Zᵀ to ``gram``.
+
+    ``packed``, as many rows and a line more than the columns of a block, is overwritten.
     """
+    q, n = Z.shape
+    most = packed.shape[1] - LINE
+    roots = np.empty(most)
+    for first in range(0, n, most):
+        size = min(most, n - first)
+        # A number by its place in a slice is a vector instruction, by a sum of places it is not.
+        own = weights[first : first + size]
+        for i in range(size):
+            roots[i] = math.sqrt(own[i])
+        for j in range(q):
+            column = Z[j, first : first + size]
+            for i in range(size):
+                packed[j, i] = roots[i] * column[i]
+        add_gram(packed, packed, size, gram)
+
+
+@compiled()
+def factor(gram):
+    """Overwrite the lower triangle by its Cholesky factor; return whether there is one."""
     q = gram.shape[0]
     for j in range(q):
         rest = gram[j, j] - dot(gram[j, :j], gram[j, :j])
@@ -62,9 +94,16 @@ def solve(gram, right):
         gram[j, j] = math.sqrt(rest)
         for i in range(j + 1, q):
             gram[i, j] = (gram[i, j] - dot(gram[i, :j], gram[j, :j])) / gram[j, j]
-        right[j] = (right[j] - dot(gram[j, :j], right[:j])) / gram[j, j]
+    return True
+
+
+@compiled()
+def substitute(lower, right):
+    """Overwrite ``right`` with the solution of the system whose Cholesky factor is given."""
+    q = lower.shape[0]
+    for j in range(q):
+        right[j] = (right[j] - dot(lower[j, :j], right[:j])) / lower[j, j]
     for j in range(q - 1, -1, -1):
         for i in range(j + 1, q):
-            right[j] -= gram[i, j] * right[i]
-        right[j] /= gram[j, j]
-    return True
+            right[j] -= lower[i, j] * right[i]
+        right[j] /= lower[j, j]

@@ -4,15 +4,17 @@ import math
 
 import numpy as np
 
-from .algebra import add_gram, dot, solve
+from .algebra import LINE, add_weighted_gram, dot, factor, substitute
 from .compiled import compiled, entry
-from .losses import BLOCK, block_weights
 from .planes import residuals_of
+from .residuals import BLOCK, block_weights
 
 LONGEST = 1.9
 """Steps are lengthened at most this much, as in the solver ``irls``."""
 _LEAST_SHARE = 0.01
 """As there too."""
+SETTLED = 0.03
+"""After smaller steps the curvature is taken to be what it was."""
 _SLOWEST = 0.99
 """Bound on the rate at which changes of log c are taken to shrink."""
 _TINY = 1e-300
@@ -72,6 +74,10 @@ def _median_size(residuals, sizes):
 
 @compiled()
 def relative_size(step, params, c, change, n_slopes, rounding):
+    """Return what the objective's method of this name does.
+
+    ``step`` and ``change``, that of the fitted values, are in units of c.
+    """
     largest, size = 0.0, 0.0
     for j in range(params.shape[0]):
         own = abs(params[j]) if j < n_slopes else 0.0
@@ -92,28 +98,28 @@ def penalty_of(ridge, params):
 
 
 @compiled()
-def weighted_step(Z, total, influence, weights, ridge, params, c, weighted, gram, step):
+def factor_weighted(Z, total, weights, ridge, packed, lower):
+    """Write the Cholesky factor of the weighted normal equations; return whether there is one."""
+    for j in range(Z.shape[0]):
+        for k in range(Z.shape[0]):
+            lower[j, k] = total * ridge[j] if k == j else 0.0
+    add_weighted_gram(Z, weights, packed, lower)
+    return factor(lower)
+
+
+@compiled()
+def weighted_step(Z, total, influence, ridge, params, c, lower, step):
     """Write the step of weighted least squares, in units of c, to ``step``.
 
-    Return the root of its product with the gradient, negative where there is no such step.
+    Return the root of its product with the gradient.
     """
-    q, n = Z.shape
-    for j in range(q):
-        for k in range(q):
-            gram[j, k] = total * ridge[j] if k == j else 0.0
-        for i in range(n):
-            weighted[j, i] = weights[i] * Z[j, i]
-    add_gram(weighted, Z, n, gram)
-    gradient = weighted[:, 0]
+    q = Z.shape[0]
+    gradient = np.empty(q)
     for j in range(q):
         step[j] = dot(Z[j], influence) - total * ridge[j] * (params[j] / c)
         gradient[j] = step[j]
-    if not solve(gram, step):
-        return -1.0
-    decrease = 0.0
-    for j in range(q):
-        decrease += gradient[j] * step[j]
-    return math.sqrt(abs(decrease) / total)
+    substitute(lower, step)
+    return math.sqrt(abs(dot(gradient, step)) / total)
 
 
 @compiled()
@@ -164,8 +170,13 @@ def reweighted(
     for i in range(n):
         total += cases[i]
     residuals, influence, weights = np.empty(n), np.empty(n), np.empty(n)
-    rho, sums, weighted, gram = np.empty(BLOCK), np.empty(6), np.empty((q, n)), np.empty((q, q))
-    step, last = np.empty(q), np.zeros(q)
+    rho, sums, packed, lower = (
+        np.empty(BLOCK),
+        np.empty(6),
+        np.empty((q, BLOCK + LINE)),
+        np.empty((q, q)),
+    )
+    step, last, size, change = np.empty(q), np.zeros(q), math.inf, 0.0
     length, converged, n_iter, previous = 1.0, False, 0, _TINY
     while not converged and n_iter < max_iter:
         residuals_of(Z, y, params, residuals)
@@ -180,12 +191,12 @@ def reweighted(
         _weigh(y, cases, code, alpha, c, residuals, influence, weights, rho, sums)
         history[n_iter] = sums[0] / total + penalty_of(ridge, params) / (c * c)
         n_iter += 1
-        change = weighted_step(
-            Z, total, influence, weights, ridge, params, c, weighted, gram, step
-        )
-        if change < 0.0:
+        if not max(size, abs(change)) <= SETTLED and not factor_weighted(
+            Z, total, weights, ridge, packed, lower
+        ):
             return n_iter, c, False, False
-        size = relative_size(step, params, c, change, n_slopes, rounding)
+        fitted = weighted_step(Z, total, influence, ridge, params, c, lower, step)
+        size = relative_size(step, params, c, fitted, n_slopes, rounding)
         share = curvature_share(step, last, length)
         length = min(1.0 / share, LONGEST) if n_iter > 1 else 1.0
         converged = size <= tol * share and scale_owed <= tol

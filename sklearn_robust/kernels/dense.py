@@ -9,13 +9,9 @@ import math
 
 import numpy as np
 
-from .algebra import add_gram
+from .algebra import LINE, add_gram, mirror
 from .compiled import SUM, compiled, entry
-from .losses import BLOCK, GRAM, SIZES, block_loss, block_sizes
-
-_LINE = 8
-"""Doubles in a line of the cache. The columns of a packed block lie a line more than a power of
-2 apart, which would map all of them to the same few lines of the cache."""
+from .residuals import BLOCK, GRAM, SIZES, block_loss, block_sizes
 
 
 @compiled(SUM)
@@ -37,9 +33,10 @@ def _centred_column_dot(column, centre, values, n):
 @compiled()
 def _dense_block_residuals(X, by_column, y, origin, centre, coef, intercept, first, n, residuals):
     # y - origin comes first and outside the fast sums: both may be huge, and near.
+    own = y[first : first + n]  # a number by its place in a slice is a vector instruction
     if by_column:
         for i in range(n):
-            residuals[i] = (y[first + i] - origin) - intercept
+            residuals[i] = (own[i] - origin) - intercept
         for j in range(X.shape[0]):
             column = X[j, first : first + n]
             for i in range(n):
@@ -47,7 +44,7 @@ def _dense_block_residuals(X, by_column, y, origin, centre, coef, intercept, fir
     else:
         for i in range(n):
             fitted = _centred_dot(X[first + i], centre, coef)
-            residuals[i] = ((y[first + i] - origin) - intercept) - fitted
+            residuals[i] = ((own[i] - origin) - intercept) - fitted
 
 
 @compiled()
@@ -98,8 +95,9 @@ def _pack_rows(X, centre, inverse, roots, first, n, packed):
 @compiled()
 def _pack_columns(X, centre, inverse, roots, first, n, packed):
     for j in range(centre.shape[0]):
+        column = X[j, first : first + n]
         for i in range(n):
-            packed[j, i] = (X[j, first + i] - centre[j]) * (inverse[j] * roots[i])
+            packed[j, i] = (column[i] - centre[j]) * (inverse[j] * roots[i])
 
 
 @compiled()
@@ -134,19 +132,19 @@ def dense_pass(
     """Return sums, c times the gradient, and what else of the rows is asked for.
 
     The sums are those of ``block_loss`` and, for SIZES, ``block_sizes``. The gradient is in
-    (coef, intercept). For GRAM follows the weighted Gram matrix of ((x - centre)/unit, 1), its
-    lower triangle; for SIZES the sizes of residuals from ``low`` to ``high`` and their case
+    (coef, intercept). For GRAM follows the weighted Gram matrix of ((x - centre)/unit, 1);
+    for SIZES the sizes of residuals from ``low`` to ``high`` and their case
     weights.
     """
     p = coef.shape[0]
     size = p + 1 if extra == GRAM else 0
     sums, gradient, gram = np.zeros(6), np.zeros(p + 1), np.zeros((size, size))
-    packed = np.empty((size, BLOCK + _LINE))
+    packed = np.empty((size, BLOCK + LINE))
     inverse = np.empty(p)
     for j in range(p):
         inverse[j] = 1.0 / unit[j]
     residuals, influence, weights = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
-    rho = np.empty(3 * BLOCK)
+    work = np.empty(4 * BLOCK)
     sizes = np.empty(stop - start if extra == SIZES else 0)
     cases, found = np.empty(sizes.shape[0]), 0
     for first in range(start, stop, BLOCK):
@@ -155,7 +153,7 @@ def dense_pass(
             X, by_column, y, origin, centre, coef, intercept, first, n, residuals
         )
         own = case_weights[first : first + n]
-        block_loss(code, alpha, c, extra, residuals, own, n, rho, influence, weights, sums)
+        block_loss(code, alpha, c, extra, residuals, own, n, work, influence, weights, sums)
         if by_column:
             _column_gradient(X, centre, influence, first, n, gradient)
         else:
@@ -165,5 +163,6 @@ def dense_pass(
             add_gram(packed, packed, n, gram)
         if extra == SIZES:
             found += block_sizes(residuals, own, n, low, high, sizes[found:], cases[found:], sums)
+    mirror(gram)
     gradient[p] = -sums[5]
     return sums, gradient, gram, sizes[:found], cases[:found]

@@ -11,6 +11,7 @@ from .compiled import compiled
 
 _LOG2_HIGH = float.fromhex("0x1.62e42fefa0000p-1")
 _LOG2_LOW = float.fromhex("0x1.cf79abc9e3b39p-40")
+_PER_LOG2 = 1.0 / math.log(2.0)
 _SHIFTER = 1.5 * 2.0**52
 """Added to a small number, it leaves the nearest integer in the last bits."""
 _SHIFTER_BITS, _HALF_ROOT_BITS = np.array([_SHIFTER, math.sqrt(0.5)]).view(np.uint64)
@@ -56,7 +57,7 @@ def exponential(t):
     """
     inside = t if t > -708.0 else -708.0
     inside = inside if inside < 709.0 else 709.0
-    shifted = inside / _LOG2_HIGH + _SHIFTER
+    shifted = inside * _PER_LOG2 + _SHIFTER
     k = shifted - _SHIFTER
     r = (inside - k * _LOG2_HIGH) - k * _LOG2_LOW
     p = _E8 + r * (_E9 + r * (_E10 + r * (_E11 + r * (_E12 + r * _E13))))

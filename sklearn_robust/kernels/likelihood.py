@@ -4,11 +4,21 @@ import math
 
 import numpy as np
 
-from .block import LONGEST, curvature_share, penalty_of, relative_size, weighted_step
+from .algebra import LINE, dot
+from .block import (
+    LONGEST,
+    SETTLED,
+    curvature_share,
+    factor_weighted,
+    penalty_of,
+    relative_size,
+    weighted_step,
+)
 from .compiled import compiled, entry
-from .losses import BLOCK, GENERAL, SHAPE, block_loss
+from .losses import GENERAL
 from .partition import log_partition
 from .planes import residuals_of
+from .residuals import BLOCK, block_shapes
 
 _BELOW_TWO = 2.0 - 1e-12
 """Where the slope in alpha, infinite at 2, is taken instead of at 2."""
@@ -29,7 +39,7 @@ _TINY = 1e-300
 def _slopes(residuals, cases, total, penalty, log_c, alpha, table, work, influence, weights):
     """Return the likelihood, its slopes in log c and alpha and its curvature in log c.
 
-    Influence and weights are filled. The penalty is given times c²; ``work`` holds three
+    Influence and weights are filled. The penalty is given times c²; ``work`` holds four
     blocks.
     """
     c, b = math.exp(log_c), 2.0 - alpha
@@ -37,15 +47,16 @@ def _slopes(residuals, cases, total, penalty, log_c, alpha, table, work, influen
     for first in range(0, residuals.shape[0], BLOCK):
         n = min(BLOCK, residuals.shape[0] - first)
         last = first + n
-        push = influence[first:last]
-        block_loss(
-            GENERAL, alpha, c, SHAPE, residuals[first:last], cases[first:last], n, work, push,
-            weights[first:last], sums,
-        )  # fmt: skip
+        push, own = influence[first:last], residuals[first:last]
+        block_shapes(
+            GENERAL, alpha, c, own, cases[first:last], n, work, push, weights[first:last], sums
+        )
         for i in range(n):
-            r = residuals[first + i] / c
-            # With z = r², weight w: d²rho/d(log c)² = w·z·(2 - z/(1 + z/b)).
-            curvature += push[i] * r * (2.0 - b / (b / (r * r + _TINY) + 1.0))
+            r = own[i] / c
+            # With z = r², weight w: d²rho/d(log c)² = w·z·(2 - z/(1 + z/b)), and push is w·r.
+            z = r * r + _TINY
+            work[i] = r * (2.0 - b * z / (b + z))
+        curvature += dot(push, work[:n])
     penalty /= c * c
     value = sums[0] / total + log_c + log_partition(alpha, table)[0] + penalty
     slope = 1.0 - sums[1] / total - 2.0 * penalty
@@ -54,7 +65,7 @@ def _slopes(residuals, cases, total, penalty, log_c, alpha, table, work, influen
 
 
 @compiled()
-def _newton_step(at, slopes, curvature, ahead, slopes_ahead, bounds):
+def _newton_step(at, slopes, curvatures, bounds):
     """Return a step in log c and alpha; the first is what follows from the second.
 
     The curvature in alpha, c following, counts by its size, so that the step leads down. With c
@@ -64,14 +75,11 @@ def _newton_step(at, slopes, curvature, ahead, slopes_ahead, bounds):
     ----------
     at, slopes : (float, float)
         In log c and alpha.
-    curvature : float
-        In log c.
-    ahead : float
-        The change of alpha that led to ``slopes_ahead``.
+    curvatures : (float, float, float)
+        In log c, in both, in alpha.
     bounds : ((float, float), (float, float))
     """
-    mixed = (slopes_ahead[0] - slopes[0]) / ahead
-    own = (slopes_ahead[1] - slopes[1]) / ahead
+    curvature, mixed, own = curvatures
     rest = abs(own - mixed * mixed / curvature) + _TINY
     turn = -(slopes[1] - mixed * slopes[0] / curvature) / rest
     turn = min(max(turn, -_FARTHEST, bounds[1][0] - at[1]), _FARTHEST, bounds[1][1] - at[1])
@@ -111,10 +119,11 @@ def most_likely(
     for i in range(n):
         total += cases[i]
     residuals, influence, weights = np.empty(n), np.empty(n), np.empty(n)
-    unused, unwanted, work = np.empty(n), np.empty(n), np.empty(3 * BLOCK)
-    weighted, gram, step, last = np.empty((q, n)), np.empty((q, q)), np.empty(q), np.zeros(q)
+    unused, unwanted, work = np.empty(n), np.empty(n), np.empty(4 * BLOCK)
+    packed, lower = np.empty((q, BLOCK + LINE)), np.empty((q, q))
+    step, last, size, moved = np.empty(q), np.zeros(q), math.inf, 0.0
     length, n_iter, n_halves, previous, last_c = 1.0, 0, 0, _TINY, 1.0
-    rise, turn, converged = 0.0, 0.0, False
+    rise, turn, mixed, own, converged = 0.0, 0.0, 0.0, 0.0, False
     while not converged and n_iter < max_iter and n_halves < _MOST_HALVES:
         residuals_of(Z, y, params, residuals)
         penalty, c = penalty_of(ridge, params), math.exp(log_c)
@@ -129,20 +138,30 @@ def most_likely(
             continue
         history[n_iter] = value
         n_iter += 1
-        ahead = _TRIAL if alpha < 1.0 else -_TRIAL
-        slopes_ahead = _slopes(
-            residuals, cases, total, penalty, log_c, alpha + ahead, table, work, unused, unwanted
-        )[1]
-        rise, turn = _newton_step((log_c, alpha), slopes, curvature, ahead, slopes_ahead, bounds)
-        change = weighted_step(
-            Z, total, influence, weights, ridge, params, c, weighted, gram, step
-        )
-        if change < 0.0:
-            break
-        size = relative_size(step, params, c, change, n_slopes, rounding)
+        if not max(size, moved) <= SETTLED:
+            if not factor_weighted(Z, total, weights, ridge, packed, lower):
+                break
+            ahead = _TRIAL if alpha < 1.0 else -_TRIAL
+            turned = _slopes(
+                residuals,
+                cases,
+                total,
+                penalty,
+                log_c,
+                alpha + ahead,
+                table,
+                work,
+                unused,
+                unwanted,
+            )[1]
+            mixed, own = (turned[0] - slopes[0]) / ahead, (turned[1] - slopes[1]) / ahead
+        rise, turn = _newton_step((log_c, alpha), slopes, (curvature, mixed, own), bounds)
+        fitted = weighted_step(Z, total, influence, ridge, params, c, lower, step)
+        size = relative_size(step, params, c, fitted, n_slopes, rounding)
         share = curvature_share(step, last, length)
         length = min(1.0 / share, LONGEST) if n_iter > 1 else 1.0
         change = max(abs(rise), abs(turn))
+        moved = max(change, abs(turn) / (2.0 - alpha))  # near 2 the curvature changes fast
         rate = min(change / previous, _SLOWEST)
         converged = size <= tol * share and change * rate / (1.0 - rate) <= tol
         previous, last_c = max(change, _TINY), c

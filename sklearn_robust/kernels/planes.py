@@ -8,8 +8,9 @@ import math
 
 import numpy as np
 
-from .algebra import add_gram, dot, solve
+from .algebra import LINE, add_weighted_gram, dot, factor, substitute
 from .compiled import compiled, entry
+from .residuals import BLOCK
 from .scales import CONSTANT, m_scale, weigh
 
 _LONGEST = 1.9
@@ -85,21 +86,23 @@ def planes_through(Z, y, draws):
 
 
 @compiled()
-def _towards_weighted(Z, y, weights, ridge, length, weighted, gram, right, plane):
+def _towards_weighted(Z, y, weights, ridge, length, packed, gram, right, plane):
     """Move ``plane`` to the weighted (ridge) least squares or beyond; return if that exists.
 
     So much beyond as ``length``, in units of the way, is more than 1.
     """
-    q = Z.shape[0]
+    q, n = Z.shape
+    weighted = np.empty(n)
+    for i in range(n):
+        weighted[i] = weights[i] * y[i]
     for j in range(q):
-        for i in range(y.shape[0]):
-            weighted[j, i] = weights[i] * Z[j, i]
-        right[j] = dot(weighted[j], y)
+        right[j] = dot(Z[j], weighted)
         for k in range(q):
             gram[j, k] = ridge[j, k]
-    add_gram(weighted, Z, y.shape[0], gram)
-    exists = solve(gram, right)
+    add_weighted_gram(Z, weights, packed, gram)
+    exists = factor(gram)
     if exists:
+        substitute(gram, right)
         for j in range(q):
             plane[j] += length * (right[j] - plane[j])
     return exists
@@ -110,10 +113,10 @@ def planes_of_parts(Z, y, parts, ridge):
     """Return the weighted least-squares planes, one for each row of weights in ``parts``."""
     q, found = Z.shape[0], 0
     planes = np.zeros((parts.shape[0], q))
-    weighted, gram, right = np.empty(Z.shape), np.empty((q, q)), np.empty(q)
+    packed, gram, right = np.empty((q, BLOCK + LINE)), np.empty((q, q)), np.empty(q)
     for k in range(parts.shape[0]):
         plane = planes[found]
-        if _towards_weighted(Z, y, parts[k], ridge, 1.0, weighted, gram, right, plane):
+        if _towards_weighted(Z, y, parts[k], ridge, 1.0, packed, gram, right, plane):
             found += 1
     return planes[:found]
 
@@ -152,7 +155,7 @@ def refine(Z, y, cases, half, floor, ridge, tol, max_steps, planes, scales):
     """
     q, n = Z.shape
     residuals, weights = np.empty(n), np.empty(n)
-    weighted, gram, right = np.empty((q, n)), np.empty((q, q)), np.empty(q)
+    packed, gram, right = np.empty((q, BLOCK + LINE)), np.empty((q, q)), np.empty(q)
     for k in range(planes.shape[0]):
         plane, length = planes[k], 1.0
         for _ in range(max_steps):
@@ -162,6 +165,6 @@ def refine(Z, y, cases, half, floor, ridge, tol, max_steps, planes, scales):
             scales[k] = max(scales[k] * shrink, floor)
             if scales[k] == floor or abs(shrink - 1.0) < tol:
                 break
-            if not _towards_weighted(Z, y, weights, ridge, length, weighted, gram, right, plane):
+            if not _towards_weighted(Z, y, weights, ridge, length, packed, gram, right, plane):
                 break
             length = _LONGEST

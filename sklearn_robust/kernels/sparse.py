@@ -5,6 +5,7 @@ The indices of a row must be sorted and distinct.
 
 import numpy as np
 
+from .algebra import mirror
 from .compiled import entry
 
 
@@ -34,7 +35,7 @@ def csr_gradient(data, indices, indptr, centre, influence, start, stop):
 
 @entry
 def csr_gram(data, indices, indptr, centre, unit, weights, start, stop):
-    """Return the lower triangle of the weighted Gram matrix of ((x - centre)/unit, 1)."""
+    """Return the weighted Gram matrix of ((x - centre)/unit, 1)."""
     p = centre.shape[0]
     gram = np.zeros((p + 1, p + 1))
     for i in range(start, stop):
@@ -48,4 +49,5 @@ def csr_gram(data, indices, indptr, centre, unit, weights, start, stop):
                 gram[j, m] += scaled * ((data[other] - centre[m]) / unit[m])
             gram[p, j] += scaled
         gram[p, p] += weight
+    mirror(gram)
     return gram

@@ -70,7 +70,8 @@ class Rows(ColumnStatistics, ResidualStatistics):
         self._cases = read_only(np.empty(0) if sample_weight is None else sample_weight)
         self.total_weight = float(self.n_rows if sample_weight is None else sample_weight.sum())
         self._hold(X)
-        edges = np.linspace(0, self.n_rows, self._n_ranges() + 1).astype(int).tolist()
+        n_ranges = self._n_ranges()
+        edges = [self.n_rows * k // n_ranges for k in range(n_ranges + 1)]
         self._ranges = list(pairwise(edges))
         self._n_threads = available_threads() if len(self._ranges) > 1 else 1
         self._pool: ThreadPoolExecutor | None = None
@@ -178,16 +179,22 @@ class Rows(ColumnStatistics, ResidualStatistics):
         lengths = np.empty(len(which))
         with serial_algebra():
             for start in range(0, len(which), _AT_ONCE):
-                block = self._standardised(which[start : start + _AT_ONCE]) @ root
-                lengths[start : start + _AT_ONCE] = np.einsum("ij,ij->i", block, block)
+                block = root.T @ self._standardised(which[start : start + _AT_ONCE])
+                lengths[start : start + _AT_ONCE] = np.einsum("ij,ij->j", block, block)
         return lengths
 
     def _standardised(self, which) -> np.ndarray:
-        """Return a few standardised rows, with a column of ones for an intercept."""
-        columns = (self._raw_rows(which) - self.columns.centre) / self.columns.unit
-        if not self.columns.fit_intercept:
-            return columns
-        return np.column_stack([columns, np.ones(len(columns))])
+        """Return the standardised columns of a few rows, with one of ones for an intercept.
+
+        The shape is (n_parameters, n_few): columns are contiguous.
+        """
+        raw = self._raw_rows(which)
+        columns = np.empty((self.columns.n_parameters, len(raw)))
+        slopes, ones = np.split(columns, [self.n_features])
+        np.subtract(raw.T, self.columns.centre[:, None], out=slopes)
+        slopes /= self.columns.unit[:, None]
+        ones[:] = 1.0
+        return columns
 
     def planes(self, n_parameters, *, floor, penalty, given, random_state) -> np.ndarray:
         """Return different parameters of small M-scale, the best first, at most three.
@@ -206,19 +213,21 @@ class Rows(ColumnStatistics, ResidualStatistics):
         """
         with serial_algebra():
             return planes.search(
-                self._block_of(self.present()), half=self.half_of_cases(n_parameters),
+                self._block_of_present(), half=self.half_of_cases(n_parameters),
                 floor=floor, penalty=penalty, given=given, random_state=random_state,
             )  # fmt: skip
 
     def block(self) -> Block | None:
         """Return the rows with a weight packed together, or None where they are many."""
         if self._packed is None and self.n_rows * self.columns.n_parameters <= _PACKED:
-            self._packed = self._block_of(self.present())
+            self._packed = self._block_of_present()
         return self._packed
 
-    def _block_of(self, which) -> Block:
-        columns, cases = self._standardised(which), self._own_cases()[which]
-        return Block(columns, self.y[which] - self._origin, read_only(cases), self.n_features)
+    def _block_of_present(self) -> Block:
+        which = slice(None) if self.sample_weight is None else self.present()
+        cases = read_only(self._own_cases()[which])
+        y = self.y[which] - self._origin
+        return Block(self._standardised(which), y, cases, self.n_features)
 
     # -- what a subclass provides: one range of rows --
 
@@ -270,7 +279,7 @@ class Rows(ColumnStatistics, ResidualStatistics):
         return self._floor
 
     def _n_ranges(self) -> int:
-        return int(np.clip(self._n_stored() // _CHUNK, 1, min(_MOST_CHUNKS, self.n_rows)))
+        return max(min(self._n_stored() // _CHUNK, _MOST_CHUNKS, self.n_rows), 1)
 
     def _in_order(self, task: Callable) -> Iterator:
         """Yield ``task(start, stop)`` of every range, in order, a few batches of them at once."""
@@ -332,8 +341,7 @@ class Rows(ColumnStatistics, ResidualStatistics):
         """
         sums, gradient, gram, _ = self._pass(params, loss, scale, kernels.GRAM)
         size = self.columns.n_parameters
-        lower = np.tril(gram[:size, :size])
-        return float(sums[0]), gradient, lower + np.tril(lower, -1).T
+        return float(sums[0]), gradient, gram[:size, :size]
 
     def scale_gradient(self, params, loss: Loss, scale: float):
         """Return what :meth:`loss_gradient` does, and the derivative in log c."""
@@ -424,6 +432,6 @@ class Rows(ColumnStatistics, ResidualStatistics):
         step = max(size, kernels.BLOCK)
         for start in range(0, self.n_rows, step):
             stop = min(start + step, self.n_rows)
-            block = self._standardised(slice(start, stop)) * roots[start:stop, None]
+            block = (self._standardised(slice(start, stop)) * roots[start:stop]).T
             upper = np.asarray(np.linalg.qr(np.vstack([upper, block]), mode="r"))
         return upper

@@ -10,7 +10,6 @@ import numpy as np
 
 from .. import kernels
 from ..losses import Loss
-from ..partition import TABLE
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class Block:
 
     Attributes
     ----------
-    columns : ndarray of shape (n_rows, n_parameters)
+    columns : ndarray of shape (n_parameters, n_rows)
         Standardised, and ones where there is an intercept.
     y : ndarray of shape (n_rows,)
         Less what is taken off it first.
@@ -38,10 +37,6 @@ class Block:
         """Whether every row counts once."""
         return bool(np.all(self.cases == 1.0))
 
-    @cached_property
-    def _by_column(self):
-        return np.ascontiguousarray(self.columns.T)
-
     def reweighted(self, params, loss: Loss, scale, penalty, *, constant, tol, max_iter, rounding):
         """Return what iteratively reweighted least squares finds, or None where it must not.
 
@@ -57,12 +52,12 @@ class Block:
         """
         params, history = params.copy(), np.empty(max_iter)
         n_iter, scale, converged, found = kernels.reweighted(
-            self._by_column, self.y, self.cases, penalty, self.n_features, loss.code, loss.alpha,
+            self.columns, self.y, self.cases, penalty, self.n_features, loss.code, loss.alpha,
             scale, constant, tol, max_iter, rounding, params, history,
         )  # fmt: skip
         return (params, scale, converged, history[:n_iter]) if found else None
 
-    def most_likely(self, params, scale, alpha, penalty, *, bounds, tol, max_iter, rounding):
+    def most_likely(self, params, scale, alpha, penalty, table, *, bounds, tol, max_iter, rounding):
         """Return what a search of the likelihood finds, or None where it does not converge.
 
         The other parameters are those of ``kernels.most_likely``.
@@ -76,7 +71,7 @@ class Block:
         """
         params, history = params.copy(), np.empty(max_iter)
         n_iter, log_scale, alpha, converged = kernels.most_likely(
-            self._by_column, self.y, self.cases, penalty, self.n_features, TABLE, bounds, tol,
+            self.columns, self.y, self.cases, penalty, self.n_features, table, bounds, tol,
             max_iter, rounding, math.log(scale), alpha, params, history,
         )  # fmt: skip
         return (params, math.exp(log_scale), alpha, history[:n_iter]) if converged else None

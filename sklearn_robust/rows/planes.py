@@ -61,11 +61,12 @@ def search(block: Block, *, half, floor, penalty, given, random_state):
         At least one, at most three.
     """
     y, cases = block.y, block.cases
-    far = _distances(block.columns)
-    root = _root(block.columns, np.minimum(1.0, _FAR / far) ** 2)
+    columns = block.columns.T
+    far = _distances(columns)
+    root = _root(columns, np.minimum(1.0, _FAR / far) ** 2)
     if root.shape[1] == 0:
         return given
-    rows = block.columns @ root
+    rows = columns @ root
     unit = size_quantile(y, 0.75) or float(np.max(np.abs(y))) or 1.0
     with np.errstate(over="ignore"):
         target = np.clip(y / unit, -1e150, 1e150)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..losses import resolve
-from ..partition import log_partition
+from ..partition import TABLE, log_partition
 from ..rows import Rows
 from .accelerated import System, accelerated
 from .irls import irls
@@ -181,7 +181,7 @@ def joint(likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report
     """
     problem = _Joint(likelihood, start)
     search = Search(problem, tol=tol, max_iter=max_iter, report=report)
-    return _result(*problem.split(search.at.x + search.owed), search.history, search.converged)
+    return _result(problem.split(search.at.x + search.owed), search.history, search.converged)
 
 
 def fastest(
@@ -201,7 +201,7 @@ def _near(likelihood, start, *, tol, max_iter, report):
     problem = _Joint(likelihood, start)
     system = _JointSystem(problem, start.curvature)
     x, history = accelerated(system, tol=tol, max_iter=max_iter, report=report)
-    return None if x is None else _result(*problem.split(x), history, converged=True)
+    return None if x is None else _result(problem.split(x), history, converged=True)
 
 
 def _packed(likelihood, start, *, tol, max_iter, report):
@@ -210,7 +210,7 @@ def _packed(likelihood, start, *, tol, max_iter, report):
         return None
     bounds = tuple(np.clip(np.log(likelihood.scale_bounds), -_LARGEST_LOG, _LARGEST_LOG).tolist())
     found = block.most_likely(
-        start.params, start.scale, start.alpha, likelihood.objective(1.0, 1.0).ridge(),
+        start.params, start.scale, start.alpha, likelihood.objective(1.0, 1.0).ridge(), TABLE,
         bounds=(bounds, likelihood.alpha_bounds), tol=tol, max_iter=max_iter,
         rounding=(ROUNDING, start.root.norm),
     )  # fmt: skip
@@ -219,10 +219,11 @@ def _packed(likelihood, start, *, tol, max_iter, report):
     *where, history = found
     for value in history:
         report(value)
-    return _result(*where, history.tolist(), converged=True)
+    return _result(where, history.tolist(), converged=True)
 
 
-def _result(params, scale, alpha, history, converged):
+def _result(where, history, converged):
+    params, scale, alpha = where
     return AdaptiveResult(
         params=params,
         scale=scale,
@@ -258,20 +259,20 @@ class _JointSystem(System):
 
     def __init__(self, problem, curvature):
         self._problem, self._curvature = problem, curvature
+        self._low, self._high = problem.bounds.T
         self.x = problem.x
 
     def read(self, x):
         value, gradient = self._problem.value_gradient(x)
-        low, high = self._problem.bounds.T
+        low, high = self._low, self._high
         held = ((x <= low) & (gradient > 0.0)) | ((x >= high) & (gradient < 0.0))
         step = np.where(held, 0.0, -gradient)
-        free = np.flatnonzero(~held[-2:])
-        inner = self._curvature[np.ix_(free, free)]
-        step[-2:][free] = -np.linalg.solve(inner, gradient[-2:][free])
+        inner = np.where(held[-2:] | held[-2:, None], np.eye(2), self._curvature)
+        step[-2:] = np.linalg.solve(inner, step[-2:])
         return value, step, self._problem.size(x, step, float(np.dot(gradient, step)))
 
     def within(self, x):
-        return np.clip(x, *self._problem.bounds.T)
+        return np.clip(x, self._low, self._high)
 
 
 def alternating(

@@ -77,7 +77,8 @@ def outset(name, likelihood: Likelihood, solver, random_state, *, max_iter) -> O
     random_state : RandomState
     max_iter : int
     """
-    rows = sample_of(likelihood.rows)
+    compiled = name == "ols" and solver == "auto" and likelihood.rows.block() is not None
+    rows = None if compiled else sample_of(likelihood.rows)
     if rows is not None:
         few = outset(name, likelihood.on(rows), solver, random_state, max_iter=max_iter)
         followed = _followed(likelihood, few, random_state)

@@ -43,7 +43,7 @@ class Objective:
 
     def at(self, scale: float) -> Objective:
         """Return the same objective at another scale."""
-        return replace(self, scale=scale)
+        return Objective(self.rows, self.loss, scale, self.l2_regularization)
 
     def least_squares(self) -> Objective:
         """Return the least-squares objective of the same rows and penalty."""

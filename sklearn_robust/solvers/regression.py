@@ -44,10 +44,12 @@ class Regression:
     ----------
     objective : Objective
         At the scale c that is given, or any.
+    init : str or ndarray of shape (n_parameters,)
+        The name of a start, or parameters.
+    scale : str or float
+        The name of a residual scale; a number where c is given.
     efficiency : float
         That for which a residual scale is multiplied to get c.
-    scale_given : bool
-        Whether c is that of the objective, not estimated.
     solver : str
         The name of a solver for a fixed scale, or "auto".
     random_state : RandomState
@@ -56,8 +58,9 @@ class Regression:
     """
 
     objective: Objective
+    init: Any
+    scale: str | float
     efficiency: float
-    scale_given: bool
     solver: str
     random_state: Any
     max_iter: int
@@ -66,7 +69,7 @@ class Regression:
     @cached_property
     def sample(self) -> Regression | None:
         """The same fit of a sample, loosely; None where that would not help."""
-        if self.objective.loss.alpha == 2.0:
+        if self.objective.loss.alpha == 2.0 or self._compiled:
             return None
         rows = sample_of(self.objective.rows)
         if rows is None:
@@ -74,6 +77,19 @@ class Regression:
         tol = max(self.tol, accuracy_of(rows))
         sample = replace(self, objective=replace(self.objective, rows=rows), solver="auto", tol=tol)
         return sample if sample._well_conditioned else None
+
+    @property
+    def _compiled(self) -> bool:
+        """Whether all is found from least squares without leaving compiled code."""
+        if not isinstance(self.init, str) or self.init != "ols" or self.solver == "lbfgs":
+            return False
+        block = self.objective.rows.block()
+        return block is not None and (self.scale_given or (self.scale == "mad" and block.equal))
+
+    @property
+    def scale_given(self) -> bool:
+        """Whether c is given."""
+        return not isinstance(self.scale, str)
 
     @property
     def _well_conditioned(self) -> bool:
@@ -118,20 +134,16 @@ class Regression:
                 return result
         return choose(self.solver, objective.rows)(objective, start, **options)
 
-    def fit(self, init, scale, report) -> RegressionResult:
-        """Minimise from a start, at a scale.
+    def fit(self, report) -> RegressionResult:
+        """Minimise.
 
         Parameters
         ----------
-        init : str or ndarray of shape (n_parameters,)
-            The name of a start, or parameters.
-        scale : str or float
-            The name of a residual scale; a number where c is given.
         report : callable
             Called with the objective at the beginning of each iteration.
         """
-        start = self._start(init, scale)
-        result, sigma, exact = self._search(start, scale, self._options(report))
+        start = self._start()
+        result, sigma, exact = self._search(start, self._options(report))
         params = result.params
         if self.objective.loss.alpha == 2.0:
             params = refined(self.objective, params, self.least_squares.root)
@@ -141,17 +153,17 @@ class Regression:
     def _options(self, report):
         return {"tol": self.tol, "max_iter": self.max_iter, "report": report}
 
-    def _start(self, init, scale) -> Start:
-        if not isinstance(init, str):
-            return from_params(self.objective, init)
+    def _start(self) -> Start:
+        if not isinstance(self.init, str):
+            return from_params(self.objective, self.init)
         if self.sample is None:
-            return STARTS[init](self)
-        found = self.sample.fit(init, scale, quiet)
+            return STARTS[self.init](self)
+        found = self.sample.fit(quiet)
         return near(self.sample.objective.at(found.scale), found.params)
 
-    def _search(self, start, scale, options):
-        if not self.scale_given:
-            return SCALES[scale](self, start, options)
+    def _search(self, start, options):
+        if isinstance(self.scale, str):
+            return SCALES[self.scale](self, start, options)
         return self.minimise(self.objective, start, **options), None, False
 
 

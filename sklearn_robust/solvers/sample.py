@@ -33,7 +33,7 @@ def sample_of(rows: Rows) -> Rows | None:
     size = int(np.clip(rows.n_rows // _SHARE, least, max(_MOST, least)))
     if rows.n_rows < _WORTH * size:
         return None
-    return rows.sample(size, np.random.RandomState(0))
+    return rows.sample(size, np.random.default_rng(0))
 
 
 def accuracy_of(rows: Rows) -> float:
