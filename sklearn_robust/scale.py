@@ -328,7 +328,7 @@ def middle(y, sample_weight=None):
     return float(_weighted_quantile(y, sample_weight, 0.5))
 
 
-def scale_floor(y, sample_weight=None):
+def scale_floor(y, sample_weight=None, centre=None):
     """Least residual scale that rounding in ``y`` allows to tell from zero.
 
     Parameters
@@ -337,6 +337,8 @@ def scale_floor(y, sample_weight=None):
         Of more than 20 000, that many evenly spaced ones are looked at.
     sample_weight : ndarray of shape (n_samples,), optional
         Rows of weight zero do not count.
+    centre : float, optional
+        The median of ``y``, where it is known.
 
     Returns
     -------
@@ -347,7 +349,7 @@ def scale_floor(y, sample_weight=None):
         The least normal double where ``y`` is all zero.
     """
     y, sample_weight = _thinned(y, sample_weight)
-    centre = middle(y, sample_weight)
+    centre = middle(y, sample_weight) if centre is None else centre
     halves = 0.5 * y - 0.5 * centre
     spreads = (2.0 * size_quantile(halves, share, sample_weight) for share in (*WIDER, 1.0))
     spread = next((spread for spread in spreads if spread > 0.0), 0.0)

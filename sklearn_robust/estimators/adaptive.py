@@ -118,7 +118,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     over the rows where bounds took 231, in 15 fits of 10 000 rows drawn at five shapes.
     Of more than about 6000 rows (three times the sample, which has at least 40 rows for every
     parameter) a sample, always the same, is searched first, and its answer followed on all
-    rows; bad leverage points are then those that the sample's S-estimate rejects.
+    rows; bad leverage points are then those that the sample's S-estimate rejects. With
+    ``init="ols"`` that begins where X holds more than some 260 000 numbers.
     With more than 2000 columns the S-estimate is sought from least squares alone, and no row
     is left out. Where more than half of the rows lie on one plane the likelihood grows without
     bound as c falls; ``scale_`` then stops at its floor and a warning says so.

@@ -127,9 +127,10 @@ class RobustRegressor(RobustLinearModel):
     Of more than about 6000 rows (three times the sample, which has at least 40 rows for every
     parameter) a sample, always the same, is fitted first in the same way, ``init`` and ``scale``
     included, and its answer followed on all rows: for a loss with several minima the sample
-    decides which one. At ``alpha=2``, for dependent columns and for an array as ``init`` no
-    sample is drawn. Threads share the rows where there are many, as many as joblib and
-    threadpoolctl allow; their number changes no bit of the result.
+    decides which one. No sample is drawn at ``alpha=2``, for dependent columns, for an array as
+    ``init``, and for least squares as ``init`` where X holds up to some 260 000 numbers. Threads
+    share the rows where there are many, as many as joblib and threadpoolctl allow; their number
+    changes no bit of the result.
     With more than 2000 columns no Gram matrix is formed by "lbfgs": coefficients of dependent
     columns are then of least norm in units of the columns' root mean squares, and the S-estimate
     is sought from least squares alone, without its breakdown point.

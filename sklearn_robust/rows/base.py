@@ -192,7 +192,7 @@ class Rows(ColumnStatistics, ResidualStatistics):
         columns = np.empty((self.columns.n_parameters, len(raw)))
         slopes, ones = np.split(columns, [self.n_features])
         np.subtract(raw.T, self.columns.centre[:, None], out=slopes)
-        slopes /= self.columns.unit[:, None]
+        slopes *= 1.0 / self.columns.unit[:, None]
         ones[:] = 1.0
         return columns
 
@@ -275,7 +275,8 @@ class Rows(ColumnStatistics, ResidualStatistics):
     def scale_floor(self) -> float:
         """Return the least residual scale that rounding in y allows to tell from zero."""
         if self._floor is None:
-            self._floor = scales.scale_floor(self.y, self.sample_weight)
+            centre = self._origin if self.columns.fit_intercept else None
+            self._floor = scales.scale_floor(self.y, self.sample_weight, centre)
         return self._floor
 
     def _n_ranges(self) -> int:
