@@ -30,7 +30,7 @@ def _same(one, two, X, tol):
 @pytest.fixture
 def without_samples(monkeypatch):
     def switch_off():
-        for module in ("regression", "multistart"):
+        for module in ("groundwork", "multistart"):
             monkeypatch.setattr(f"sklearn_robust.solvers.{module}.sample_of", lambda rows: None)
 
     return switch_off

@@ -17,7 +17,7 @@ from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor, datasets
 from sklearn_robust.losses import resolve, rho, weight
 from sklearn_robust.rows import make_rows
 from sklearn_robust.scale import half_of_cases, m_scale, mad, truncated_deviation
-from sklearn_robust.solvers import STARTS, Objective, Regression
+from sklearn_robust.solvers import STARTS, Groundwork, Objective
 
 MM = {"init": "s", "scale": "s", "random_state": 0}
 values = st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=30).map(np.array)
@@ -25,11 +25,11 @@ values = st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=30).map(np.array)
 
 def _s_estimate(X, y, sample_weight=None, *, l2=0.0, seed=0, fit_intercept=True):
     rows = make_rows(X, y, sample_weight, fit_intercept=fit_intercept)
-    regression = Regression(
-        Objective(rows, resolve(), 1.0, l2), "s", "s", 0.95, "auto",
-        np.random.RandomState(seed), max_iter=500, tol=1e-10,
+    ground = Groundwork(
+        Objective(rows, resolve(), 1.0, l2), "auto", np.random.RandomState(seed),
+        max_iter=500, tol=1e-10,
     )  # fmt: skip
-    return regression.s_estimate, rows.to_original(regression.s_estimate.params)
+    return ground.s_estimate, rows.to_original(ground.s_estimate.params)
 
 
 def _with_leverage(seed, n=200, p=5, share=0.4, off=150.0):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from numbers import Real
 
 from sklearn.utils import check_random_state
@@ -250,30 +251,39 @@ class RobustRegressor(RobustLinearModel):
         check_number("efficiency", self.efficiency, 0.0, 1.0, "()")
 
     def _fit_target(self, rows, initial):
+        return self._fit_on(self._ground(rows), initial)[0]
+
+    def _ground(self, rows):
+        """Return what fits of these rows with this penalty share, whatever their loss."""
         from .. import solvers
         from ..losses import resolve
 
-        loss = resolve(self.loss, self.alpha)
-        init, scale = solvers.automatic(loss, self.init, self.scale)
-        given = isinstance(scale, Real)
-        objective = solvers.Objective(
-            rows, loss, float(scale) if given else 1.0, float(self.l2_regularization)
-        )
-        if initial is not None:
-            init = rows.from_original(initial.coef, initial.intercept)
-        regression = solvers.Regression(
-            objective,
-            init=init,
-            scale=scale,
-            efficiency=self.efficiency,
+        return solvers.Groundwork(
+            solvers.Objective(rows, resolve("l2"), 1.0, float(self.l2_regularization)),
             solver=self.solver,
             random_state=check_random_state(self.random_state),
             max_iter=self.max_iter,
             tol=self.tol,
         )
-        result = regression.fit(self._reporter())
+
+    def _fit_on(self, ground, initial=None, neighbour=None):
+        """Return the fit of the rows of a groundwork, and what the solver found.
+
+        The search may begin at what the solver found for a neighbour, another loss.
+        """
+        from .. import solvers
+        from ..losses import resolve
+
+        loss, rows = resolve(self.loss, self.alpha), ground.objective.rows
+        init, scale = solvers.automatic(loss, self.init, self.scale)
+        if initial is not None:
+            init = rows.from_original(initial.coef, initial.intercept)
+        c = float(scale) if isinstance(scale, Real) else 1.0
+        objective = replace(ground.objective, loss=loss, scale=c)
+        regression = solvers.Regression(ground, objective, init, scale, self.efficiency)
+        result = regression.fit(self._reporter(), neighbour)
         coef, intercept = rows.to_original(result.params)
-        return TargetFit(
+        fit = TargetFit(
             coef=coef,
             intercept=intercept,
             scale=result.scale,
@@ -284,3 +294,4 @@ class RobustRegressor(RobustLinearModel):
             converged=result.converged,
             exact=result.exact,
         )
+        return fit, result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import likelihood as _likelihood
 from . import multistart as _multistart
+from .groundwork import Groundwork
 from .likelihood import Likelihood
 from .linear import minimum_norm
 from .multistart import Outset, at_params, outset
@@ -19,6 +20,7 @@ __all__ = [
     "SCALES",
     "SOLVERS",
     "STARTS",
+    "Groundwork",
     "Likelihood",
     "Objective",
     "Outset",

@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from ..losses import regression_constant, resolve
-from .accelerated import Held, minimise_near
+from .accelerated import minimise_near
+from .groundwork import Groundwork
 from .irls import irls
 from .joint import (
     MadScale,
@@ -20,28 +21,27 @@ from .joint import (
 from .linear import minimum_norm
 from .objective import Objective
 from .result import RegressionResult, SolverResult, Start, quiet
-from .s_estimate import SEstimate, followed, s_estimate
-from .sample import accuracy_of, near, sample_of
+from .sample import near
 from .solver import choose
-from .start import from_params, least_squares, refined
+from .start import from_params, refined
 
 _LOOSE = {"tol": 1e-3, "max_iter": 100, "report": quiet}
 """Options of the searches that only lead to a start."""
-_NOT_ABOVE = 1.0 + 1e-12
-"""Ratio of two values of the objective that rounding allows where they are equal."""
 _GRADUATION = (1.0, 0.5, 0.0, -1.0, -2.0, -5.0, -20.0)
 """Shapes on the way from a convex loss to one that redescends."""
 
 
 @dataclass(frozen=True)
 class Regression:
-    """A fit at a given shape, and what its start and scale may ask of it, each made once.
+    """A fit at a given shape, and what its start and scale may ask of it.
 
     Where there are many rows, all of it is first done on a sample of them, and what that finds
     is followed on all rows.
 
     Attributes
     ----------
+    ground : Groundwork
+        Of the same rows and penalty.
     objective : Objective
         At the scale c that is given, or any.
     init : str or ndarray of shape (n_parameters,)
@@ -50,38 +50,27 @@ class Regression:
         The name of a residual scale; a number where c is given.
     efficiency : float
         That for which a residual scale is multiplied to get c.
-    solver : str
-        The name of a solver for a fixed scale, or "auto".
-    random_state : RandomState
-    max_iter : int
-    tol : float
     """
 
+    ground: Groundwork
     objective: Objective
     init: Any
     scale: str | float
     efficiency: float
-    solver: str
-    random_state: Any
-    max_iter: int
-    tol: float
 
     @cached_property
     def sample(self) -> Regression | None:
         """The same fit of a sample, loosely; None where that would not help."""
-        if self.objective.loss.alpha == 2.0 or self._compiled:
+        if self.objective.loss.alpha == 2.0 or self._compiled or self.ground.sample is None:
             return None
-        rows = sample_of(self.objective.rows)
-        if rows is None:
-            return None
-        tol = max(self.tol, accuracy_of(rows))
-        sample = replace(self, objective=replace(self.objective, rows=rows), solver="auto", tol=tol)
-        return sample if sample._well_conditioned else None
+        ground = self.ground.sample
+        objective = replace(self.objective, rows=ground.objective.rows)
+        return replace(self, ground=ground, objective=objective)
 
     @property
     def _compiled(self) -> bool:
         """Whether all is found from least squares without leaving compiled code."""
-        if not isinstance(self.init, str) or self.init != "ols" or self.solver == "lbfgs":
+        if not isinstance(self.init, str) or self.init != "ols" or self.ground.solver == "lbfgs":
             return False
         block = self.objective.rows.block()
         return block is not None and (self.scale_given or (self.scale == "mad" and block.equal))
@@ -91,30 +80,6 @@ class Regression:
         """Whether c is given."""
         return not isinstance(self.scale, str)
 
-    @property
-    def _well_conditioned(self) -> bool:
-        if self.sample is not None:
-            return True
-        return self.least_squares.root.well_conditioned
-
-    @cached_property
-    def least_squares(self) -> Start:
-        return least_squares(self.objective, max_iter=self.max_iter)
-
-    @cached_property
-    def s_estimate(self) -> SEstimate:
-        if self.sample is not None:
-            sample = self.sample
-            estimate = followed(
-                self.objective, sample.objective, sample.s_estimate, self._options(quiet)
-            )
-            if estimate is not None:
-                return estimate
-        return s_estimate(
-            self.objective, self.least_squares, self.minimise, self.random_state,
-            tol=self.tol, max_iter=self.max_iter,
-        )  # fmt: skip
-
     @cached_property
     def constant(self) -> float:
         """The scale c over the residual scale."""
@@ -123,43 +88,47 @@ class Regression:
     @property
     def followed(self) -> bool:
         """Whether a search begins close to its end and need not be one for any start."""
-        return self.solver == "auto" and self.sample is not None
+        return self.ground.solver == "auto" and self.sample is not None
 
     def minimise(self, objective: Objective, start: Start, **options) -> SolverResult:
         """Minimise at a fixed scale."""
         if self.followed:
-            result = minimise_near(objective, start, Held(), **options)
-            # Without a line search a loss with several minima might lead up, to none of them.
-            if result is not None and result.objective <= _NOT_ABOVE * result.history[0]:
-                return result
-        return choose(self.solver, objective.rows)(objective, start, **options)
+            return self.ground.minimise(objective, start, **options)
+        return choose(self.ground.solver, objective.rows)(objective, start, **options)
 
-    def fit(self, report) -> RegressionResult:
+    def fit(self, report, neighbour: RegressionResult | None = None) -> RegressionResult:
         """Minimise.
 
         Parameters
         ----------
         report : callable
             Called with the objective at the beginning of each iteration.
+        neighbour : RegressionResult, optional
+            The fit of another loss with the same rows, penalty and rule for the scale: the
+            search begins there if the objective is lower than at the start.
         """
-        start = self._start()
-        result, sigma, exact = self._search(start, self._options(report))
+        start = self._start(neighbour)
+        result, sigma, exact = self._search(start, self.ground.options(report))
         params = result.params
         if self.objective.loss.alpha == 2.0:
-            params = refined(self.objective, params, self.least_squares.root)
+            params = refined(self.objective, params, self.ground.least_squares.root)
         params = minimum_norm(params, self.objective.rows.columns.unit, start.root.null)
         return RegressionResult(**{**vars(result), "params": params}, sigma=sigma, exact=exact)
 
-    def _options(self, report):
-        return {"tol": self.tol, "max_iter": self.max_iter, "report": report}
-
-    def _start(self) -> Start:
+    def _start(self, neighbour) -> Start:
         if not isinstance(self.init, str):
             return from_params(self.objective, self.init)
-        if self.sample is None:
-            return STARTS[self.init](self)
-        found = self.sample.fit(quiet)
-        return near(self.sample.objective.at(found.scale), found.params)
+        if self.sample is not None:
+            found = self.sample.fit(quiet, neighbour)
+            return near(self.sample.objective.at(found.scale), found.params)
+        start = STARTS[self.init](self)
+        if neighbour is None:
+            return start
+        c = self.objective.scale if self.scale_given else self.constant * neighbour.sigma
+        objective = self.objective.at(c)
+        seeds = (start.params, neighbour.params)
+        best = min(seeds, key=lambda params: objective.value_gradient(params)[0])
+        return replace(start, params=best)
 
     def _search(self, start, options):
         if isinstance(self.scale, str):
@@ -171,17 +140,17 @@ class Regression:
 
 
 def _ols_start(regression: Regression) -> Start:
-    return regression.least_squares
+    return regression.ground.least_squares
 
 
 def _s_start(regression: Regression) -> Start:
-    estimate = regression.s_estimate
+    estimate = regression.ground.s_estimate
     return Start(estimate.params, estimate.root)
 
 
 def _gnc_start(regression: Regression) -> Start:
     """Graduated non-convexity (Blake & Zisserman 1987): from convex to the target, c held."""
-    objective, start = regression.objective, regression.least_squares
+    objective, start = regression.objective, regression.ground.least_squares
     target = objective.loss.alpha
     if not regression.scale_given:
         convex = replace(objective, loss=resolve(alpha=_GRADUATION[0]))
@@ -208,7 +177,7 @@ def _mad(regression: Regression, start: Start, options):
     result = None
     if regression.followed and start.scale is not None:
         result = minimise_near(objective.at(start.scale), start, mad, **options)
-    elif choose(regression.solver, objective.rows) is irls:
+    elif choose(regression.ground.solver, objective.rows) is irls:
         result = packed_with_mad(objective, start, mad, **options)
     if result is None:
         result = minimise_with_scale(minimise, objective, start, mad, **options)
@@ -216,14 +185,14 @@ def _mad(regression: Regression, start: Start, options):
 
 
 def _s(regression: Regression, start: Start, options):
-    estimate = regression.s_estimate
+    estimate = regression.ground.s_estimate
     objective = regression.objective.at(regression.constant * estimate.sigma)
     result = regression.minimise(objective, start, **options)
     return result, estimate.sigma, estimate.exact
 
 
 def _reweighted(regression: Regression, start: Start, options):
-    estimate = regression.s_estimate
+    estimate = regression.ground.s_estimate
     if estimate.exact:
         return _s(regression, start, options)
     minimise, objective = regression.minimise, regression.objective

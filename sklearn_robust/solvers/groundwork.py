@@ -1,0 +1,87 @@
+"""What fits of the same rows and penalty share, whatever their loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from .accelerated import Held, minimise_near
+from .objective import Objective
+from .result import SolverResult, Start, quiet
+from .s_estimate import SEstimate, followed, s_estimate
+from .sample import accuracy_of, sample_of
+from .solver import choose
+from .start import least_squares
+
+_NOT_ABOVE = 1.0 + 1e-12
+"""Ratio of two values of the objective that rounding allows where they are equal."""
+
+
+@dataclass(frozen=True)
+class Groundwork:
+    """Least squares, the S-estimate, and the same of a sample of the rows, each made once.
+
+    Attributes
+    ----------
+    objective : Objective
+        Its rows and penalty; loss and scale do not count.
+    solver : str
+        The name of a solver for a fixed scale, or "auto".
+    random_state : RandomState
+    max_iter : int
+    tol : float
+    """
+
+    objective: Objective
+    solver: str
+    random_state: Any
+    max_iter: int
+    tol: float
+
+    @cached_property
+    def sample(self) -> Groundwork | None:
+        """The same of a sample, loosely; None where that would not help."""
+        rows = sample_of(self.objective.rows)
+        if rows is None:
+            return None
+        tol = max(self.tol, accuracy_of(rows))
+        sample = replace(self, objective=replace(self.objective, rows=rows), solver="auto", tol=tol)
+        return sample if sample._well_conditioned else None
+
+    @property
+    def _well_conditioned(self) -> bool:
+        if self.sample is not None:
+            return True
+        return self.least_squares.root.well_conditioned
+
+    @cached_property
+    def least_squares(self) -> Start:
+        return least_squares(self.objective, max_iter=self.max_iter)
+
+    @cached_property
+    def s_estimate(self) -> SEstimate:
+        if self.sample is not None:
+            sample = self.sample
+            estimate = followed(
+                self.objective, sample.objective, sample.s_estimate, self.options(quiet)
+            )
+            if estimate is not None:
+                return estimate
+        return s_estimate(
+            self.objective, self.least_squares, self.minimise, self.random_state,
+            tol=self.tol, max_iter=self.max_iter,
+        )  # fmt: skip
+
+    def options(self, report) -> dict:
+        """Return the options of a search."""
+        return {"tol": self.tol, "max_iter": self.max_iter, "report": report}
+
+    def minimise(self, objective: Objective, start: Start, **options) -> SolverResult:
+        """Minimise at a fixed scale, from a start that may be close."""
+        if self.solver == "auto" and self.sample is not None:
+            result = minimise_near(objective, start, Held(), **options)
+            # Without a line search a loss with several minima might lead up, to none of them.
+            if result is not None and result.objective <= _NOT_ABOVE * result.history[0]:
+                return result
+        return choose(self.solver, objective.rows)(objective, start, **options)
