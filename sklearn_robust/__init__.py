@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .estimators.adaptive import AdaptiveRobustRegressor
+from .estimators.cv import RobustRegressorCV
 from .estimators.robust import RobustRegressor
 
 __version__ = "0.1.0"
 
-__all__ = ["AdaptiveRobustRegressor", "RobustRegressor"]
+__all__ = ["AdaptiveRobustRegressor", "RobustRegressor", "RobustRegressorCV"]

@@ -24,7 +24,17 @@ ALLOWED = {
     "datasets": set(),
     "rows": {"kernels", "losses", "scale", "rows"},
     "solvers": {"losses", "partition", "rows", "scale", "solvers"},
-    "estimators": {"distribution", "losses", "rows", "solvers", "estimators"},
+    "validation": set(),
+    "metrics": {"scale", "validation"},
+    "estimators": {
+        "distribution",
+        "losses",
+        "metrics",
+        "rows",
+        "solvers",
+        "validation",
+        "estimators",
+    },
     "__init__": {"estimators"},
 }
 """What each layer may import of the package."""

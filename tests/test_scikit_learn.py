@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor
+from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor, RobustRegressorCV
 from sklearn_robust.datasets import load_computer_hardware
 
 CHECKED = [
@@ -42,6 +42,8 @@ CHECKED = [
         AdaptiveRobustRegressor(),
         AdaptiveRobustRegressor(init="ols", solver="irls"),
         AdaptiveRobustRegressor(alpha_bounds=(0.0, 0.0), fit_intercept=False),
+        RobustRegressorCV(alphas=(1.0, -np.inf), cv=3),
+        RobustRegressorCV(scales=("s", 0.5), l2_regularizations=(0.0, 0.1), selection="1se"),
     ]
 )
 def test_scikit_learn_checks(estimator, check):

@@ -9,8 +9,9 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..validation import check_choice, check_number, check_pair
 from .base import GIVEN_SCALES, RobustLinearModel, TargetFit
-from .validation import check_choice, check_number, check_pair
+from .progress import with_callbacks
 
 _FEW = 10.0
 """Rows outside an interval from which its width cannot be told."""
@@ -171,6 +172,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         self.random_state = random_state
         self.verbose = verbose
 
+    @with_callbacks
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 
@@ -278,13 +280,14 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         from ..solvers import LIKELIHOOD_STARTS
 
         super()._check_parameters()
+        check_number("l2_regularization", self.l2_regularization, 0.0, math.inf, "[)")
         check_pair("alpha_bounds", self.alpha_bounds, 0.0, 2.0, "[]")
         if self.scale_bounds is not None:
             check_pair("scale_bounds", self.scale_bounds, *GIVEN_SCALES, "[]")
         if isinstance(self.init, str):
             check_choice("init", self.init, ["auto", *LIKELIHOOD_STARTS], " or an array")
 
-    def _fit_target(self, rows, initial):
+    def _fit_target(self, rows, initial, report):
         from .. import solvers
 
         floor = rows.scale_floor()
@@ -301,7 +304,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         )
         likelihood, start = outset.likelihood, outset.start
         result = solvers.LIKELIHOOD_SOLVERS[self.solver](
-            likelihood, start, tol=self.tol, max_iter=self.max_iter, report=self._reporter()
+            likelihood, start, tol=self.tol, max_iter=self.max_iter, report=report
         )
         params = solvers.minimum_norm(result.params, rows.columns.unit, start.root.null)
         coef, intercept = rows.to_original(params)

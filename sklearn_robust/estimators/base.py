@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from dataclasses import dataclass
-from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +14,7 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .validation import (
+from ..validation import (
     check_choice,
     check_flag,
     check_initial,
@@ -24,6 +23,7 @@ from .validation import (
     check_seed,
     check_weights,
 )
+from .progress import CallbackSupportMixin, Progress
 
 GIVEN_SCALES = 1e-150, 1e150
 """Scales that may be given: their squares, and residuals relative to them, fit a double."""
@@ -62,7 +62,13 @@ class Initial(NamedTuple):
     alpha: float | None = None
 
 
-class RobustLinearModel(RegressorMixin, BaseEstimator):
+def seen_by_callbacks(X, y, sample_weight):
+    """Return data as the hooks of callbacks take them."""
+    metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+    return {"X": X, "y": y, "metadata": metadata}
+
+
+class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     """A linear model whose targets are fitted one by one."""
 
     def __sklearn_tags__(self):
@@ -72,25 +78,46 @@ class RobustLinearModel(RegressorMixin, BaseEstimator):
         return tags
 
     @abstractmethod
-    def _fit_target(self, rows, initial) -> TargetFit:
-        """Fit one target, from given coefficients or, at None, from a start."""
+    def _fit_target(self, rows, initial, report) -> TargetFit:
+        """Fit one target, from given coefficients or, at None, from a start.
+
+        ``report`` is called with the objective at the beginning of every iteration.
+        """
 
     def _fit(self, X, y, sample_weight):
         self._check_parameters()
+        X, y, sample_weight = self._validated(X, y, sample_weight)
+        progress = Progress(self, seen_by_callbacks(X, y, sample_weight))
+        n_targets = y[0].size
+        initial = self._previous(n_targets) or self._given(n_targets)
+        rows = self._rows_of(X, y, sample_weight)
+
+        from ..rows import serial_algebra
+
+        with serial_algebra(X.shape[1]):
+            fits = [
+                self._fit_target(*of, progress.report) for of in zip(rows, initial, strict=True)
+            ]
+        self._store(fits, one_target=y.ndim == 1)
+        progress.end()
+        self._warn(fits)
+        return self
+
+    def _validated(self, X, y, sample_weight):
+        """Return data as they are read; X may still hold what is not finite."""
         X, y = validate_data(
             self, X, y, multi_output=True, y_numeric=True, ensure_all_finite=False, **_DATA
         )
         y = np.asarray(y, dtype=np.float64)
-        targets = np.ascontiguousarray(y.reshape(len(y), -1).T)
-        sample_weight = check_weights(sample_weight, len(y))
-        given = self._given(len(targets))
-        initial = self._previous(len(targets)) or given
+        return X, y, check_weights(sample_weight, len(y))
+
+    def _rows_of(self, X, y, sample_weight):
+        """Yield the rows with each target, or raise where X holds what is not finite."""
+        # The compiled code is loaded with the first fit, not with the package.
+        from ..rows import make_rows
 
         as_input = {"estimator_name": type(self).__name__, "input_name": "X"}
-
-        # The compiled code is loaded with the first fit, not with the package.
-        from ..rows import make_rows, serial_algebra
-
+        targets = np.ascontiguousarray(y.reshape(len(y), -1).T)
         if sample_weight is not None:
             assert_all_finite(X, **as_input)
         try:
@@ -98,14 +125,8 @@ class RobustLinearModel(RegressorMixin, BaseEstimator):
         except ValueError:  # columns whose sums are not finite may hold what is not
             assert_all_finite(X, **as_input)
             raise
-        with serial_algebra(X.shape[1]):
-            fits = [
-                self._fit_target(rows if k == 0 else rows.with_target(target), first)
-                for k, (target, first) in enumerate(zip(targets, initial, strict=True))
-            ]
-        self._store(fits, one_target=y.ndim == 1)
-        self._warn(fits)
-        return self
+        yield rows
+        yield from map(rows.with_target, targets[1:])
 
     def predict(self, X):
         """Predict with the linear model.
@@ -134,7 +155,6 @@ class RobustLinearModel(RegressorMixin, BaseEstimator):
         from ..solvers import SOLVERS
 
         check_choice("solver", self.solver, ["auto", *SOLVERS])
-        check_number("l2_regularization", self.l2_regularization, 0.0, np.inf, "[)")
         check_number("tol", self.tol, 0.0, np.inf, "[)")
         check_integer("max_iter", self.max_iter, 1)
         check_flag("fit_intercept", self.fit_intercept)
@@ -165,17 +185,6 @@ class RobustLinearModel(RegressorMixin, BaseEstimator):
             return [Initial(coef, 0.0) for coef in given]
         return [Initial(row[:-1], row[-1]) for row in given]
 
-    def _reporter(self):
-        """Return what a solver calls with the objective at the beginning of each iteration."""
-        iterations = count(1)
-
-        def report(value):
-            if self.verbose:
-                name = type(self).__name__
-                print(f"[{name}] iteration {next(iterations)}: objective {value:.10g}")
-
-        return report
-
     def _store(self, fits, one_target):
         def stored(name):
             values = [getattr(fit, name) for fit in fits]
@@ -196,14 +205,18 @@ class RobustLinearModel(RegressorMixin, BaseEstimator):
             self.residual_sizes_ = stored("sizes")
             self.n_cases_ = stored("n_cases")
 
-    def _warn(self, fits):
-        """Issue at most one warning, about whatever went wrong in any target."""
+    def _warn(self, fits, n_unconverged=0):
+        """Issue at most one warning, about whatever went wrong in any target.
+
+        Not converged may have, besides, fits of folds.
+        """
         messages = []
-        converged = all(fit.converged or fit.exact for fit in fits)
+        converged = all(fit.converged or fit.exact for fit in fits) and not n_unconverged
         if not converged:
+            where = f" in {n_unconverged} fits of folds" if n_unconverged else ""
             messages.append(
-                f"No convergence to tol={self.tol:g} in max_iter={self.max_iter} iterations; "
-                "allow more, or a larger tol."
+                f"No convergence to tol={self.tol:g} in max_iter={self.max_iter} iterations"
+                f"{where}; allow more, or a larger tol."
             )
         if any(fit.weights.max() < _NO_WEIGHT for fit in fits):
             messages.append(

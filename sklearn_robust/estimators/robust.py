@@ -8,8 +8,9 @@ from numbers import Real
 
 from sklearn.utils import check_random_state
 
+from ..validation import check_choice, check_number
 from .base import GIVEN_SCALES, RobustLinearModel, TargetFit
-from .validation import check_choice, check_number
+from .progress import with_callbacks
 
 
 class RobustRegressor(RobustLinearModel):
@@ -202,6 +203,7 @@ class RobustRegressor(RobustLinearModel):
         self.random_state = random_state
         self.verbose = verbose
 
+    @with_callbacks
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 
@@ -239,6 +241,7 @@ class RobustRegressor(RobustLinearModel):
         from ..solvers import SCALES, STARTS
 
         super()._check_parameters()
+        check_number("l2_regularization", self.l2_regularization, 0.0, math.inf, "[)")
         check_number("alpha", self.alpha, -math.inf, 2.0)
         check_choice("loss", self.loss, ["general", *NAMED])
         if isinstance(self.init, str):
@@ -250,8 +253,8 @@ class RobustRegressor(RobustLinearModel):
             check_choice("scale", self.scale, names, " or a number in [1e-150, 1e+150]")
         check_number("efficiency", self.efficiency, 0.0, 1.0, "()")
 
-    def _fit_target(self, rows, initial):
-        return self._fit_on(self._ground(rows), initial)[0]
+    def _fit_target(self, rows, initial, report):
+        return self._fit_on(self._ground(rows), initial, report=report)[0]
 
     def _ground(self, rows):
         """Return what fits of these rows with this penalty share, whatever their loss."""
@@ -266,7 +269,7 @@ class RobustRegressor(RobustLinearModel):
             tol=self.tol,
         )
 
-    def _fit_on(self, ground, initial=None, neighbour=None):
+    def _fit_on(self, ground, initial, neighbour=None, *, report):
         """Return the fit of the rows of a groundwork, and what the solver found.
 
         The search may begin at what the solver found for a neighbour, another loss.
@@ -281,7 +284,7 @@ class RobustRegressor(RobustLinearModel):
         c = float(scale) if isinstance(scale, Real) else 1.0
         objective = replace(ground.objective, loss=loss, scale=c)
         regression = solvers.Regression(ground, objective, init, scale, self.efficiency)
-        result = regression.fit(self._reporter(), neighbour)
+        result = regression.fit(report, neighbour)
         coef, intercept = rows.to_original(result.params)
         fit = TargetFit(
             coef=coef,

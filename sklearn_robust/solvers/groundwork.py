@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from .accelerated import Held, minimise_near
+from .joint import TruncatedScale
 from .objective import Objective
 from .result import SolverResult, Start, quiet
 from .s_estimate import SEstimate, followed, s_estimate
@@ -72,6 +73,12 @@ class Groundwork:
             self.objective, self.least_squares, self.minimise, self.random_state,
             tol=self.tol, max_iter=self.max_iter,
         )  # fmt: skip
+
+    @cached_property
+    def truncated_sigma(self) -> float:
+        """The truncated deviation at the S-estimate, at most its scale."""
+        estimate, rows = self.s_estimate, self.objective.rows
+        return TruncatedScale(rows, 1.0, estimate.n_parameters, estimate.sigma)(estimate.params)
 
     def options(self, report) -> dict:
         """Return the options of a search."""

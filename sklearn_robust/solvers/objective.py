@@ -49,6 +49,10 @@ class Objective:
         """Return the least-squares objective of the same rows and penalty."""
         return replace(self, loss=resolve("l2"), scale=1.0)
 
+    def value(self, params) -> float:
+        """Return F/c²."""
+        return self.value_gradient(params)[0]
+
     def value_gradient(self, params):
         """Return F/c² and c times its gradient, from one reading of the rows."""
         value, gradient = self.rows.loss_gradient(params, self.loss, self.scale)

@@ -118,17 +118,19 @@ class Regression:
     def _start(self, neighbour) -> Start:
         if not isinstance(self.init, str):
             return from_params(self.objective, self.init)
+        few = self.sample or self
+        if neighbour is not None:
+            start = STARTS[self.init](self)
+            c = self.objective.scale if self.scale_given else self.constant * neighbour.sigma
+            objective = few.objective.at(c)
+            if objective.value(neighbour.params) < objective.value(start.params):
+                if self.sample is not None:
+                    return near(objective, neighbour.params)
+                return replace(start, params=neighbour.params)
         if self.sample is not None:
-            found = self.sample.fit(quiet, neighbour)
+            found = self.sample.fit(quiet)
             return near(self.sample.objective.at(found.scale), found.params)
-        start = STARTS[self.init](self)
-        if neighbour is None:
-            return start
-        c = self.objective.scale if self.scale_given else self.constant * neighbour.sigma
-        objective = self.objective.at(c)
-        seeds = (start.params, neighbour.params)
-        best = min(seeds, key=lambda params: objective.value_gradient(params)[0])
-        return replace(start, params=best)
+        return STARTS[self.init](self)
 
     def _search(self, start, options):
         if isinstance(self.scale, str):
@@ -196,10 +198,9 @@ def _reweighted(regression: Regression, start: Start, options):
     if estimate.exact:
         return _s(regression, start, options)
     minimise, objective = regression.minimise, regression.objective
-    truncated = TruncatedScale(
-        objective.rows, regression.constant, estimate.n_parameters, estimate.sigma
-    )
-    objective = objective.at(truncated(estimate.params))
+    sigma = regression.ground.truncated_sigma
+    truncated = TruncatedScale(objective.rows, regression.constant, estimate.n_parameters, sigma)
+    objective = objective.at(truncated.scale(sigma))
     result = minimise_with_falling_scale(minimise, objective, start, truncated, **options)
     return result, truncated.sigma(result.scale), truncated.exact
 

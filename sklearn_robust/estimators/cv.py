@@ -1,0 +1,443 @@
+"""RobustRegressorCV: shape, scale and penalty chosen by held-out rows."""
+
+from __future__ import annotations
+
+import math
+import time
+from copy import deepcopy
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+import sklearn
+from scipy.stats import rankdata
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import ParameterGrid, check_cv
+from sklearn.utils import Bunch, check_random_state
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.parallel import Parallel, delayed
+
+from ..metrics import s_scale_scorer
+from ..validation import check_choice, check_number, check_weights
+from .base import GIVEN_SCALES, RobustLinearModel, seen_by_callbacks
+from .progress import Progress, with_callbacks
+from .robust import RobustRegressor
+
+_LARGEST_SEED = 2**31 - 1
+
+
+def _silent(value):
+    """Report nothing of the fits of a fold."""
+
+
+class RobustRegressorCV(RobustLinearModel):
+    r"""Robust linear regression, its shape, scale and penalty chosen by cross-validation.
+
+    Every candidate is a :class:`RobustRegressor`. Of the candidates the one is chosen, and fitted
+    to all rows, whose held-out residuals have the least M-scale: a criterion that outliers among
+    the held-out rows do not decide, as they decide mean squared error.
+
+    Parameters
+    ----------
+    alphas : sequence of float in [-inf, 2], default=(2.0, 1.0, 0.0, -2.0, -inf)
+        Shapes of the loss. A named ``loss`` has none: of them only the first is then tried.
+    scales : sequence of "auto", "mad", "s", "reweighted" or float, default=("auto",)
+        Scales c, as :class:`RobustRegressor` takes them.
+    l2_regularizations : sequence of float >= 0, default=(0.0,)
+        Penalties on the coefficients, in the user's units.
+    cv : int, splitter, iterable or None, default=None
+        How rows are held out, as in ``GridSearchCV``; None and a number are ``KFold``, None with
+        5 folds.
+    scoring : str, callable or None, default=None
+        What is greatest for the best candidate, as in ``GridSearchCV``; None is
+        :data:`sklearn_robust.metrics.s_scale_scorer`, minus the M-scale of the held-out residuals.
+    selection : {"best", "1se"}, default="best"
+        "best" is the candidate of the best mean score. "1se" is the plainest one whose mean score
+        is at most one standard error of the best one below it: the largest penalty, of such the
+        largest shape, of such the best score.
+    n_jobs : int or None, default=None
+        How many folds are fitted side by side, as in ``GridSearchCV``; the result is the same.
+    loss : str, default="general"
+        As for :class:`RobustRegressor`, as are all parameters that follow.
+    efficiency : float in (0, 1), default=0.95
+        Asymptotic efficiency at normal errors from which estimated scales are made.
+    fit_intercept : bool, default=True
+        Whether to fit an intercept b.
+    solver : {"auto", "irls", "lbfgs"}, default="auto"
+        How a candidate is found.
+    init : "auto", "s", "ols", "gnc" or array-like of shape (n_features + 1,), default="auto"
+        Where searches begin. "auto" is "s" for every shape, convex ones too: one S-estimate of a
+        fold and a penalty serves all shapes and scales, and its scale makes their scores
+        comparable.
+    max_iter : int >= 1, default=100
+        Iterations allowed in one fit, all scales together.
+    tol : float >= 0, default=1e-6
+        Bound on the step still owed.
+    warm_start : bool, default=False
+        Whether the fit of all rows begins at the coefficients of the previous one.
+    random_state : int, RandomState or None, default=None
+        Seed of the rows that S-estimates draw. An integer draws the same in every fold.
+    verbose : int >= 0, default=0
+        If positive, prints a line for every fold, and for every iteration of the last fit.
+
+    Attributes
+    ----------
+    coef_, intercept_, scale_, sigma_, alpha_, weights_, n_iter_
+        Of the fit of all rows, as of :class:`RobustRegressor`.
+    l2_regularization_ : float
+        The chosen penalty.
+    best_params_ : dict
+        The chosen "alpha", "scale" and "l2_regularization", as they were given.
+    best_score_ : float
+        The mean score of the chosen candidate over the folds.
+    best_index_ : int
+        Its place in ``cv_results_``.
+    cv_results_ : dict of ndarray
+        What ``GridSearchCV`` gives: parameters, scores, ranks and times of every candidate. The
+        time of an S-estimate is that of the first candidate it serves.
+    n_splits_ : int
+        The number of folds.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features,)
+        Where X has column names.
+
+    See Also
+    --------
+    RobustRegressor : One candidate.
+    sklearn.model_selection.GridSearchCV : For searches over a whole pipeline, with
+        ``scoring=s_scale_scorer``.
+
+    Notes
+    -----
+    Shapes are fitted in rising order; where the objective is lower at the fit of the shape before
+    than at the S-estimate, the search begins there.
+
+    ``sample_weight`` are case weights in the fits and in the score. With metadata routing a
+    scorer that is given gets them if it requests them, and the splitter what it requests, such as
+    ``groups``; without, the scorer gets them where they are given, the splitter ``groups``.
+
+    References
+    ----------
+    Ronchetti, E., Field, C. & Blanchard, W. (1997). Robust linear model selection by
+    cross-validation. Journal of the American Statistical Association 92.
+    Breiman, L., Friedman, J. H., Olshen, R. A. & Stone, C. J. (1984). Classification and
+    Regression Trees. Wadsworth, section 3.4.3 (one standard error).
+
+    Examples
+    --------
+    >>> from sklearn_robust import RobustRegressorCV
+    >>> from sklearn_robust.datasets import load_stackloss
+    >>> X, y = load_stackloss(return_X_y=True)
+    >>> model = RobustRegressorCV(alphas=(2.0, 1.0, -2.0), random_state=0).fit(X, y)
+    >>> model.alpha_, model.coef_.round(2)
+    (1.0, array([0.84, 0.66, -0.12]))
+    """
+
+    def __init__(
+        self,
+        alphas=(2.0, 1.0, 0.0, -2.0, -math.inf),
+        *,
+        scales=("auto",),
+        l2_regularizations=(0.0,),
+        cv=None,
+        scoring=None,
+        selection="best",
+        n_jobs=None,
+        loss="general",
+        efficiency=0.95,
+        fit_intercept=True,
+        solver="auto",
+        init="auto",
+        max_iter=100,
+        tol=1e-6,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.alphas = alphas
+        self.scales = scales
+        self.l2_regularizations = l2_regularizations
+        self.cv = cv
+        self.scoring = scoring
+        self.selection = selection
+        self.n_jobs = n_jobs
+        self.loss = loss
+        self.efficiency = efficiency
+        self.fit_intercept = fit_intercept
+        self.solver = solver
+        self.init = init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @with_callbacks
+    def fit(self, X, y, sample_weight=None, **params):
+        """Choose a candidate and fit it to all rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            One candidate is chosen for all targets.
+        sample_weight : array-like of shape (n_samples,), optional
+            Case weights, not negative and not all zero, nor all zero in a fold.
+        **params : dict
+            ``groups`` for the splitter, or with metadata routing what splitter and scorer request.
+
+        Returns
+        -------
+        self : RobustRegressorCV
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, or data are as :meth:`RobustRegressor.fit` refuses
+            them, or no candidate has a score that is a number.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If ``max_iter`` iterations were not enough, in folds or in the last fit.
+        UserWarning
+            If more than half of the rows are fitted exactly, so that their scale is zero.
+        """
+        self._check_parameters()
+        X, y, weights = self._validated(X, y, sample_weight)
+        routed = self._routed(sample_weight, params)
+        splits = list(check_cv(self.cv).split(X, y, **routed.splitter.split))
+        search = _Search(self._candidates(), self._scorer(), X, y, weights, routed.scorer.score)
+        progress = Progress(self, seen_by_callbacks(X, y, weights))
+        folds = []
+        for fold in Parallel(n_jobs=self.n_jobs, return_as="generator")(
+            delayed(search.fold)(self._template(seed), *split)
+            for split, seed in zip(splits, self._seeds(len(splits)), strict=True)
+        ):
+            folds.append(fold)
+            progress.step("fold", search.told(fold))
+        self.n_splits_ = len(splits)
+        self.cv_results_ = _results(search.candidates, folds)
+        self.best_index_ = self._chosen()
+        self.best_params_ = search.candidates[self.best_index_]
+        self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
+        self.l2_regularization_ = float(self.best_params_["l2_regularization"])
+        fits = self._fit_all(X, y, weights, progress)
+        progress.end()
+        self._warn(fits, sum(fold.n_unconverged for fold in folds))
+        return self
+
+    def get_metadata_routing(self):
+        """Return how metadata go on to the splitter and the scorer.
+
+        Returns
+        -------
+        MetadataRouter
+        """
+        return (
+            MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(
+                splitter=check_cv(self.cv),
+                method_mapping=MethodMapping().add(caller="fit", callee="split"),
+            )
+            .add(
+                scorer=self._scorer(),
+                method_mapping=MethodMapping().add(caller="fit", callee="score"),
+            )
+        )
+
+    def _routed(self, sample_weight, params):
+        """Return what splitter and scorer are given."""
+        if sklearn.get_config()["enable_metadata_routing"]:
+            return process_routing(self, "fit", sample_weight=sample_weight, **params)
+        unknown = set(params) - {"groups"}
+        if unknown:
+            raise TypeError(
+                f"fit must be given X, y, sample_weight or groups, got {sorted(unknown)}; others "
+                "need metadata routing."
+            )
+        score = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return Bunch(splitter=Bunch(split=params), scorer=Bunch(score=score))
+
+    def _scorer(self):
+        if self.scoring is not None:
+            return check_scoring(RobustRegressor(), self.scoring)
+        scorer = deepcopy(s_scale_scorer)
+        if sklearn.get_config()["enable_metadata_routing"]:
+            scorer.set_score_request(sample_weight=True)
+        return scorer
+
+    def _check_parameters(self):
+        super()._check_parameters()
+        check_choice("selection", self.selection, ["best", "1se"])
+        for alpha in _listed("alphas", self.alphas):
+            check_number("every one of alphas", alpha, -math.inf, 2.0)
+        for penalty in _listed("l2_regularizations", self.l2_regularizations):
+            check_number("every one of l2_regularizations", penalty, 0.0, math.inf, "[)")
+        for scale in _listed("scales", self.scales):
+            if isinstance(scale, Real):
+                check_number("every one of scales", scale, *GIVEN_SCALES)
+        for scale in self.scales:
+            self._template(None).set_params(scale=scale)._check_parameters()
+
+    def _candidates(self):
+        alphas = list(self.alphas) if self.loss == "general" else [self.alphas[0]]
+        return list(
+            ParameterGrid({
+                "alpha": alphas,
+                "l2_regularization": list(self.l2_regularizations),
+                "scale": list(self.scales),
+            })
+        )  # fmt: skip
+
+    def _template(self, random_state):
+        """Return a candidate, its own parameters not set."""
+        named = self.init if not isinstance(self.init, str) or self.init != "auto" else "s"
+        return RobustRegressor(
+            loss=self.loss,
+            efficiency=self.efficiency,
+            fit_intercept=self.fit_intercept,
+            solver=self.solver,
+            init=named,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            random_state=random_state,
+        )
+
+    def _seeds(self, n_folds):
+        """Return a seed for every fold: an integer is that of all, as in a grid search."""
+        if isinstance(self.random_state, np.random.RandomState):
+            return check_random_state(self.random_state).randint(_LARGEST_SEED, size=n_folds)
+        return [self.random_state] * n_folds
+
+    def _chosen(self):
+        """Return the place of the chosen candidate."""
+        mean = self.cv_results_["mean_test_score"]
+        if np.all(np.isnan(mean)):
+            raise ValueError("scoring must give some candidate a number, got NaN for all of them.")
+        best = int(np.nanargmax(mean))
+        if self.selection == "best":
+            return best
+        scores = [self.cv_results_[f"split{k}_test_score"][best] for k in range(self.n_splits_)]
+        error = np.std(scores, ddof=1) / math.sqrt(len(scores)) if len(scores) > 1 else 0.0
+
+        def plainness(place):
+            candidate = self.cv_results_["params"][place]
+            return candidate["l2_regularization"], candidate["alpha"], mean[place]
+
+        return max(np.flatnonzero(mean >= mean[best] - error).tolist(), key=plainness)
+
+    def _fit_all(self, X, y, weights, progress):
+        """Fit the chosen candidate to all rows."""
+        chosen = self._template(self.random_state).set_params(**self.best_params_)
+        initial = self._previous(y[0].size) or self._given(y[0].size)
+        rows = chosen._rows_of(X, y, weights)
+
+        from ..rows import serial_algebra
+
+        with serial_algebra(X.shape[1]):
+            fits = [
+                chosen._fit_target(*of, progress.report) for of in zip(rows, initial, strict=True)
+            ]
+        self._store(fits, one_target=y.ndim == 1)
+        return fits
+
+
+def _listed(name, values):
+    """Return what is listed, or raise where that is nothing."""
+    try:
+        if len(values) > 0 and not isinstance(values, str):
+            return list(values)
+    except TypeError:
+        pass
+    raise ValueError(f"{name} must be a sequence of at least one value, got {values!r}.")
+
+
+class _Fold(NamedTuple):
+    """Of every candidate in one fold: score, times in seconds; and how many did not converge."""
+
+    scores: np.ndarray
+    fit_times: np.ndarray
+    score_times: np.ndarray
+    n_unconverged: int
+
+
+class _Search(NamedTuple):
+    """What the folds of a search share."""
+
+    candidates: list
+    scorer: Any
+    X: Any
+    y: np.ndarray
+    weights: np.ndarray | None
+    score_params: dict
+
+    def fold(self, template, train, test) -> _Fold:
+        """Fit all candidates to the rows of a fold, and score them on the others."""
+        weights = None if self.weights is None else check_weights(self.weights[train], len(train))
+        score_params = {name: np.asarray(of)[test] for name, of in self.score_params.items()}
+        rows = list(template._rows_of(self.X[train], self.y[train], weights))
+        template.n_features_in_ = self.X.shape[1]
+        initial = template._given(len(rows))
+        scores, fit_times, score_times = np.empty((3, len(self.candidates)))
+        n_unconverged, last = 0, None
+        grounds: list[Any] = []
+        found: list[Any] = []
+        for place in self._in_order():
+            begin = time.perf_counter()
+            candidate = self.candidates[place]
+            template.set_params(**candidate)
+            problem = candidate["l2_regularization"], candidate["scale"]
+            if last is None or problem[0] != last[0]:
+                grounds = list(map(template._ground, rows))
+            if problem != last:
+                found = [None] * len(rows)
+            last = problem
+            pairs = [
+                template._fit_on(*of, report=_silent)
+                for of in zip(grounds, initial, found, strict=True)
+            ]
+            fits, found = [fit for fit, _ in pairs], [result for _, result in pairs]
+            template._store(fits, one_target=self.y.ndim == 1)
+            n_unconverged += sum(not (fit.converged or fit.exact) for fit in fits)
+            fit_times[place] = time.perf_counter() - begin
+            scores[place] = self.scorer(template, self.X[test], self.y[test], **score_params)
+            score_times[place] = time.perf_counter() - begin - fit_times[place]
+        return _Fold(scores, fit_times, score_times, n_unconverged)
+
+    def told(self, fold):
+        """Return what there is to say of a fold."""
+        best = int(np.argmax(np.nan_to_num(fold.scores, nan=-np.inf)))
+        seconds = fold.fit_times.sum() + fold.score_times.sum()
+        return f"best score {fold.scores[best]:.6g} by {self.candidates[best]}, {seconds:.2g} s"
+
+    def _in_order(self):
+        """Return the places of the candidates, neighbours after each other."""
+
+        def order(place):
+            candidate = self.candidates[place]
+            return candidate["l2_regularization"], str(candidate["scale"]), candidate["alpha"]
+
+        return sorted(range(len(self.candidates)), key=order)
+
+
+def _results(candidates, folds):
+    """Return the results of the folds as ``GridSearchCV`` gives them."""
+    results = {}
+    for name in ("fit_time", "score_time"):
+        times = np.array([getattr(fold, name + "s") for fold in folds])
+        results[f"mean_{name}"], results[f"std_{name}"] = times.mean(axis=0), times.std(axis=0)
+    for name in candidates[0]:
+        values = [candidate[name] for candidate in candidates]
+        mixed = any(isinstance(value, str) for value in values)
+        results[f"param_{name}"] = np.ma.array(values, dtype=object if mixed else float)
+    results["params"] = candidates
+    scores = np.array([fold.scores for fold in folds])
+    results |= {f"split{k}_test_score": of for k, of in enumerate(scores)}
+    mean = scores.mean(axis=0)
+    results["mean_test_score"], results["std_test_score"] = mean, scores.std(axis=0)
+    least = np.nanmin(mean, initial=0.0) - 1.0
+    ranks = rankdata(-np.nan_to_num(mean, nan=least), method="min")
+    results["rank_test_score"] = ranks.astype(np.int32)
+    return results

@@ -1,0 +1,65 @@
+"""Progress of a fit: a line for every step, and scikit-learn's callbacks where it has them."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn before 1.9; experimental since
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Nothing: no callbacks are supported."""
+
+    def with_callbacks(method):
+        """Return the method itself."""
+        return method
+
+
+__all__ = ["CallbackSupportMixin", "Progress", "with_callbacks"]
+
+
+class Progress:
+    """Tells of the steps of one fit: prints them if the estimator is verbose, calls callbacks.
+
+    Every step is a task of the callbacks, below that of the fit. It may be told of after it was
+    done, so that a callback's wish to stop is not followed.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its ``fit`` is decorated by ``with_callbacks``.
+    data : dict
+        X, y and metadata, as the hooks of callbacks take them.
+    n_steps : int or None
+        How many steps there will be, where that is known.
+    """
+
+    def __init__(self, estimator, data, n_steps=None):
+        self._estimator, self._data = estimator, data
+        self._numbers = count(1)
+        self._context: Any = None
+        if hasattr(estimator, "set_callbacks"):
+            self._context = estimator._init_callback_context(max_subtasks=n_steps)
+            self._context.call_on_fit_task_begin(estimator=estimator, **data)
+        self._called = bool(getattr(estimator, "_skl_callbacks", ()))
+
+    def step(self, name, result):
+        """Tell of a step and what came of it."""
+        if self._estimator.verbose:
+            text = f"{name} {next(self._numbers)}: {result}"
+            print(f"[{type(self._estimator).__name__}] {text}")
+        if self._called:
+            task = self._context.subcontext(task_name=name)
+            task.call_on_fit_task_begin(estimator=self._estimator, **self._data)
+            task.call_on_fit_task_end(estimator=self._estimator, **self._data)
+
+    def report(self, value):
+        """Tell of an iteration with the objective at its beginning."""
+        self.step("iteration", f"objective {value:.10g}")
+
+    def end(self):
+        """Tell that the fit is done."""
+        if self._context is not None:
+            self._context.call_on_fit_task_end(estimator=self._estimator, **self._data)

@@ -1,0 +1,230 @@
+"""Scores of predictions that outliers cannot buy, and scorers made of them.
+
+A scorer is what ``scoring`` takes in scikit-learn's ``GridSearchCV``, ``cross_val_score`` and their
+like; greater is better, so that a size of residuals counts with a minus. With metadata routing
+their ``set_score_request`` says whether they want ``sample_weight``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.metrics import make_scorer
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_array, check_consistent_length
+
+from .scale import m_scale, size_quantile
+from .validation import check_number, check_weights
+
+__all__ = [
+    "nll_scorer",
+    "s_scale",
+    "s_scale_scorer",
+    "tau_size",
+    "tau_size_scorer",
+    "trimmed_mean_squared_error",
+    "trimmed_mean_squared_error_scorer",
+]
+
+_TAU_WINDOW = 3.0
+"""Sizes beyond so many medians count as that many."""
+_TAU_AT_NORMAL = 0.961
+"""The tau-size of a standard normal before it is made comparable, as R's pense rounds it."""
+_AVERAGES = ("raw_values", "uniform_average")
+
+
+def _of_residuals(measure, y_true, y_pred, sample_weight, multioutput):
+    """Return a measure of the residuals, of every output or averaged over them."""
+    checks = {"ensure_2d": False, "dtype": np.float64}
+    y_true = check_array(y_true, input_name="y_true", **checks)
+    y_pred = check_array(y_pred, input_name="y_pred", **checks)
+    check_consistent_length(y_true, y_pred)
+    weights = check_weights(sample_weight, len(y_true))
+    y_true, y_pred = y_true.reshape(len(y_true), -1), y_pred.reshape(len(y_pred), -1)
+    if y_true.shape != y_pred.shape:
+        raise ValueError(
+            "y_true and y_pred must have the same number of outputs, got "
+            f"{y_true.shape[1]} and {y_pred.shape[1]}."
+        )
+    values = np.array([measure(np.ascontiguousarray(r), weights) for r in (y_true - y_pred).T])
+    if isinstance(multioutput, str):
+        if multioutput not in _AVERAGES:
+            raise ValueError(
+                f"multioutput must be one of {list(_AVERAGES)} or weights of the outputs, got "
+                f"{multioutput!r}."
+            )
+        return values if multioutput == "raw_values" else float(values.mean())
+    return float(np.average(values, weights=multioutput))
+
+
+def s_scale(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"):
+    r"""M-scale of the residuals, with a breakdown point of 1/2.
+
+    The s at which the mean of :math:`\rho(r_i/s)` is 1/2, :math:`\rho` Welsch's loss at
+    c = 0.57735 s: the scale that an S-estimate makes least. Fewer than half of the rows, however
+    far off, leave it finite, and what they are like hardly changes it.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    sample_weight : array-like of shape (n_samples,), optional
+        Case weights: 2 is the row written twice.
+    multioutput : {"uniform_average", "raw_values"} or array-like of shape (n_outputs,)
+        Whether the outputs are averaged (the default), given one by one, or averaged with
+        these weights.
+
+    Returns
+    -------
+    float or ndarray of shape (n_outputs,)
+        In the unit of y; comparable to a standard deviation. 0 where half of the residuals
+        or more are zero.
+
+    Raises
+    ------
+    ValueError
+        If the arguments hold NaN or infinity or do not match in shape, or weights are negative
+        or all zero.
+
+    References
+    ----------
+    Rousseeuw, P. J. & Yohai, V. J. (1984). Robust regression by means of S-estimators. Lecture
+    Notes in Statistics 26.
+
+    Examples
+    --------
+    >>> from sklearn_robust.metrics import s_scale
+    >>> round(s_scale([1.0, 2.0, 3.0, 4.0], [1.1, 1.8, 3.1, 99.0]), 2)
+    0.26
+    """
+    least = float(np.finfo(np.float64).tiny)
+
+    def measure(residuals, weights):
+        scale = m_scale(residuals, weights, floor=least)
+        return scale if scale > least else 0.0
+
+    return _of_residuals(measure, y_true, y_pred, sample_weight, multioutput)
+
+
+def tau_size(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"):
+    r"""Tau-size of the residuals.
+
+    The root mean square of the residuals, those beyond three times the median size counted as
+    that, over 0.961, which makes it comparable to a standard deviation. More efficient at
+    the normal than :func:`s_scale`, and with the same breakdown point, but noisier as a
+    criterion of cross-validation. R's ``pense`` chooses by it.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    sample_weight : array-like of shape (n_samples,), optional
+        Case weights: 2 is the row written twice.
+    multioutput : {"uniform_average", "raw_values"} or array-like of shape (n_outputs,)
+        As for :func:`s_scale`.
+
+    Returns
+    -------
+    float or ndarray of shape (n_outputs,)
+        In the unit of y. 0 where more than half of the residuals are zero.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`s_scale`.
+
+    References
+    ----------
+    Yohai, V. J. & Zamar, R. H. (1988). High breakdown-point estimates of regression by means of
+    the minimization of an efficient scale. Journal of the American Statistical Association 83.
+    Maronna, R. A. & Zamar, R. H. (2002). Robust estimates of location and dispersion for
+    high-dimensional datasets. Technometrics 44.
+
+    Examples
+    --------
+    >>> from sklearn_robust.metrics import tau_size
+    >>> round(tau_size([1.0, 2.0, 3.0, 4.0], [1.1, 1.8, 3.1, 99.0]), 2)
+    0.27
+    """
+
+    def measure(residuals, weights):
+        middle = size_quantile(residuals, 0.5, weights)
+        if middle == 0.0:
+            return 0.0
+        sizes = np.minimum(np.abs(residuals), _TAU_WINDOW * middle) / middle
+        return middle * np.sqrt(np.average(sizes**2, weights=weights)) / _TAU_AT_NORMAL
+
+    return _of_residuals(measure, y_true, y_pred, sample_weight, multioutput)
+
+
+def trimmed_mean_squared_error(
+    y_true, y_pred, *, trim=0.1, sample_weight=None, multioutput="uniform_average"
+):
+    """Mean squared error without the largest residuals.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    trim : float in [0, 1), default=0.1
+        The share of the weight of the rows that is left out, those with the largest residuals;
+        of the row in which the share ends, a part is.
+    sample_weight : array-like of shape (n_samples,), optional
+        Case weights: 2 is the row written twice.
+    multioutput : {"uniform_average", "raw_values"} or array-like of shape (n_outputs,)
+        As for :func:`s_scale`.
+
+    Returns
+    -------
+    float or ndarray of shape (n_outputs,)
+        In the squared unit of y.
+
+    Raises
+    ------
+    ValueError
+        If ``trim`` is out of range, and as for :func:`s_scale`.
+
+    Examples
+    --------
+    >>> from sklearn_robust.metrics import trimmed_mean_squared_error
+    >>> round(trimmed_mean_squared_error([1.0, 2.0, 3.0, 4.0], [1.1, 1.8, 3.1, 99.0], trim=0.25), 2)
+    0.02
+    """
+    check_number("trim", trim, 0.0, 1.0, "[)")
+
+    def measure(residuals, weights):
+        order = np.argsort(np.abs(residuals), kind="stable")
+        cases = np.ones(len(order)) if weights is None else weights[order]
+        before = np.cumsum(cases) - cases
+        kept = np.clip((1.0 - trim) * cases.sum() - before, 0.0, cases)
+        return float(np.average(residuals[order] ** 2, weights=kept))
+
+    return _of_residuals(measure, y_true, y_pred, sample_weight, multioutput)
+
+
+class _NllScorer(BaseEstimator):
+    """Minus the mean negative log-likelihood of held-out rows."""
+
+    def score(self, estimator, X, y, sample_weight=None):
+        """Score an ``AdaptiveRobustRegressor``, or a pipeline that ends in one."""
+        if isinstance(estimator, Pipeline):
+            for _, step in estimator.steps[:-1]:
+                X = X if step is None or isinstance(step, str) else step.transform(X)
+            return self.score(estimator[-1], X, y, sample_weight)
+        if not hasattr(estimator, "nll"):
+            raise TypeError(
+                "nll_scorer must be given an AdaptiveRobustRegressor or a pipeline that ends in "
+                f"one, got {estimator!r}."
+            )
+        weights = check_weights(sample_weight, len(y))
+        return -float(np.mean(np.average(estimator.nll(X, y), axis=0, weights=weights)))
+
+    __call__ = score
+
+
+s_scale_scorer = make_scorer(s_scale, greater_is_better=False)
+"""Minus :func:`s_scale`."""
+tau_size_scorer = make_scorer(tau_size, greater_is_better=False)
+"""Minus :func:`tau_size`."""
+trimmed_mean_squared_error_scorer = make_scorer(trimmed_mean_squared_error, greater_is_better=False)
+"""Minus :func:`trimmed_mean_squared_error`, a tenth trimmed."""
+nll_scorer = _NllScorer()
+"""Minus the mean held-out negative log-likelihood of an ``AdaptiveRobustRegressor``, or of a
+pipeline that ends in one; for several targets the mean of theirs."""

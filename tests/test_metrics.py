@@ -1,0 +1,164 @@
+"""Scores that outliers cannot buy, and their scorers."""
+
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import sklearn
+from hypothesis import given
+from hypothesis import strategies as st
+from problems import contaminated
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import mean_squared_error
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor, metrics
+from sklearn_robust.scale import m_scale
+
+SCORES = [metrics.s_scale, metrics.tau_size, metrics.trimmed_mean_squared_error]
+SCORERS = [
+    metrics.s_scale_scorer,
+    metrics.tau_size_scorer,
+    metrics.trimmed_mean_squared_error_scorer,
+]
+DEGREE = {metrics.trimmed_mean_squared_error: 2}
+"""By which power of the unit of y a score grows, where that is not 1."""
+
+residuals = st.lists(st.integers(-(10**6), 10**6).map(float), min_size=2, max_size=30).map(np.array)
+
+
+@pytest.mark.parametrize("score", SCORES)
+@given(r=residuals, unit=st.sampled_from([1e-3, 7.0, 1e5]))
+def test_scores_are_equivariant(score, r, unit):
+    zero = np.zeros_like(r)
+    # Where just half of the residuals are far off, the equation of the M-scale is nearly flat.
+    of_unit = score(unit * r, zero)
+    assert of_unit == pytest.approx(unit ** DEGREE.get(score, 1) * score(r, zero), rel=1e-6)
+    assert score(-r, zero) == pytest.approx(score(r, zero), rel=1e-12)
+    assert score(r + 1e3, zero + 1e3) == pytest.approx(score(r, zero), rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("score", SCORES)
+@given(data=st.data(), r=residuals)
+def test_weights_are_repetitions(score, data, r):
+    counts = data.draw(
+        st.lists(st.integers(0, 3), min_size=len(r), max_size=len(r)).filter(any).map(np.array)
+    )
+    zero = np.zeros_like(r)
+    repeated = score(np.repeat(r, counts), np.repeat(zero, counts))
+    assert score(r, zero, sample_weight=counts) == pytest.approx(repeated, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_comparable_to_the_deviation_and_not_bought_by_outliers(score):
+    r = np.random.default_rng(0).normal(scale=3.0, size=20_000)
+    zero = np.zeros_like(r)
+    if score is not metrics.trimmed_mean_squared_error:
+        assert score(r, zero) == pytest.approx(3.0, rel=0.02)
+    far = np.where(np.arange(len(r)) < 0.09 * len(r), 1e9, r)
+    assert score(far, zero) < 1.5 * score(r, zero)
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_outputs_are_averaged(score):
+    rng = np.random.default_rng(0)
+    true, predicted = rng.normal(size=(2, 40, 3))
+    each = [score(true[:, j], predicted[:, j]) for j in range(3)]
+    np.testing.assert_allclose(score(true, predicted, multioutput="raw_values"), each)
+    assert score(true, predicted) == pytest.approx(np.mean(each))
+    weighted = score(true, predicted, multioutput=[1.0, 0.0, 3.0])
+    assert weighted == pytest.approx((each[0] + 3.0 * each[2]) / 4.0)
+
+
+def test_s_scale_is_the_m_scale_and_zero_for_an_exact_half():
+    r = np.random.default_rng(0).standard_cauchy(size=50)
+    assert metrics.s_scale(r, 0.0 * r) == m_scale(r)
+    assert metrics.s_scale([0.0, 0.0, 0.0, 5.0], [0.0] * 4) == 0.0
+    assert metrics.tau_size([0.0, 0.0, 0.0, 5.0], [0.0] * 4) == 0.0
+
+
+def test_tau_size_of_known_residuals():
+    # Median 2, so that 100 counts as 6: sqrt((0.25 + 1 + 1 + 4 + 9)/5)·2/0.961.
+    r = np.array([1.0, -2.0, 2.0, 4.0, 100.0])
+    assert metrics.tau_size(r, 0.0 * r) == pytest.approx(2.0 * np.sqrt(15.25 / 5) / 0.961)
+
+
+@given(r=residuals)
+def test_trimming_takes_the_largest(r):
+    zero, squares = np.zeros_like(r), np.sort(r**2)
+    untrimmed = metrics.trimmed_mean_squared_error(r, zero, trim=0.0)
+    assert untrimmed == pytest.approx(mean_squared_error(r, zero), rel=1e-12)
+    kept = len(r) - 1
+    trimmed = metrics.trimmed_mean_squared_error(r, zero, trim=1.0 / len(r))
+    assert trimmed == pytest.approx(squares[:kept].mean(), rel=1e-9, abs=1e-12)
+    halfway = metrics.trimmed_mean_squared_error(r, zero, trim=0.5 / len(r))
+    assert halfway == pytest.approx(
+        (squares[:kept].sum() + 0.5 * squares[-1]) / (len(r) - 0.5), rel=1e-9, abs=1e-12
+    )
+
+
+@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([1.0, np.nan], [1.0, 2.0]), "NaN"),
+        (([1.0, 2.0], [1.0]), "inconsistent numbers of samples"),
+        (([[1.0, 2.0]], [[1.0]]), "same number of outputs"),
+    ],
+)
+def test_bad_input_is_refused(score, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        score(*arguments)
+    with pytest.raises(ValueError, match=r"sample_weight must .*-1\.0"):
+        score([1.0, 2.0], [1.0, 1.0], sample_weight=[1.0, -1.0])
+    with pytest.raises(ValueError, match=r"multioutput must be one of .*'all'"):
+        score([1.0, 2.0], [1.0, 1.0], multioutput="all")
+    with pytest.raises(ValueError, match=r"trim must be a number in \[0, 1\), got 1"):
+        metrics.trimmed_mean_squared_error([1.0], [1.0], trim=1)
+
+
+# ---- scorers -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("score", "scorer"), list(zip(SCORES, SCORERS, strict=True)))
+def test_scorers_in_searches(score, scorer):
+    X, y = contaminated(n=120)
+    model = LinearRegression().fit(X, y)
+    assert scorer(model, X, y) == -score(y, model.predict(X))
+    assert cross_val_score(model, X, y, scoring=scorer, cv=3).shape == (3,)
+    grid = {"alpha": [1.0, -2.0]}
+    for search in (GridSearchCV, HalvingGridSearchCV):
+        found = search(RobustRegressor(random_state=0), grid, scoring=scorer, cv=3).fit(X, y)
+        assert found.best_score_ < 0.0
+
+
+@pytest.mark.parametrize("scorer", [*SCORERS, metrics.nll_scorer])
+def test_scorers_take_routed_weights(scorer):
+    X, y = contaminated(n=120)
+    weights = np.random.default_rng(0).integers(1, 3, size=len(y)).astype(float)
+    with sklearn.config_context(enable_metadata_routing=True):
+        search = GridSearchCV(
+            AdaptiveRobustRegressor(init="ols").set_fit_request(sample_weight=True),
+            {"l2_regularization": [0.0, 0.1]},
+            scoring=deepcopy(scorer).set_score_request(sample_weight=True),
+            cv=3,
+        ).fit(X, y, sample_weight=weights)
+    repeated, best = np.repeat(np.arange(len(y)), weights.astype(int)), search.best_estimator_
+    assert scorer(best, X, y, sample_weight=weights) == pytest.approx(
+        scorer(best, X[repeated], y[repeated]), rel=1e-9
+    )
+
+
+def test_nll_scorer():
+    X, y = contaminated(n=120)
+    model = AdaptiveRobustRegressor(init="ols").fit(X, y)
+    assert metrics.nll_scorer(model, X, y) == pytest.approx(-model.nll_, rel=1e-9)
+    piped = make_pipeline(StandardScaler(), AdaptiveRobustRegressor(init="ols")).fit(X, y)
+    assert metrics.nll_scorer(piped, X, y) == pytest.approx(-model.nll_, rel=1e-9)
+    scores = cross_val_score(piped, X, y, scoring=metrics.nll_scorer, cv=3)
+    assert np.all(np.isfinite(scores))
+    with pytest.raises(TypeError, match=r"nll_scorer must be given .*LinearRegression\(\)"):
+        metrics.nll_scorer(LinearRegression().fit(X, y), X, y)
