@@ -21,6 +21,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/first_call.py
+	$(BIN)/python benchmarks/cross_validation.py
 
 docs: $(VENV)/.doc
 	$(BIN)/sphinx-build -W --keep-going -b html doc doc/_build/html

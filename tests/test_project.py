@@ -121,6 +121,18 @@ def test_adaptive_line_is_drawn_and_animated(tmp_path, capsys):
     assert animation.read_bytes().startswith(b"GIF")
 
 
+def test_cross_validation_example(tmp_path):
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("pandas")
+    example = runpy.run_path(str(ROOT / "examples" / "plot_cross_validation.py"))
+    example["main"].__globals__.update(ALPHAS=(-2.0, 2.0), PENALTIES=(0.01, 0.1))
+    picture = tmp_path / "picture.png"
+    robust, squared, search = example["main"](picture)
+    assert picture.stat().st_size > 10_000
+    assert (robust.alpha_, squared.alpha_) == (-2.0, 2.0)
+    assert search.best_params_["robustregressor__alpha"] == -2.0
+
+
 def test_readme_examples_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -134,6 +146,6 @@ def test_readme_examples_run(tmp_path, monkeypatch):
 
 
 def test_public_names():
-    assert sklearn_robust.__all__ == ["AdaptiveRobustRegressor", "RobustRegressor"]
+    assert sklearn_robust.__all__ == ["AdaptiveRobustRegressor", "RobustRegressor", "RobustRegressorCV"]
     for name in sklearn_robust.__all__:
         assert getattr(sklearn_robust, name).__doc__

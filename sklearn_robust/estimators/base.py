@@ -23,7 +23,7 @@ from ..validation import (
     check_seed,
     check_weights,
 )
-from .progress import CallbackSupportMixin, Progress
+from .progress import WRAPPERS, CallbackSupportMixin, Progress
 
 GIVEN_SCALES = 1e-150, 1e150
 """Scales that may be given: their squares, and residuals relative to them, fit a double."""
@@ -230,4 +230,4 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             )
         if messages:
             category = UserWarning if converged else ConvergenceWarning
-            warnings.warn(" ".join(messages), category, stacklevel=4)
+            warnings.warn(" ".join(messages), category, stacklevel=4 + WRAPPERS)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-import time
 from copy import deepcopy
 from numbers import Real
-from typing import Any, NamedTuple
 
 import numpy as np
 import sklearn
-from scipy.stats import rankdata
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.utils import Bunch, check_random_state
@@ -18,16 +15,13 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.parallel import Parallel, delayed
 
 from ..metrics import s_scale_scorer
-from ..validation import check_choice, check_number, check_weights
+from ..validation import check_choice, check_number
 from .base import GIVEN_SCALES, RobustLinearModel, seen_by_callbacks
+from .folds import Search, results_of
 from .progress import Progress, with_callbacks
 from .robust import RobustRegressor
 
 _LARGEST_SEED = 2**31 - 1
-
-
-def _silent(value):
-    """Report nothing of the fits of a fold."""
 
 
 class RobustRegressorCV(RobustLinearModel):
@@ -130,7 +124,7 @@ class RobustRegressorCV(RobustLinearModel):
     >>> X, y = load_stackloss(return_X_y=True)
     >>> model = RobustRegressorCV(alphas=(2.0, 1.0, -2.0), random_state=0).fit(X, y)
     >>> model.alpha_, model.coef_.round(2)
-    (1.0, array([0.84, 0.66, -0.12]))
+    (-2.0, array([ 0.87,  0.6 , -0.1 ]))
     """
 
     def __init__(
@@ -203,11 +197,14 @@ class RobustRegressorCV(RobustLinearModel):
         UserWarning
             If more than half of the rows are fitted exactly, so that their scale is zero.
         """
+        return self._fit(X, y, sample_weight, **params)
+
+    def _fit(self, X, y, sample_weight, **params):
         self._check_parameters()
         X, y, weights = self._validated(X, y, sample_weight)
         routed = self._routed(sample_weight, params)
         splits = list(check_cv(self.cv).split(X, y, **routed.splitter.split))
-        search = _Search(self._candidates(), self._scorer(), X, y, weights, routed.scorer.score)
+        search = Search(self._candidates(), self._scorer(), X, y, weights, routed.scorer.score)
         progress = Progress(self, seen_by_callbacks(X, y, weights))
         folds = []
         for fold in Parallel(n_jobs=self.n_jobs, return_as="generator")(
@@ -217,7 +214,7 @@ class RobustRegressorCV(RobustLinearModel):
             folds.append(fold)
             progress.step("fold", search.told(fold))
         self.n_splits_ = len(splits)
-        self.cv_results_ = _results(search.candidates, folds)
+        self.cv_results_ = results_of(search.candidates, folds)
         self.best_index_ = self._chosen()
         self.best_params_ = search.candidates[self.best_index_]
         self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
@@ -352,92 +349,3 @@ def _listed(name, values):
     except TypeError:
         pass
     raise ValueError(f"{name} must be a sequence of at least one value, got {values!r}.")
-
-
-class _Fold(NamedTuple):
-    """Of every candidate in one fold: score, times in seconds; and how many did not converge."""
-
-    scores: np.ndarray
-    fit_times: np.ndarray
-    score_times: np.ndarray
-    n_unconverged: int
-
-
-class _Search(NamedTuple):
-    """What the folds of a search share."""
-
-    candidates: list
-    scorer: Any
-    X: Any
-    y: np.ndarray
-    weights: np.ndarray | None
-    score_params: dict
-
-    def fold(self, template, train, test) -> _Fold:
-        """Fit all candidates to the rows of a fold, and score them on the others."""
-        weights = None if self.weights is None else check_weights(self.weights[train], len(train))
-        score_params = {name: np.asarray(of)[test] for name, of in self.score_params.items()}
-        rows = list(template._rows_of(self.X[train], self.y[train], weights))
-        template.n_features_in_ = self.X.shape[1]
-        initial = template._given(len(rows))
-        scores, fit_times, score_times = np.empty((3, len(self.candidates)))
-        n_unconverged, last = 0, None
-        grounds: list[Any] = []
-        found: list[Any] = []
-        for place in self._in_order():
-            begin = time.perf_counter()
-            candidate = self.candidates[place]
-            template.set_params(**candidate)
-            problem = candidate["l2_regularization"], candidate["scale"]
-            if last is None or problem[0] != last[0]:
-                grounds = list(map(template._ground, rows))
-            if problem != last:
-                found = [None] * len(rows)
-            last = problem
-            pairs = [
-                template._fit_on(*of, report=_silent)
-                for of in zip(grounds, initial, found, strict=True)
-            ]
-            fits, found = [fit for fit, _ in pairs], [result for _, result in pairs]
-            template._store(fits, one_target=self.y.ndim == 1)
-            n_unconverged += sum(not (fit.converged or fit.exact) for fit in fits)
-            fit_times[place] = time.perf_counter() - begin
-            scores[place] = self.scorer(template, self.X[test], self.y[test], **score_params)
-            score_times[place] = time.perf_counter() - begin - fit_times[place]
-        return _Fold(scores, fit_times, score_times, n_unconverged)
-
-    def told(self, fold):
-        """Return what there is to say of a fold."""
-        best = int(np.argmax(np.nan_to_num(fold.scores, nan=-np.inf)))
-        seconds = fold.fit_times.sum() + fold.score_times.sum()
-        return f"best score {fold.scores[best]:.6g} by {self.candidates[best]}, {seconds:.2g} s"
-
-    def _in_order(self):
-        """Return the places of the candidates, neighbours after each other."""
-
-        def order(place):
-            candidate = self.candidates[place]
-            return candidate["l2_regularization"], str(candidate["scale"]), candidate["alpha"]
-
-        return sorted(range(len(self.candidates)), key=order)
-
-
-def _results(candidates, folds):
-    """Return the results of the folds as ``GridSearchCV`` gives them."""
-    results = {}
-    for name in ("fit_time", "score_time"):
-        times = np.array([getattr(fold, name + "s") for fold in folds])
-        results[f"mean_{name}"], results[f"std_{name}"] = times.mean(axis=0), times.std(axis=0)
-    for name in candidates[0]:
-        values = [candidate[name] for candidate in candidates]
-        mixed = any(isinstance(value, str) for value in values)
-        results[f"param_{name}"] = np.ma.array(values, dtype=object if mixed else float)
-    results["params"] = candidates
-    scores = np.array([fold.scores for fold in folds])
-    results |= {f"split{k}_test_score": of for k, of in enumerate(scores)}
-    mean = scores.mean(axis=0)
-    results["mean_test_score"], results["std_test_score"] = mean, scores.std(axis=0)
-    least = np.nanmin(mean, initial=0.0) - 1.0
-    ranks = rankdata(-np.nan_to_num(mean, nan=least), method="min")
-    results["rank_test_score"] = ranks.astype(np.int32)
-    return results

@@ -7,7 +7,11 @@ from typing import Any
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
+
+    WRAPPERS = 1
+    """Calls between that of ``fit`` and its body."""
 except ImportError:  # scikit-learn before 1.9; experimental since
+    WRAPPERS = 0
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Nothing: no callbacks are supported."""
@@ -17,7 +21,7 @@ except ImportError:  # scikit-learn before 1.9; experimental since
         return method
 
 
-__all__ = ["CallbackSupportMixin", "Progress", "with_callbacks"]
+__all__ = ["WRAPPERS", "CallbackSupportMixin", "Progress", "with_callbacks"]
 
 
 class Progress:
