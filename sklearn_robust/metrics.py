@@ -54,7 +54,13 @@ def _of_residuals(measure, y_true, y_pred, sample_weight, multioutput):
                 f"{multioutput!r}."
             )
         return values if multioutput == "raw_values" else float(values.mean())
-    return float(np.average(values, weights=multioutput))
+    shares = np.asarray(multioutput, dtype=np.float64)
+    if shares.shape != values.shape or not shares.sum() > 0.0:
+        raise ValueError(
+            f"multioutput must hold {len(values)} weights of the outputs, not all zero, got "
+            f"{multioutput!r}."
+        )
+    return float(np.average(values, weights=shares))
 
 
 def s_scale(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"):
@@ -194,7 +200,8 @@ def trimmed_mean_squared_error(
         cases = np.ones(len(order)) if weights is None else weights[order]
         before = np.cumsum(cases) - cases
         kept = np.clip((1.0 - trim) * cases.sum() - before, 0.0, cases)
-        return float(np.average(residuals[order] ** 2, weights=kept))
+        sizes = np.where(kept > 0.0, np.abs(residuals)[order], 0.0)
+        return float(np.average(sizes**2, weights=kept))
 
     return _of_residuals(measure, y_true, y_pred, sample_weight, multioutput)
 

@@ -54,6 +54,21 @@ def test_a_grid_search_with_the_same_criterion(scale, convert):
     assert ours.l2_regularization_ == best.l2_regularization
 
 
+@pytest.mark.filterwarnings("ignore:No convergence:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("scale", [1.0, "mad", "s"])
+@pytest.mark.parametrize("seed", [8, 9])
+def test_other_shapes_change_no_score(scale, seed):
+    rng = np.random.RandomState(seed)
+    X = rng.randn(30, 8)
+    y = X.sum(axis=1) + rng.standard_cauchy(30)
+    options = {"scales": (scale,), "l2_regularizations": (0.1,), "cv": 4, "random_state": 0}
+    several, alone = (
+        RobustRegressorCV(alphas, **options).fit(X, y).cv_results_["mean_test_score"][0]
+        for alphas in [(-2.0, -np.inf, 0.0, 1.0, 2.0), (-2.0,)]
+    )
+    assert several == pytest.approx(alone, rel=1e-5)
+
+
 def test_many_rows():
     X, y = contaminated(n=12_000, p=6)
     shapes, penalties = (1.0, 0.0, -np.inf), (0.0, 0.1)
@@ -121,6 +136,29 @@ def test_weights_are_repetitions():
         rtol=1e-4,
     )
     np.testing.assert_allclose(weighted.coef_, repeated.coef_, atol=1e-4)
+
+
+def test_one_weight_for_all_and_masks_for_folds():
+    X, y = contaminated()
+    options = {"alphas": (1.0,), "random_state": 0}
+    mask = np.arange(len(y)) < 150
+    none = RobustRegressorCV(**options, cv=[(np.flatnonzero(mask), np.flatnonzero(~mask))])
+    none.fit(X, y)
+    masks = RobustRegressorCV(**options, cv=[(mask, ~mask)]).fit(X, y, sample_weight=1.0)
+    assert masks.best_score_ == pytest.approx(none.best_score_, rel=1e-9)
+
+
+def test_a_given_scorer_gets_no_weights_without_routing():
+    X, y = contaminated()
+    model = RobustRegressorCV((1.0,), scoring=lambda model, X, y: 1.0)
+    assert model.fit(X, y, sample_weight=np.ones(len(y))).best_score_ == 1.0
+
+
+def test_weights_of_a_fold_that_are_all_zero_are_named():
+    X, y = contaminated()
+    weights = np.where(np.arange(len(y)) < 40, 0.0, 1.0)
+    with pytest.raises(ValueError, match=r"sample_weight must .* the 40 rows that are held out"):
+        RobustRegressorCV(cv=5).fit(X, y, sample_weight=weights)
 
 
 def test_two_targets_share_the_choice():
@@ -212,6 +250,13 @@ def test_groups_and_weights_are_routed():
     assert model.cv_results_["split0_test_score"][0] == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.usefixtures("routing")
+def test_an_iterable_of_splits_is_used_once():
+    X, y = contaminated()
+    model = RobustRegressorCV((1.0,), cv=KFold(3).split(X), random_state=0).fit(X, y)
+    assert model.n_splits_ == 3
+
+
 # ---- errors and progress -------------------------------------------------------------
 
 
@@ -221,12 +266,15 @@ def test_groups_and_weights_are_routed():
         ({"alphas": ()}, r"alphas must be a sequence of at least one value, got \(\)"),
         ({"alphas": 1.0}, r"alphas must be a sequence of at least one value, got 1\.0"),
         ({"alphas": (1.0, 3.0)}, r"every one of alphas must be a number in \[-inf, 2\], got 3\.0"),
-        ({"scales": ("sd",)}, r"scale must be one of .*got 'sd'"),
+        ({"scales": ("sd",)}, r"every one of scales must be one of .*got 'sd'"),
         ({"scales": (0.0,)}, r"every one of scales must be a number in .*got 0\.0"),
         ({"l2_regularizations": (-1.0,)}, r"every one of l2_regularizations must be .*got -1\.0"),
         ({"selection": "worst"}, r"selection must be one of \['best', '1se'\], got 'worst'"),
         ({"solver": "magic"}, r"solver must be one of .*got 'magic'"),
         ({"scoring": lambda model, X, y: np.nan}, r"scoring must give some candidate a number"),
+        ({"scoring": lambda model, X, y: {"a": 1.0}}, r"scoring must give a number, got \{'a'"),
+        ({"scoring": ["r2"]}, r"scoring must be a name, a callable or None, got \['r2'\]"),
+        ({"cv": []}, r"cv must give at least one split, got none from \[\]"),
     ],
 )
 def test_bad_parameters_are_named(keywords, message):

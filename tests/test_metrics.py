@@ -94,6 +94,9 @@ def test_trimming_takes_the_largest(r):
     kept = len(r) - 1
     trimmed = metrics.trimmed_mean_squared_error(r, zero, trim=1.0 / len(r))
     assert trimmed == pytest.approx(squares[:kept].mean(), rel=1e-9, abs=1e-12)
+    far = np.append(r, 1e200)
+    without = metrics.trimmed_mean_squared_error(far, np.append(zero, 0.0), trim=0.5)
+    assert np.isfinite(without)
     halfway = metrics.trimmed_mean_squared_error(r, zero, trim=0.5 / len(r))
     assert halfway == pytest.approx(
         (squares[:kept].sum() + 0.5 * squares[-1]) / (len(r) - 0.5), rel=1e-9, abs=1e-12
@@ -116,6 +119,8 @@ def test_bad_input_is_refused(score, arguments, message):
         score([1.0, 2.0], [1.0, 1.0], sample_weight=[1.0, -1.0])
     with pytest.raises(ValueError, match=r"multioutput must be one of .*'all'"):
         score([1.0, 2.0], [1.0, 1.0], multioutput="all")
+    with pytest.raises(ValueError, match=r"multioutput must hold 1 weights .*\[0\.5, 0\.5\]"):
+        score([1.0, 2.0], [1.0, 1.0], multioutput=[0.5, 0.5])
     with pytest.raises(ValueError, match=r"trim must be a number in \[0, 1\), got 1"):
         metrics.trimmed_mean_squared_error([1.0], [1.0], trim=1)
 

@@ -146,6 +146,10 @@ def test_readme_examples_run(tmp_path, monkeypatch):
 
 
 def test_public_names():
-    assert sklearn_robust.__all__ == ["AdaptiveRobustRegressor", "RobustRegressor", "RobustRegressorCV"]
+    assert sklearn_robust.__all__ == [
+        "AdaptiveRobustRegressor",
+        "RobustRegressor",
+        "RobustRegressorCV",
+    ]
     for name in sklearn_robust.__all__:
         assert getattr(sklearn_robust, name).__doc__

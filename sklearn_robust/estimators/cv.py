@@ -10,7 +10,7 @@ import numpy as np
 import sklearn
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import ParameterGrid, check_cv
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch, assert_all_finite
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -50,7 +50,8 @@ class RobustRegressorCV(RobustLinearModel):
         is at most one standard error of the best one below it: the largest penalty, of such the
         largest shape, of such the best score.
     n_jobs : int or None, default=None
-        How many folds are fitted side by side, as in ``GridSearchCV``; the result is the same.
+        How many folds are fitted side by side, as in ``GridSearchCV``; the result has the same
+        bits.
     loss : str, default="general"
         As for :class:`RobustRegressor`, as are all parameters that follow.
     efficiency : float in (0, 1), default=0.95
@@ -104,11 +105,12 @@ class RobustRegressorCV(RobustLinearModel):
     Notes
     -----
     Shapes are fitted in rising order; where the objective is lower at the fit of the shape before
-    than at the S-estimate, the search begins there.
+    than at the start, and it does not matter for what is found, the search begins there.
 
-    ``sample_weight`` are case weights in the fits and in the score. With metadata routing a
-    scorer that is given gets them if it requests them, and the splitter what it requests, such as
-    ``groups``; without, the scorer gets them where they are given, the splitter ``groups``.
+    ``sample_weight`` are case weights in the fits and in the M-scale. A scorer that is given gets
+    them with metadata routing, if it requests them, and the splitter what it requests, such as
+    ``groups``; without, the splitter gets ``groups``. Scorers and splitters see X as an array
+    or sparse matrix, whatever it was given as.
 
     References
     ----------
@@ -202,8 +204,12 @@ class RobustRegressorCV(RobustLinearModel):
     def _fit(self, X, y, sample_weight, **params):
         self._check_parameters()
         X, y, weights = self._validated(X, y, sample_weight)
-        routed = self._routed(sample_weight, params)
-        splits = list(check_cv(self.cv).split(X, y, **routed.splitter.split))
+        assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
+        cv = check_cv(self.cv)  # before routing, which would use up an iterable
+        routed = self._routed(weights, params)
+        splits = list(cv.split(X, y, **routed.splitter.split))
+        if not splits:
+            raise ValueError(f"cv must give at least one split, got none from {self.cv!r}.")
         search = Search(self._candidates(), self._scorer(), X, y, weights, routed.scorer.score)
         progress = Progress(self, seen_by_callbacks(X, y, weights))
         folds = []
@@ -213,9 +219,9 @@ class RobustRegressorCV(RobustLinearModel):
         ):
             folds.append(fold)
             progress.step("fold", search.told(fold))
-        self.n_splits_ = len(splits)
-        self.cv_results_ = results_of(search.candidates, folds)
-        self.best_index_ = self._chosen()
+        results = results_of(search.candidates, folds)
+        self.best_index_ = self._chosen(results, len(splits))
+        self.n_splits_, self.cv_results_ = len(splits), results
         self.best_params_ = search.candidates[self.best_index_]
         self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
         self.l2_regularization_ = float(self.best_params_["l2_regularization"])
@@ -254,11 +260,16 @@ class RobustRegressorCV(RobustLinearModel):
                 f"fit must be given X, y, sample_weight or groups, got {sorted(unknown)}; others "
                 "need metadata routing."
             )
-        score = {} if sample_weight is None else {"sample_weight": sample_weight}
+        own = sample_weight is not None and self.scoring is None
+        score = {"sample_weight": sample_weight} if own else {}
         return Bunch(splitter=Bunch(split=params), scorer=Bunch(score=score))
 
     def _scorer(self):
         if self.scoring is not None:
+            if not isinstance(self.scoring, str) and not callable(self.scoring):
+                raise ValueError(
+                    f"scoring must be a name, a callable or None, got {self.scoring!r}."
+                )
             return check_scoring(RobustRegressor(), self.scoring)
         scorer = deepcopy(s_scale_scorer)
         if sklearn.get_config()["enable_metadata_routing"]:
@@ -266,6 +277,8 @@ class RobustRegressorCV(RobustLinearModel):
         return scorer
 
     def _check_parameters(self):
+        from ..solvers import SCALES
+
         super()._check_parameters()
         check_choice("selection", self.selection, ["best", "1se"])
         for alpha in _listed("alphas", self.alphas):
@@ -275,11 +288,13 @@ class RobustRegressorCV(RobustLinearModel):
         for scale in _listed("scales", self.scales):
             if isinstance(scale, Real):
                 check_number("every one of scales", scale, *GIVEN_SCALES)
-        for scale in self.scales:
-            self._template(None).set_params(scale=scale)._check_parameters()
+            else:
+                others = " or a number in [1e-150, 1e+150]"
+                check_choice("every one of scales", scale, ["auto", *SCALES], others)
+        self._template(None)._check_parameters()
 
     def _candidates(self):
-        alphas = list(self.alphas) if self.loss == "general" else [self.alphas[0]]
+        alphas = list(self.alphas)[: None if self.loss == "general" else 1]
         return list(
             ParameterGrid({
                 "alpha": alphas,
@@ -305,22 +320,22 @@ class RobustRegressorCV(RobustLinearModel):
     def _seeds(self, n_folds):
         """Return a seed for every fold: an integer is that of all, as in a grid search."""
         if isinstance(self.random_state, np.random.RandomState):
-            return check_random_state(self.random_state).randint(_LARGEST_SEED, size=n_folds)
+            return self.random_state.randint(_LARGEST_SEED, size=n_folds)
         return [self.random_state] * n_folds
 
-    def _chosen(self):
+    def _chosen(self, results, n_splits):
         """Return the place of the chosen candidate."""
-        mean = self.cv_results_["mean_test_score"]
+        mean = results["mean_test_score"]
         if np.all(np.isnan(mean)):
             raise ValueError("scoring must give some candidate a number, got NaN for all of them.")
         best = int(np.nanargmax(mean))
         if self.selection == "best":
             return best
-        scores = [self.cv_results_[f"split{k}_test_score"][best] for k in range(self.n_splits_)]
-        error = np.std(scores, ddof=1) / math.sqrt(len(scores)) if len(scores) > 1 else 0.0
+        scores = [results[f"split{k}_test_score"][best] for k in range(n_splits)]
+        error = np.std(scores, ddof=1) / math.sqrt(n_splits) if n_splits > 1 else 0.0
 
         def plainness(place):
-            candidate = self.cv_results_["params"][place]
+            candidate = results["params"][place]
             return candidate["l2_regularization"], candidate["alpha"], mean[place]
 
         return max(np.flatnonzero(mean >= mean[best] - error).tolist(), key=plainness)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import rankdata
-
-from ..validation import check_weights
 
 
 def _silent(value):
@@ -36,21 +35,50 @@ class Search(NamedTuple):
 
     def fold(self, template, train, test) -> Fold:
         """Fit all candidates to the rows of a fold, and score them on the others."""
-        weights = None if self.weights is None else check_weights(self.weights[train], len(train))
-        score_params = {name: np.asarray(of)[test] for name, of in self.score_params.items()}
+        from ..rows import serial_algebra
+
+        train, test = (np.arange(len(self.y))[part] for part in (train, test))
+        weights = None if self.weights is None else self.weights[train]
+        for name, part in (("fitted", train), ("held out", test)):
+            if self.weights is not None and not np.any(self.weights[part]):
+                raise ValueError(
+                    f"sample_weight must not be all zero in a fold, got that for the {len(part)} "
+                    f"rows that are {name}."
+                )
         rows = list(template._rows_of(self.X[train], self.y[train], weights))
         template.n_features_in_ = self.X.shape[1]
-        initial = template._given(len(rows))
+        score_params = {name: np.asarray(of)[test] for name, of in self.score_params.items()}
+        held_out = self.X[test], self.y[test]
         scores, fit_times, score_times = np.empty((3, len(self.candidates)))
-        n_unconverged, last = 0, None
+        n_unconverged, begin = 0, time.perf_counter()
+        with serial_algebra(self.X.shape[1]):
+            for place, fits in self._fits(template, rows):
+                n_unconverged += sum(not (fit.converged or fit.exact) for fit in fits)
+                template._store(fits, one_target=self.y.ndim == 1)
+                fit_times[place] = time.perf_counter() - begin
+                score = self.scorer(template, *held_out, **score_params)
+                if not isinstance(score, Real):
+                    raise ValueError(f"scoring must give a number, got {score!r}.")
+                scores[place] = score
+                score_times[place] = time.perf_counter() - begin - fit_times[place]
+                begin = time.perf_counter()
+        return Fold(scores, fit_times, score_times, n_unconverged)
+
+    def _fits(self, template, rows):
+        """Yield the place of every candidate and its fits, one for each target.
+
+        What candidates of a penalty share is found once; the fits of a shape may begin at those
+        of the shape before.
+        """
+        initial = template._given(len(rows))
+        last: tuple = (None, None)
         grounds: list[Any] = []
         found: list[Any] = []
         for place in self._in_order():
-            begin = time.perf_counter()
             candidate = self.candidates[place]
             template.set_params(**candidate)
             problem = candidate["l2_regularization"], candidate["scale"]
-            if last is None or problem[0] != last[0]:
+            if problem[0] != last[0]:
                 grounds = list(map(template._ground, rows))
             if problem != last:
                 found = [None] * len(rows)
@@ -59,13 +87,8 @@ class Search(NamedTuple):
                 template._fit_on(*of, report=_silent)
                 for of in zip(grounds, initial, found, strict=True)
             ]
-            fits, found = [fit for fit, _ in pairs], [result for _, result in pairs]
-            template._store(fits, one_target=self.y.ndim == 1)
-            n_unconverged += sum(not (fit.converged or fit.exact) for fit in fits)
-            fit_times[place] = time.perf_counter() - begin
-            scores[place] = self.scorer(template, self.X[test], self.y[test], **score_params)
-            score_times[place] = time.perf_counter() - begin - fit_times[place]
-        return Fold(scores, fit_times, score_times, n_unconverged)
+            found = [result for _, result in pairs]
+            yield place, [fit for fit, _ in pairs]
 
     def told(self, fold):
         """Return what there is to say of a fold."""

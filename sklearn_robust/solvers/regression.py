@@ -105,7 +105,8 @@ class Regression:
             Called with the objective at the beginning of each iteration.
         neighbour : RegressionResult, optional
             The fit of another loss with the same rows, penalty and rule for the scale: the
-            search begins there if the objective is lower than at the start.
+            search begins there if the objective is lower than at the start, and it must not
+            matter where it does.
         """
         start = self._start(neighbour)
         result, sigma, exact = self._search(start, self.ground.options(report))
@@ -118,11 +119,10 @@ class Regression:
     def _start(self, neighbour) -> Start:
         if not isinstance(self.init, str):
             return from_params(self.objective, self.init)
-        few = self.sample or self
-        if neighbour is not None:
+        if neighbour is not None and self._leads_to_one:
             start = STARTS[self.init](self)
             c = self.objective.scale if self.scale_given else self.constant * neighbour.sigma
-            objective = few.objective.at(c)
+            objective = (self.sample or self).objective.at(c)
             if objective.value(neighbour.params) < objective.value(start.params):
                 if self.sample is not None:
                     return near(objective, neighbour.params)
@@ -131,6 +131,14 @@ class Regression:
             found = self.sample.fit(quiet)
             return near(self.sample.objective.at(found.scale), found.params)
         return STARTS[self.init](self)
+
+    @property
+    def _leads_to_one(self) -> bool:
+        """Whether searches from places that are likely end in the same minimum.
+
+        It is the only one, or c is that of the S-estimate, beside which others are shallow.
+        """
+        return not self.objective.loss.redescending or self.scale in ("s", "reweighted")
 
     def _search(self, start, options):
         if isinstance(self.scale, str):
