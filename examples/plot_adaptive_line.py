@@ -76,13 +76,12 @@ def compare(picture):
 def animate(animation):
     """Draw the search, one frame an iteration."""
     X, y, flipped = make_line()
-    last = AdaptiveRobustRegressor(init="ols").fit(X, y).n_iter_
+    search = {"init": "ols", "solver": "lbfgs"}
+    last = AdaptiveRobustRegressor(**search).fit(X, y).n_iter_
     with warnings.catch_warnings():
         # Stopped after k iterations on purpose, the fit warns that it has not converged.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fits = [
-            AdaptiveRobustRegressor(init="ols", max_iter=k).fit(X, y) for k in range(1, last + 1)
-        ]
+        fits = [AdaptiveRobustRegressor(**search, max_iter=k).fit(X, y) for k in range(1, last + 1)]
     iterations = np.arange(1, last + 1)
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.5), layout="constrained")
     draw_points(left, X, y, flipped)
@@ -105,6 +104,10 @@ def animate(animation):
                        f"scale {fit.scale_:.3f}")  # fmt: skip
         return line, alphas, sizes
 
+    # Titles change from frame to frame, the layout need not be found again.
+    left.set_title("iteration")
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     FuncAnimation(figure, frame, frames=last + 4).save(animation, PillowWriter(fps=2), dpi=80)
     plt.close(figure)
 
