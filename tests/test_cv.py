@@ -291,7 +291,8 @@ def test_a_line_for_every_fold(capsys):
         f"[RobustRegressorCV] fold {k}" for k in (1, 2, 3)
     ]
     assert "best score -" in lines[0]
-    assert lines[3].startswith("[RobustRegressorCV] iteration ")
+    assert "at alpha -2, l2_regularization 0, scale auto; " in lines[0]
+    assert lines[3].startswith("[RobustRegressorCV] iteration 1: objective ")
 
 
 def test_folds_that_do_not_converge_are_counted_in_one_warning():

@@ -94,7 +94,11 @@ class Search(NamedTuple):
         """Return what there is to say of a fold."""
         best = int(np.argmax(np.nan_to_num(fold.scores, nan=-np.inf)))
         seconds = fold.fit_times.sum() + fold.score_times.sum()
-        return f"best score {fold.scores[best]:.6g} by {self.candidates[best]}, {seconds:.2g} s"
+        chosen = ", ".join(
+            f"{name} {value:g}" if isinstance(value, Real) else f"{name} {value}"
+            for name, value in self.candidates[best].items()
+        )
+        return f"best score {fold.scores[best]:.6g} at {chosen}; {seconds:.2g} s"
 
     def _in_order(self):
         """Return the places of the candidates, neighbours after each other."""

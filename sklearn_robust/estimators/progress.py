@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import count
+from collections import Counter
 from typing import Any
 
 try:
@@ -42,7 +42,7 @@ class Progress:
 
     def __init__(self, estimator, data, n_steps=None):
         self._estimator, self._data = estimator, data
-        self._numbers = count(1)
+        self._told: Counter[str] = Counter()
         self._context: Any = None
         if hasattr(estimator, "set_callbacks"):
             self._context = estimator._init_callback_context(max_subtasks=n_steps)
@@ -51,9 +51,9 @@ class Progress:
 
     def step(self, name, result):
         """Tell of a step and what came of it."""
+        self._told[name] += 1
         if self._estimator.verbose:
-            text = f"{name} {next(self._numbers)}: {result}"
-            print(f"[{type(self._estimator).__name__}] {text}")
+            print(f"[{type(self._estimator).__name__}] {name} {self._told[name]}: {result}")
         if self._called:
             task = self._context.subcontext(task_name=name)
             task.call_on_fit_task_begin(estimator=self._estimator, **self._data)
