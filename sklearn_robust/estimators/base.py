@@ -62,12 +62,6 @@ class Initial(NamedTuple):
     alpha: float | None = None
 
 
-def seen_by_callbacks(X, y, sample_weight):
-    """Return data as the hooks of callbacks take them."""
-    metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-    return {"X": X, "y": y, "metadata": metadata}
-
-
 class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     """A linear model whose targets are fitted one by one."""
 
@@ -87,7 +81,14 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     def _fit(self, X, y, sample_weight):
         self._check_parameters()
         X, y, sample_weight = self._validated(X, y, sample_weight)
-        progress = Progress(self, seen_by_callbacks(X, y, sample_weight))
+        progress = Progress(self, X, y, sample_weight)
+        fits = self._fit_targets(X, y, sample_weight, progress.report)
+        progress.end()
+        self._warn(fits)
+        return self
+
+    def _fit_targets(self, X, y, sample_weight, report):
+        """Fit and store every target; return the fits."""
         n_targets = y[0].size
         initial = self._previous(n_targets) or self._given(n_targets)
         rows = self._rows_of(X, y, sample_weight)
@@ -95,13 +96,9 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         from ..rows import serial_algebra
 
         with serial_algebra(X.shape[1]):
-            fits = [
-                self._fit_target(*of, progress.report) for of in zip(rows, initial, strict=True)
-            ]
+            fits = [self._fit_target(*of, report) for of in zip(rows, initial, strict=True)]
         self._store(fits, one_target=y.ndim == 1)
-        progress.end()
-        self._warn(fits)
-        return self
+        return fits
 
     def _validated(self, X, y, sample_weight):
         """Return data as they are read; X may still hold what is not finite."""

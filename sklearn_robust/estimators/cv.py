@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from copy import deepcopy
-from numbers import Real
 
 import numpy as np
 import sklearn
@@ -16,10 +15,10 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ..metrics import s_scale_scorer
 from ..validation import check_choice, check_number
-from .base import GIVEN_SCALES, RobustLinearModel, seen_by_callbacks
+from .base import RobustLinearModel
 from .folds import Search, results_of
 from .progress import Progress, with_callbacks
-from .robust import RobustRegressor
+from .robust import RobustRegressor, check_scale
 
 _LARGEST_SEED = 2**31 - 1
 
@@ -211,7 +210,7 @@ class RobustRegressorCV(RobustLinearModel):
         if not splits:
             raise ValueError(f"cv must give at least one split, got none from {self.cv!r}.")
         search = Search(self._candidates(), self._scorer(), X, y, weights, routed.scorer.score)
-        progress = Progress(self, seen_by_callbacks(X, y, weights))
+        progress = Progress(self, X, y, weights)
         folds = []
         for fold in Parallel(n_jobs=self.n_jobs, return_as="generator")(
             delayed(search.fold)(self._template(seed), *split)
@@ -225,7 +224,7 @@ class RobustRegressorCV(RobustLinearModel):
         self.best_params_ = search.candidates[self.best_index_]
         self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
         self.l2_regularization_ = float(self.best_params_["l2_regularization"])
-        fits = self._fit_all(X, y, weights, progress)
+        fits = self._fit_targets(X, y, weights, progress.report)
         progress.end()
         self._warn(fits, sum(fold.n_unconverged for fold in folds))
         return self
@@ -277,8 +276,6 @@ class RobustRegressorCV(RobustLinearModel):
         return scorer
 
     def _check_parameters(self):
-        from ..solvers import SCALES
-
         super()._check_parameters()
         check_choice("selection", self.selection, ["best", "1se"])
         for alpha in _listed("alphas", self.alphas):
@@ -286,11 +283,7 @@ class RobustRegressorCV(RobustLinearModel):
         for penalty in _listed("l2_regularizations", self.l2_regularizations):
             check_number("every one of l2_regularizations", penalty, 0.0, math.inf, "[)")
         for scale in _listed("scales", self.scales):
-            if isinstance(scale, Real):
-                check_number("every one of scales", scale, *GIVEN_SCALES)
-            else:
-                others = " or a number in [1e-150, 1e+150]"
-                check_choice("every one of scales", scale, ["auto", *SCALES], others)
+            check_scale("every one of scales", scale)
         self._template(None)._check_parameters()
 
     def _candidates(self):
@@ -340,20 +333,9 @@ class RobustRegressorCV(RobustLinearModel):
 
         return max(np.flatnonzero(mean >= mean[best] - error).tolist(), key=plainness)
 
-    def _fit_all(self, X, y, weights, progress):
-        """Fit the chosen candidate to all rows."""
+    def _fit_target(self, rows, initial, report):
         chosen = self._template(self.random_state).set_params(**self.best_params_)
-        initial = self._previous(y[0].size) or self._given(y[0].size)
-        rows = chosen._rows_of(X, y, weights)
-
-        from ..rows import serial_algebra
-
-        with serial_algebra(X.shape[1]):
-            fits = [
-                chosen._fit_target(*of, progress.report) for of in zip(rows, initial, strict=True)
-            ]
-        self._store(fits, one_target=y.ndim == 1)
-        return fits
+        return chosen._fit_target(rows, initial, report)
 
 
 def _listed(name, values):

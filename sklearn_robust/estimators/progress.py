@@ -34,19 +34,18 @@ class Progress:
     ----------
     estimator : estimator
         Its ``fit`` is decorated by ``with_callbacks``.
-    data : dict
-        X, y and metadata, as the hooks of callbacks take them.
-    n_steps : int or None
-        How many steps there will be, where that is known.
+    X, y, sample_weight
+        What it is fitted to; the last may be None.
     """
 
-    def __init__(self, estimator, data, n_steps=None):
-        self._estimator, self._data = estimator, data
+    def __init__(self, estimator, X, y, sample_weight):
+        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        self._estimator, self._data = estimator, {"X": X, "y": y, "metadata": metadata}
         self._told: Counter[str] = Counter()
         self._context: Any = None
         if hasattr(estimator, "set_callbacks"):
-            self._context = estimator._init_callback_context(max_subtasks=n_steps)
-            self._context.call_on_fit_task_begin(estimator=estimator, **data)
+            self._context = estimator._init_callback_context(max_subtasks=None)
+            self._context.call_on_fit_task_begin(estimator=estimator, **self._data)
         self._called = bool(getattr(estimator, "_skl_callbacks", ()))
 
     def step(self, name, result):

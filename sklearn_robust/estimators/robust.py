@@ -238,7 +238,7 @@ class RobustRegressor(RobustLinearModel):
 
     def _check_parameters(self):
         from ..losses import NAMED
-        from ..solvers import SCALES, STARTS
+        from ..solvers import STARTS
 
         super()._check_parameters()
         check_number("l2_regularization", self.l2_regularization, 0.0, math.inf, "[)")
@@ -246,11 +246,7 @@ class RobustRegressor(RobustLinearModel):
         check_choice("loss", self.loss, ["general", *NAMED])
         if isinstance(self.init, str):
             check_choice("init", self.init, ["auto", *STARTS], " or an array")
-        if isinstance(self.scale, Real):
-            check_number("scale", self.scale, *GIVEN_SCALES)
-        else:
-            names = ["auto", *SCALES]
-            check_choice("scale", self.scale, names, " or a number in [1e-150, 1e+150]")
+        check_scale("scale", self.scale)
         check_number("efficiency", self.efficiency, 0.0, 1.0, "()")
 
     def _fit_target(self, rows, initial, report):
@@ -298,3 +294,13 @@ class RobustRegressor(RobustLinearModel):
             exact=result.exact,
         )
         return fit, result
+
+
+def check_scale(name, scale):
+    """Raise unless ``scale`` is the name of a residual scale or a number that may be given."""
+    from ..solvers import SCALES
+
+    if isinstance(scale, Real):
+        check_number(name, scale, *GIVEN_SCALES)
+    else:
+        check_choice(name, scale, ["auto", *SCALES], " or a number in [1e-150, 1e+150]")

@@ -34,23 +34,23 @@ def _four_dots(a, b, x, y):
 
 
 @compiled()
-def add_gram(left, right, n, gram):
-    """Add the lower triangle of ``left·rightᵀ``, and some beside the diagonal, to ``gram``.
+def add_gram(packed, n, gram):
+    """Add the lower triangle of ``packed·packedᵀ``, and some beside the diagonal, to ``gram``.
 
     Of the first n columns; two rows by two, so that each number read serves twice.
     """
-    size = left.shape[0]
+    size = packed.shape[0]
     for j in range(0, size - 1, 2):
-        a, b = left[j, :n], left[j + 1, :n]
+        a, b = packed[j, :n], packed[j + 1, :n]
         for k in range(0, j + 1, 2):
-            ax, bx, ay, by = _four_dots(a, b, right[k, :n], right[k + 1, :n])
+            ax, bx, ay, by = _four_dots(a, b, packed[k, :n], packed[k + 1, :n])
             gram[j, k] += ax
             gram[j + 1, k] += bx
             gram[j, k + 1] += ay
             gram[j + 1, k + 1] += by
     if size % 2:
         for k in range(size):
-            gram[size - 1, k] += dot(left[size - 1, :n], right[k, :n])
+            gram[size - 1, k] += dot(packed[size - 1, :n], packed[k, :n])
 
 
 @compiled()
@@ -80,7 +80,7 @@ def add_weighted_gram(Z, weights, packed, gram):
             column = Z[j, first : first + size]
             for i in range(size):
                 packed[j, i] = roots[i] * column[i]
-        add_gram(packed, packed, size, gram)
+        add_gram(packed, size, gram)
 
 
 @compiled()

@@ -16,15 +16,15 @@ _LEAST_SHARE = 0.01
 SETTLED = 0.03
 """After smaller steps the curvature is taken to be what it was."""
 _SLOWEST = 0.99
-"""Bound on the rate at which changes of log c are taken to shrink."""
-_TINY = 1e-300
+"""Bound on the rate at which changes of log c, or of the shape, are taken to shrink."""
+TINY = 1e-300
 
 
 @compiled()
-def _weigh(y, cases, code, alpha, c, residuals, influence, weights, rho, sums):
+def _weigh(cases, code, alpha, c, residuals, influence, weights, rho, sums):
     sums[0] = 0.0
-    for first in range(0, y.shape[0], BLOCK):
-        n = min(BLOCK, y.shape[0] - first)
+    for first in range(0, residuals.shape[0], BLOCK):
+        n = min(BLOCK, residuals.shape[0] - first)
         last = first + n
         block_weights(
             code, alpha, c, residuals[first:last], cases[first:last], n, rho,
@@ -131,6 +131,13 @@ def curvature_share(step, last, length):
     return min(max((1.0 - dot(step, last) / squared) / length, _LEAST_SHARE), 1.0)
 
 
+@compiled()
+def still_owed(change, previous):
+    """Return what is owed after a change that shrinks at the rate of the last two."""
+    rate = min(change / previous, _SLOWEST)
+    return change * rate / (1.0 - rate)
+
+
 @entry
 def reweighted(
     Z, y, cases, ridge, n_slopes, code, alpha, c, constant, tol, max_iter, rounding, params, history
@@ -177,7 +184,7 @@ def reweighted(
         np.empty((q, q)),
     )
     step, last, size, change = np.empty(q), np.zeros(q), math.inf, 0.0
-    length, converged, n_iter, previous = 1.0, False, 0, _TINY
+    length, converged, n_iter, previous = 1.0, False, 0, TINY
     while not converged and n_iter < max_iter:
         residuals_of(Z, y, params, residuals)
         scale_owed = 0.0
@@ -186,9 +193,8 @@ def reweighted(
             if not abs(change) < math.inf:
                 return n_iter, c, False, False
             c *= math.exp(change)
-            rate = min(abs(change) / previous, _SLOWEST)
-            scale_owed, previous = abs(change) * rate / (1.0 - rate), max(abs(change), _TINY)
-        _weigh(y, cases, code, alpha, c, residuals, influence, weights, rho, sums)
+            scale_owed, previous = still_owed(abs(change), previous), max(abs(change), TINY)
+        _weigh(cases, code, alpha, c, residuals, influence, weights, rho, sums)
         history[n_iter] = sums[0] / total + penalty_of(ridge, params) / (c * c)
         n_iter += 1
         if not max(size, abs(change)) <= SETTLED and not factor_weighted(

@@ -160,7 +160,7 @@ def dense_pass(
             _row_gradient(X, centre, influence, first, n, gradient)
         if extra == GRAM:
             _pack(X, by_column, centre, inverse, weights, first, n, packed)
-            add_gram(packed, packed, n, gram)
+            add_gram(packed, n, gram)
         if extra == SIZES:
             found += block_sizes(residuals, own, n, low, high, sizes[found:], cases[found:], sums)
     mirror(gram)

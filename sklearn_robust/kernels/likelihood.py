@@ -8,31 +8,28 @@ from .algebra import LINE, dot
 from .block import (
     LONGEST,
     SETTLED,
+    TINY,
     curvature_share,
     factor_weighted,
     penalty_of,
     relative_size,
+    still_owed,
     weighted_step,
 )
 from .compiled import compiled, entry
-from .losses import GENERAL
+from .losses import GENERAL, NEAREST_TWO
 from .partition import log_partition
 from .planes import residuals_of
 from .residuals import BLOCK, block_shapes
 
-_BELOW_TWO = 2.0 - 1e-12
-"""Where the slope in alpha, infinite at 2, is taken instead of at 2."""
 _TRIAL = 1e-4
 """Change of alpha over which curvature is seen."""
 _FARTHEST = 0.5
 """The longest step in log c and in alpha."""
-_SLOWEST = 0.99
-"""Bound on the rate at which steps are taken to shrink."""
 _UPHILL = 1e-9
 """Increase of the likelihood that may be rounding."""
 _MOST_HALVES = 20
 """Halvings of steps that led up, all iterations together."""
-_TINY = 1e-300
 
 
 @compiled()
@@ -54,13 +51,13 @@ def _slopes(residuals, cases, total, penalty, log_c, alpha, table, work, influen
         for i in range(n):
             r = own[i] / c
             # With z = r², weight w: d²rho/d(log c)² = w·z·(2 - z/(1 + z/b)), and push is w·r.
-            z = r * r + _TINY
+            z = r * r + TINY
             work[i] = r * (2.0 - b * z / (b + z))
         curvature += dot(push, work[:n])
     penalty /= c * c
     value = sums[0] / total + log_c + log_partition(alpha, table)[0] + penalty
     slope = 1.0 - sums[1] / total - 2.0 * penalty
-    shape_slope = sums[2] / total + log_partition(min(alpha, _BELOW_TWO), table)[1]
+    shape_slope = sums[2] / total + log_partition(min(alpha, 2.0 - NEAREST_TWO), table)[1]
     return value, (slope, shape_slope), curvature / total + 4.0 * penalty
 
 
@@ -80,7 +77,7 @@ def _newton_step(at, slopes, curvatures, bounds):
     bounds : ((float, float), (float, float))
     """
     curvature, mixed, own = curvatures
-    rest = abs(own - mixed * mixed / curvature) + _TINY
+    rest = abs(own - mixed * mixed / curvature) + TINY
     turn = -(slopes[1] - mixed * slopes[0] / curvature) / rest
     turn = min(max(turn, -_FARTHEST, bounds[1][0] - at[1]), _FARTHEST, bounds[1][1] - at[1])
     rise = -(slopes[0] + mixed * turn) / curvature
@@ -122,7 +119,7 @@ def most_likely(
     unused, unwanted, work = np.empty(n), np.empty(n), np.empty(4 * BLOCK)
     packed, lower = np.empty((q, BLOCK + LINE)), np.empty((q, q))
     step, last, size, moved = np.empty(q), np.zeros(q), math.inf, 0.0
-    length, n_iter, n_halves, previous, last_c = 1.0, 0, 0, _TINY, 1.0
+    length, n_iter, n_halves, previous, last_c = 1.0, 0, 0, TINY, 1.0
     rise, turn, mixed, own, converged = 0.0, 0.0, 0.0, 0.0, False
     while not converged and n_iter < max_iter and n_halves < _MOST_HALVES:
         residuals_of(Z, y, params, residuals)
@@ -162,9 +159,8 @@ def most_likely(
         length = min(1.0 / share, LONGEST) if n_iter > 1 else 1.0
         change = max(abs(rise), abs(turn))
         moved = max(change, abs(turn) / (2.0 - alpha))  # near 2 the curvature changes fast
-        rate = min(change / previous, _SLOWEST)
-        converged = size <= tol * share and change * rate / (1.0 - rate) <= tol
-        previous, last_c = max(change, _TINY), c
+        converged = size <= tol * share and still_owed(change, previous) <= tol
+        previous, last_c = max(change, TINY), c
         for j in range(q):
             params[j] += c * length * step[j]
             last[j] = step[j]

@@ -84,9 +84,14 @@ class Groundwork:
         """Return the options of a search."""
         return {"tol": self.tol, "max_iter": self.max_iter, "report": report}
 
+    @property
+    def followed(self) -> bool:
+        """Whether a search begins close to its end and need not be one for any start."""
+        return self.solver == "auto" and self.sample is not None
+
     def minimise(self, objective: Objective, start: Start, **options) -> SolverResult:
         """Minimise at a fixed scale, from a start that may be close."""
-        if self.solver == "auto" and self.sample is not None:
+        if self.followed:
             result = minimise_near(objective, start, Held(), **options)
             # Without a line search a loss with several minima might lead up, to none of them.
             if result is not None and result.objective <= _NOT_ABOVE * result.history[0]:

@@ -64,7 +64,7 @@ class Likelihood:
 
     def value(self, params, scale: float, alpha: float) -> float:
         """Return the value alone."""
-        fixed = self.objective(scale, alpha).value_gradient(params)[0]
+        fixed = self.objective(scale, alpha).value(params)
         return fixed + math.log(scale) + log_partition(alpha)[0]
 
     def value_at(self, start: AdaptiveStart) -> float:

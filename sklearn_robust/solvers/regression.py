@@ -87,8 +87,8 @@ class Regression:
 
     @property
     def followed(self) -> bool:
-        """Whether a search begins close to its end and need not be one for any start."""
-        return self.ground.solver == "auto" and self.sample is not None
+        """Whether searches begin close to their ends, as they do on this ground."""
+        return self.sample is not None and self.ground.followed
 
     def minimise(self, objective: Objective, start: Start, **options) -> SolverResult:
         """Minimise at a fixed scale."""
@@ -120,7 +120,7 @@ class Regression:
         if not isinstance(self.init, str):
             return from_params(self.objective, self.init)
         if neighbour is not None and self._leads_to_one:
-            start = STARTS[self.init](self)
+            start = self._named_start
             c = self.objective.scale if self.scale_given else self.constant * neighbour.sigma
             objective = (self.sample or self).objective.at(c)
             if objective.value(neighbour.params) < objective.value(start.params):
@@ -130,6 +130,10 @@ class Regression:
         if self.sample is not None:
             found = self.sample.fit(quiet)
             return near(self.sample.objective.at(found.scale), found.params)
+        return self._named_start
+
+    @cached_property
+    def _named_start(self) -> Start:
         return STARTS[self.init](self)
 
     @property
