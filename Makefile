@@ -32,4 +32,4 @@ $(VENV)/.%: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) doc/_build doc/generated
+	rm -rf $(VENV) doc/_build doc/generated doc/auto_examples

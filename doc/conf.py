@@ -5,9 +5,24 @@ author = "the sklearn_robust developers"
 copyright = "2026, the sklearn_robust developers"
 release = version = sklearn_robust.__version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.mathjax", "numpydoc"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+]
 autosummary_generate = True
 numpydoc_show_class_members = False
 templates_path = ["_templates"]
 html_theme = "pydata_sphinx_theme"
 exclude_patterns = ["_build"]
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "ignore_pattern": "quickstart",
+    "capture_repr": (),
+    "download_all_examples": False,
+    "show_memory": False,
+    "write_computation_times": False,
+}

@@ -5,19 +5,15 @@ A line whose loss is learned
 The line-fitting experiment of Barron (2019): y = 0.7·x + 0.15 with noise of 0.025, and one point
 in ten flipped to the other side. Least squares bends; losses of a fixed shape with heavier tails
 do not; ``AdaptiveRobustRegressor`` learns from the data how heavy the tails are.
-The animation shows its search, from least squares on: the line, the shape alpha and the
-scale, iteration by iteration.
+An animation shows its search, from least squares on: the line, the shape alpha and the scale,
+iteration by iteration.
 
-Run as ``python examples/plot_adaptive_line.py [PICTURE [ANIMATION]]``; without names it writes
-adaptive_line.png and adaptive_line.gif.
+Run as ``python examples/plot_adaptive_line.py [PICTURE [ANIMATION]]``; without a name the picture
+is shown.
 """
 
 import sys
 import warnings
-
-import matplotlib
-
-matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -69,8 +65,11 @@ def compare(picture):
     print(f"learned: alpha = {learned.alpha_:.4f}, scale = {learned.scale_:.4f}, "
           f"mean nll = {learned.nll_:.4f}")  # fmt: skip
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    figure.savefig(picture, dpi=120)
-    plt.close(figure)
+    if picture is None:
+        plt.show()
+    else:
+        figure.savefig(picture, dpi=120)
+        plt.close(figure)
 
 
 def animate(animation):
@@ -112,10 +111,10 @@ def animate(animation):
     plt.close(figure)
 
 
-def main(picture="adaptive_line.png", animation="adaptive_line.gif"):
+def main(picture=None, animation=None):
     compare(picture)
-    animate(animation)
-    print(f"\nPictures written to {picture} and {animation}")
+    if animation is not None:
+        animate(animation)
 
 
 if __name__ == "__main__":

@@ -8,15 +8,10 @@ the penalty by the M-scale of the held-out residuals, which those few do not dec
 error, beside it, chooses for them. ``GridSearchCV`` does the same by ``s_scale_scorer``,
 and transforms the columns anew in every fold, at a multiple of the time.
 
-Run as ``python examples/plot_cross_validation.py [PICTURE]``; without a name it writes
-cross_validation.png.
+Run as ``python examples/plot_cross_validation.py [PICTURE]``; without a name the picture is shown.
 """
 
 import sys
-
-import matplotlib
-
-matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -72,7 +67,7 @@ def draw(ax, results, chosen, title, unit):
     ax.figure.colorbar(image, ax=ax, label=unit)
 
 
-def main(picture="cross_validation.png"):
+def main(picture=None):
     hardware = load_computer_hardware(as_frame=True)
     X, y = hardware.data, hardware.target
     numbers = list(X.columns[2:])
@@ -109,7 +104,11 @@ def main(picture="cross_validation.png"):
         axes[1], squared.cv_results_, squared.best_params_, "mean squared error, held out",
         "performance, squared",
     )  # fmt: skip
-    figure.savefig(picture, dpi=120)
+    if picture is None:
+        plt.show()
+    else:
+        figure.savefig(picture, dpi=120)
+        plt.close(figure)
     return robust, squared, search
 
 

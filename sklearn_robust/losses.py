@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 
 from . import kernels
 
-__all__ = ["Loss", "psi", "resolve", "rho", "tuning_constant", "weight"]
+__all__ = ["Loss", "psi", "psi_prime", "resolve", "rho", "tuning_constant", "weight"]
 
 
 _BALANCED_L1_AT_ZERO = 0.5 * math.expm1(3.0)
@@ -40,6 +40,14 @@ class Loss:
     def weight_at_zero(self) -> float:
         """The weight of a zero residual, the largest there is."""
         return _BALANCED_L1_AT_ZERO if self.code == kernels.BALANCED_L1 else 1.0
+
+    def rho_psi_weight(self, residuals: np.ndarray, scale: float):
+        """Return rho, psi and weight of every residual, each of shape (n_residuals,)."""
+        return kernels.rho_psi_weights(self.code, self.alpha, residuals, scale)
+
+    def psi_prime(self, residuals: np.ndarray, scale: float) -> np.ndarray:
+        """Return the derivative of psi at every residual, shape (n_residuals,)."""
+        return kernels.psi_slopes(self.code, self.alpha, residuals, scale) / scale / scale
 
 
 def _member(alpha: float) -> Loss:
@@ -78,7 +86,7 @@ def _on_array(quantity, r, alpha, scale, loss):
         raise ValueError(f"scale must be a positive finite number, got {scale!r}.")
     residuals = np.asarray(r, dtype=np.float64)
     flat = np.ascontiguousarray(residuals).ravel()
-    values = kernels.rho_psi_weights(family.code, family.alpha, flat, scale)[quantity]
+    values = quantity(family, flat, scale)
     return values.reshape(residuals.shape)[()]
 
 
@@ -127,7 +135,7 @@ def rho(r, alpha=-math.inf, scale=1.0, *, loss="general"):
     >>> rho([0.0, 1.0, 100.0], alpha=-2.0).round(4)
     array([0.    , 0.4   , 1.9992])
     """
-    return _on_array(0, r, alpha, scale, loss)
+    return _on_array(lambda *of: Loss.rho_psi_weight(*of)[0], r, alpha, scale, loss)
 
 
 def psi(r, alpha=-math.inf, scale=1.0, *, loss="general"):
@@ -158,7 +166,47 @@ def psi(r, alpha=-math.inf, scale=1.0, *, loss="general"):
     >>> psi([-1.0, 0.0, 100.0], alpha=-2.0).round(4)
     array([-0.64,  0.  ,  0.  ])
     """
-    return _on_array(1, r, alpha, scale, loss)
+    return _on_array(lambda *of: Loss.rho_psi_weight(*of)[1], r, alpha, scale, loss)
+
+
+def psi_prime(r, alpha=-math.inf, scale=1.0, *, loss="general"):
+    r"""Slope of the influence, the second derivative of :func:`rho` in r.
+
+    For the general family below alpha = 2, with :math:`z = (r/c)^2` and :math:`B = 2 - \alpha`,
+
+    .. math:: \psi'(r) = \frac{w(r)}{c^2} \left[1 - \frac{z}{1 + z/B}\right]
+
+    Its mean over the residuals is the curvature of the objective, by which the standard errors of
+    M-estimates are divided.
+
+    Parameters
+    ----------
+    r, alpha, scale, loss
+        As in :func:`rho`.
+
+    Returns
+    -------
+    ndarray of the shape of ``r``, or float
+        In units of 1/r². Below zero where the influence falls. For "huber", whose influence has
+        a kink at the threshold, the slope below it is taken there.
+
+    Raises
+    ------
+    ValueError
+        As :func:`rho` does.
+
+    References
+    ----------
+    The derivative of eq. 9 of Barron, J. T. (2019). A general and adaptive robust loss function.
+    CVPR.
+
+    Examples
+    --------
+    >>> from sklearn_robust.losses import psi_prime
+    >>> psi_prime([0.0, 1.0, 100.0], alpha=0.0).round(4)
+    array([ 1.    ,  0.2222, -0.0002])
+    """
+    return _on_array(Loss.psi_prime, r, alpha, scale, loss)
 
 
 def weight(r, alpha=-math.inf, scale=1.0, *, loss="general"):
@@ -190,7 +238,7 @@ def weight(r, alpha=-math.inf, scale=1.0, *, loss="general"):
     >>> weight([0.0, 1.0, 100.0], alpha=-2.0).round(4)
     array([1.  , 0.64, 0.  ])
     """
-    return _on_array(2, r, alpha, scale, loss)
+    return _on_array(lambda *of: Loss.rho_psi_weight(*of)[2], r, alpha, scale, loss)
 
 
 # ---- tuning constants ----------------------------------------------------------------

@@ -10,11 +10,10 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.metrics import make_scorer
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_consistent_length
 
 from .scale import m_scale, size_quantile
-from .validation import check_number, check_weights
+from .validation import check_number, check_weights, last_of
 
 __all__ = [
     "nll_scorer",
@@ -211,10 +210,7 @@ class _NllScorer(BaseEstimator):
 
     def score(self, estimator, X, y, sample_weight=None):
         """Score an ``AdaptiveRobustRegressor``, or a pipeline that ends in one."""
-        if isinstance(estimator, Pipeline):
-            for _, step in estimator.steps[:-1]:
-                X = X if step is None or isinstance(step, str) else step.transform(X)
-            return self.score(estimator[-1], X, y, sample_weight)
+        estimator, X = last_of(estimator, X)
         if not hasattr(estimator, "nll"):
             raise TypeError(
                 "nll_scorer must be given an AdaptiveRobustRegressor or a pipeline that ends in "

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from problems import ALPHAS, BRANCHES, LOSSES, name, read_reference
 from scipy import integrate, stats
 
-from sklearn_robust.losses import NAMED, psi, rho, tuning_constant, weight
+from sklearn_robust.losses import NAMED, psi, psi_prime, rho, tuning_constant, weight
 
 ALL_ALPHAS = [*ALPHAS, 3.0, 1e25, math.inf]
 alphas = st.one_of(st.sampled_from(ALL_ALPHAS), st.floats(-math.inf, math.inf, allow_nan=False))
@@ -99,6 +99,27 @@ def test_psi_is_the_derivative_of_rho(keywords, r, scale):
         2.0 * step
     )
     assert psi(r, scale=scale, **keywords) == pytest.approx(slope, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("keywords", [*LOSSES, {"alpha": 3.0}, {"alpha": math.inf}], ids=name)
+@given(r=st.floats(0.01, 30.0), scale=st.floats(0.5, 2.0))
+def test_psi_prime_is_the_derivative_of_psi(keywords, r, scale):
+    assume(abs(r / scale - 1.0) > 1e-3)
+    step = 1e-5 * r / (1.0 + (r / scale) ** 2)  # exp(±z/2) changes by as much as z does
+    near, far = psi(r - step, scale=scale, **keywords), psi(r + step, scale=scale, **keywords)
+    assume(far < 1e290)
+    slope, rounding = (far - near) / (2.0 * step), 1e-12 * abs(far) / step
+    assert psi_prime(r, scale=scale, **keywords) == pytest.approx(slope, rel=1e-6, abs=rounding)
+
+
+@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+def test_psi_prime_at_zero_is_the_weight_there(keywords):
+    assert psi_prime(0.0, scale=2.0, **keywords) == 0.25 * weight(0.0, **keywords)
+
+
+@given(r=residuals, alpha=downward, scale=st.floats(1e-150, 1e150))
+def test_psi_prime_is_never_nan(r, alpha, scale):
+    assert math.isfinite(psi_prime(r, alpha, scale))
 
 
 @pytest.mark.parametrize("keywords", LOSSES, ids=name)

@@ -5,6 +5,7 @@ import re
 import runpy
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,18 @@ ALLOWED = {
         "validation",
         "estimators",
     },
+    "inspection": {
+        "distribution",
+        "estimators",
+        "losses",
+        "partition",
+        "rows",
+        "scale",
+        "solvers",
+        "validation",
+        "inspection",
+    },
+    "onnx": {"estimators"},
     "__init__": {"estimators"},
 }
 """What each layer may import of the package."""
@@ -131,6 +144,19 @@ def test_cross_validation_example(tmp_path):
     assert picture.stat().st_size > 10_000
     assert (robust.alpha_, squared.alpha_) == (-2.0, 2.0)
     assert search.best_params_["robustregressor__alpha"] == -2.0
+
+
+def test_inspection_example(capsys):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("Agg")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
+        runpy.run_path(str(ROOT / "examples" / "plot_inspection.py"))
+    assert len(plt.get_fignums()) == 5
+    plt.close("all")
+    printed = capsys.readouterr().out
+    assert "[ 1  3  4 21]" in printed
+    assert "LinearRegression() True" in printed
 
 
 def test_readme_examples_run(tmp_path, monkeypatch):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
+from copy import copy
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LinearRegression
 from sklearn.utils import assert_all_finite
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -25,6 +27,8 @@ from ..validation import (
 )
 from .progress import WRAPPERS, CallbackSupportMixin, Progress
 
+DOCUMENTATION = "https://sklearn-robust.readthedocs.io/en/stable"
+"""Where the pages are."""
 GIVEN_SCALES = 1e-150, 1e150
 """Scales that may be given: their squares, and residuals relative to them, fit a double."""
 _NO_WEIGHT = 1e-12
@@ -65,6 +69,10 @@ class Initial(NamedTuple):
 class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     """A linear model whose targets are fitted one by one."""
 
+    # What scikit-learn asks of estimators elsewhere for the link in their HTML.
+    _doc_link_module = "sklearn_robust"
+    _doc_link_template = f"{DOCUMENTATION}/generated/sklearn_robust.{{estimator_name}}.html"
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
@@ -100,11 +108,12 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         self._store(fits, one_target=y.ndim == 1)
         return fits
 
-    def _validated(self, X, y, sample_weight):
+    def _validated(self, X, y, sample_weight, *, reset=True):
         """Return data as they are read; X may still hold what is not finite."""
         X, y = validate_data(
-            self, X, y, multi_output=True, y_numeric=True, ensure_all_finite=False, **_DATA
-        )
+            self, X, y, reset=reset, multi_output=True, y_numeric=True, ensure_all_finite=False,
+            **_DATA,
+        )  # fmt: skip
         y = np.asarray(y, dtype=np.float64)
         return X, y, check_weights(sample_weight, len(y))
 
@@ -148,6 +157,38 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         X = validate_data(self, X, reset=False, **_DATA)
         return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
 
+    def to_linear_regression(self):
+        """Hand the fit on as scikit-learn's own linear model.
+
+        Returns
+        -------
+        sklearn.linear_model.LinearRegression
+            Fitted, with the same coefficients and predictions. What was learned of the errors
+            is not in it.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        """
+        check_is_fitted(self)
+        linear = LinearRegression(fit_intercept=self.fit_intercept)
+        for name in ("coef_", "intercept_", "n_features_in_", "feature_names_in_"):
+            if hasattr(self, name):
+                setattr(linear, name, copy(getattr(self, name)))
+        return linear
+
+    def _plain(self):
+        """Return a fitted estimator of one candidate: itself, where nothing was chosen."""
+        return self
+
+    def _again(self, X, y, sample_weight):
+        """Return a fit to other data that begins at this one, silently."""
+        other = copy(self).set_params(warm_start=True, verbose=0)
+        if hasattr(other, "set_callbacks"):
+            other.set_callbacks()
+        return other.fit(X, y, sample_weight)
+
     def _check_parameters(self):
         from ..solvers import SOLVERS
 
@@ -188,7 +229,8 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             return values[0] if one_target else np.array(values)
 
         self.coef_ = stored("coef")
-        self.intercept_ = stored("intercept")
+        # A numpy number, as scikit-learn's linear models have it: converters ask for its shape.
+        self.intercept_ = np.asarray(stored("intercept"))[()]
         self.scale_ = stored("scale")
         self.alpha_ = stored("alpha")
         self.weights_ = stored("weights").T

@@ -333,9 +333,16 @@ class RobustRegressorCV(RobustLinearModel):
 
         return max(np.flatnonzero(mean >= mean[best] - error).tolist(), key=plainness)
 
+    def _chosen_one(self):
+        return self._template(self.random_state).set_params(**self.best_params_)
+
+    def _plain(self):
+        plain = self._chosen_one()
+        plain.__dict__.update({k: v for k, v in vars(self).items() if k.endswith("_")})
+        return plain
+
     def _fit_target(self, rows, initial, report):
-        chosen = self._template(self.random_state).set_params(**self.best_params_)
-        return chosen._fit_target(rows, initial, report)
+        return self._chosen_one()._fit_target(rows, initial, report)
 
 
 def _listed(name, values):

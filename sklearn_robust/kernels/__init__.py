@@ -13,6 +13,7 @@ from .losses import (
     GENERAL,
     HUBER,
     TUKEY,
+    psi_slopes,
     rho_influence_weight,
     rho_psi_weights,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "most_likely",
     "planes_of_parts",
     "planes_through",
+    "psi_slopes",
     "range_loss",
     "refine",
     "residuals_to_weights",

@@ -22,6 +22,11 @@ NEAREST_TWO = 1e-12
 _LOG_FAR = 700.0
 """Above this, exp overflows or nearly so: only products of it are formed."""
 
+_BALANCE, _GAMMA = 0.5, 1.5
+"""The alpha and gamma of balanced_l1: Pang et al. (2019), eq. 5-7."""
+_GROWTH = math.expm1(_GAMMA / _BALANCE)
+"""Its b, which makes the gradient continuous at the threshold."""
+
 _S1, _S2, _S3, _S4, _S5, _S6, _S7, _S8, _S9, _S10, _S11 = (
     1.0 / math.factorial(k) / (k + 2.0) for k in range(1, 12)
 )
@@ -145,11 +150,9 @@ def _tukey(u):
 
 @compiled()
 def _balanced_l1(u):
-    # Pang et al. (2019), eq. 5-7; b makes the gradient continuous at the threshold u = 1.
-    a, gamma = 0.5, 1.5
-    b = math.expm1(gamma / a)
+    a, b = _BALANCE, _GROWTH
     if u >= 1.0:
-        return gamma * u + gamma / b - a, gamma, gamma / u
+        return _GAMMA * u + _GAMMA / b - a, _GAMMA, _GAMMA / u
     v = b * u
     if v > 0.01:
         log_v = math.log1p(v)
@@ -190,6 +193,36 @@ def rho_psi_weights(code, alpha, residuals, c):
         else:
             psi[i] = math.copysign(influence, r) / c
     return rho, psi, weights
+
+
+@compiled()
+def _general_slope(alpha, r, c):
+    weight = _general(alpha, r, c)[2]
+    z = (r / c) ** 2
+    if alpha == 2.0 or weight == 0.0:
+        return weight
+    if abs(alpha) >= NEAR_INFINITY:
+        return weight * (1.0 + math.copysign(z, alpha))
+    b = abs(alpha - 2.0)
+    share = z / (1.0 + z / b) if z < FAR * b else b
+    return weight * (1.0 + math.copysign(share, alpha - 2.0))
+
+
+@entry
+def psi_slopes(code, alpha, residuals, c):
+    """Return c² times the derivative of psi at every residual."""
+    slopes = np.empty(residuals.shape[0])
+    for i in range(residuals.shape[0]):
+        u = abs(residuals[i]) / c
+        if code == HUBER:
+            slopes[i] = 1.0 if u <= 1.0 else 0.0
+        elif code == TUKEY:
+            slopes[i] = (1.0 - u * u) * (1.0 - 5.0 * u * u) if u < 1.0 else 0.0
+        elif code == BALANCED_L1:
+            slopes[i] = _BALANCE * _GROWTH / (1.0 + _GROWTH * u) if u < 1.0 else 0.0
+        else:
+            slopes[i] = _general_slope(alpha, residuals[i], c)
+    return slopes
 
 
 @compiled()

@@ -16,7 +16,7 @@ from .. import scale as scales
 from ..losses import Loss
 from . import planes
 from .block import Block
-from .standardisation import LEAST, ColumnStatistics
+from .standardisation import AT_ONCE, LEAST, ColumnStatistics
 from .statistics import ResidualStatistics
 from .threads import available_threads, serial_algebra
 
@@ -29,8 +29,6 @@ _PACKED = 1 << 18
 """Numbers that are copied, standardised, to be searched by compiled code alone."""
 _SPARSE = 3
 """Rows for one that is drawn from which each may come from a stretch of its own."""
-_AT_ONCE = 4096
-"""Rows that are copied at once where a few of them are wanted as they are."""
 _WIDE = 1e100
 """Targets below this are not asked how far apart they are."""
 
@@ -128,6 +126,15 @@ class Rows(ColumnStatistics, ResidualStatistics):
             return np.arange(self.n_rows)
         return np.flatnonzero(self.sample_weight > 0.0)
 
+    @property
+    def n_cases(self) -> float:
+        """The total case weight; weights that sum to less than the rows are shares of them."""
+        return max(self.total_weight, float(self.n_present))
+
+    def shares(self) -> np.ndarray:
+        """Return the share of every row present in the total case weight."""
+        return self._own_cases()[self.present()] / self.total_weight
+
     def sample(self, size, random_state) -> Rows:
         """Return about so many rows drawn without replacement, columns standardised as here.
 
@@ -178,23 +185,10 @@ class Rows(ColumnStatistics, ResidualStatistics):
         """Return the squared length of some standardised rows, given by number, times a root."""
         lengths = np.empty(len(which))
         with serial_algebra():
-            for start in range(0, len(which), _AT_ONCE):
-                block = root.T @ self._standardised(which[start : start + _AT_ONCE])
-                lengths[start : start + _AT_ONCE] = np.einsum("ij,ij->j", block, block)
+            for start in range(0, len(which), AT_ONCE):
+                block = root.T @ self._standardised(which[start : start + AT_ONCE])
+                lengths[start : start + AT_ONCE] = np.einsum("ij,ij->j", block, block)
         return lengths
-
-    def _standardised(self, which) -> np.ndarray:
-        """Return the standardised columns of a few rows, with one of ones for an intercept.
-
-        The shape is (n_parameters, n_few): columns are contiguous.
-        """
-        raw = self._raw_rows(which)
-        columns = np.empty((self.columns.n_parameters, len(raw)))
-        slopes, ones = np.split(columns, [self.n_features])
-        np.subtract(raw.T, self.columns.centre[:, None], out=slopes)
-        slopes *= 1.0 / self.columns.unit[:, None]
-        ones[:] = 1.0
-        return columns
 
     def planes(self, n_parameters, *, floor, penalty, given, random_state) -> np.ndarray:
         """Return different parameters of small M-scale, the best first, at most three.
@@ -389,7 +383,7 @@ class Rows(ColumnStatistics, ResidualStatistics):
         sums, errors = np.zeros((2, self.n_features + 1))
         present = self.present()
         cases = self._own_cases() / mean
-        for which in np.array_split(present, -(-len(present) // _AT_ONCE)):
+        for which in np.array_split(present, -(-len(present) // AT_ONCE)):
             kernels.add_gradient(
                 self._raw_rows(which), self.y[which], self._origin, cases[which],
                 self.columns.centre, unit, coef * unit, intercept, sums, errors,

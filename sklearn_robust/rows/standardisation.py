@@ -8,6 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .threads import serial_algebra
+
+AT_ONCE = 4096
+"""Rows that are copied at once where a few of them are wanted as they are."""
 _APART = 1e3
 """Deviations between a first guess of a mean and the mean that cost the variance digits."""
 LEAST = 1e-153
@@ -92,6 +96,7 @@ class ColumnStatistics(ABC):
 
     n_features: int
     total_weight: float
+    columns: Standardisation
 
     @abstractmethod
     def _evenly(self, most) -> np.ndarray:
@@ -108,6 +113,14 @@ class ColumnStatistics(ABC):
     @abstractmethod
     def _raw_rows(self, which, columns=slice(None)) -> np.ndarray:
         """Return a few rows of X as dense float64, given by a slice or their numbers."""
+
+    @abstractmethod
+    def present(self) -> np.ndarray:
+        """Return the numbers of the rows whose weight is not zero."""
+
+    @abstractmethod
+    def shares(self) -> np.ndarray:
+        """Return the share of every row present in the total case weight."""
 
     @abstractmethod
     def _sum(self, task: Callable) -> list:
@@ -147,3 +160,42 @@ class ColumnStatistics(ABC):
         means = centre.copy()
         means[centrable] += mean[centrable]
         return means, unit
+
+    def _standardised(self, which) -> np.ndarray:
+        """Return the standardised columns of a few rows, with one of ones for an intercept.
+
+        The shape is (n_parameters, n_few): columns are contiguous.
+        """
+        raw = self._raw_rows(which)
+        columns = np.empty((self.columns.n_parameters, len(raw)))
+        slopes, ones = np.split(columns, [self.n_features])
+        np.subtract(raw.T, self.columns.centre[:, None], out=slopes)
+        slopes *= 1.0 / self.columns.unit[:, None]
+        ones[:] = 1.0
+        return columns
+
+    def gram(self, weights) -> np.ndarray:
+        """Return the mean Gram matrix of the standardised columns under any weights.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n_present,)
+            Of every row present, beside its case weight; they may be negative.
+
+        Returns
+        -------
+        ndarray of shape (n_parameters, n_parameters)
+        """
+        size = self.columns.n_parameters
+        total: np.ndarray = np.zeros((size, size))
+        weights = weights * self.shares()
+        n_parts = -(-len(weights) // AT_ONCE)
+        with serial_algebra():
+            for which, of in zip(
+                np.array_split(self.present(), n_parts),
+                np.array_split(weights, n_parts),
+                strict=True,
+            ):
+                columns = self._standardised(which)
+                total += (columns * of) @ columns.T
+        return total

@@ -1,0 +1,18 @@
+"""Looking at a fit: how sure its coefficients are, which rows it doubted, pictures of it."""
+
+from .coefficients import CoefTable, coef_table
+from .displays import AlphaProfileDisplay, RobustFitDisplay
+from .loss_display import LossDisplay
+from .outliers import outlier_mask
+from .profile import AlphaProfile, profile_alpha
+
+__all__ = [
+    "AlphaProfile",
+    "AlphaProfileDisplay",
+    "CoefTable",
+    "LossDisplay",
+    "RobustFitDisplay",
+    "coef_table",
+    "outlier_mask",
+    "profile_alpha",
+]

@@ -1,0 +1,338 @@
+"""How sure the coefficients are: standard errors, tests, confidence limits."""
+
+from __future__ import annotations
+
+import html
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.parallel import Parallel, delayed
+
+from ..solvers import Likelihood, Objective
+from ..validation import check_choice, check_integer, check_number, check_seed
+from .covariance import observed_information, sandwich
+from .fitted import is_adaptive, model_of, targets_with_rows, training_data
+
+_COLUMNS = ("estimate", "std_error", "z", "p_value", "ci_low", "ci_high")
+METHODS = ("auto", "sandwich", "information", "bootstrap")
+"""How the standard errors are found."""
+_OWED = 0.1
+"""Standard errors that a coefficient may be away from the minimum before it is doubted."""
+_LARGEST_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True, repr=False)
+class CoefTable:
+    """Coefficients and how sure they are, as :func:`coef_table` returns it.
+
+    It prints as a table. With 2-D y arrays have a leading axis of targets.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the features, then "intercept" if one was fitted.
+    targets : tuple of str or None
+        Names of the targets; None where y was 1-D.
+    level : float
+        The confidence level of the limits.
+    method : str
+        How they were found.
+    estimate, std_error, ci_low, ci_high : ndarray of shape (n_names,) or (n_targets, n_names)
+        In the unit of y over that of the feature.
+    z : ndarray of the same shape
+        Estimate over standard error; 0 where that is 0, of what the data say nothing.
+    p_value : ndarray of the same shape
+        Probability that a standard normal is further from zero than ``z``.
+    """
+
+    names: tuple[str, ...]
+    targets: tuple[str, ...] | None
+    level: float
+    method: str
+    estimate: np.ndarray
+    std_error: np.ndarray
+    z: np.ndarray
+    p_value: np.ndarray
+    ci_low: np.ndarray
+    ci_high: np.ndarray
+
+    def to_frame(self):
+        """Return the columns as a pandas DataFrame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by the names; for 2-D y by target and name.
+
+        Raises
+        ------
+        ImportError
+            Where pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("to_frame needs pandas: pip install pandas.") from error
+        index = pd.Index(self.names, name="term")
+        if self.targets is not None:
+            index = pd.MultiIndex.from_product([self.targets, self.names], names=["target", "term"])
+        return pd.DataFrame({name: getattr(self, name).ravel() for name in _COLUMNS}, index=index)
+
+    def _lines(self):
+        """Return the table as lists of text, the header first."""
+        labels = [[name] for name in self.names]
+        if self.targets is not None:
+            labels = [[target, name] for target in self.targets for name in self.names]
+        columns = [getattr(self, name).ravel() for name in _COLUMNS]
+        formats = ("{:.6g}", "{:.4g}", "{:.2f}", "{:.3g}", "{:.6g}", "{:.6g}")
+        header = [""] * len(labels[0]) + list(_COLUMNS)
+        lines = [
+            label + [f.format(value) for f, value in zip(formats, values, strict=True)]
+            for label, values in zip(labels, zip(*columns, strict=True), strict=True)
+        ]
+        return [header, *lines]
+
+    @property
+    def _caption(self):
+        return f"{100.0 * self.level:g} % confidence limits, {self.method}"
+
+    def __repr__(self):
+        lines = self._lines()
+        n_labels = len(lines[0]) - len(_COLUMNS)
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        text = "\n".join(
+            "  ".join(
+                f"{cell:<{width}}" if k < n_labels else f"{cell:>{width}}"
+                for k, (cell, width) in enumerate(zip(line, widths, strict=True))
+            )
+            for line in lines
+        )
+        return f"{text}\n({self._caption})"
+
+    def _repr_html_(self):
+        rows = [
+            "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in line) + "</tr>"
+            for tag, line in zip(["th", *["td"] * len(self._lines())], self._lines(), strict=False)
+        ]
+        return f"<table><caption>{self._caption}</caption>{''.join(rows)}</table>"
+
+
+def coef_table(
+    estimator,
+    X,
+    y,
+    *,
+    sample_weight=None,
+    level=0.95,
+    method="auto",
+    n_resamples=999,
+    n_jobs=None,
+    random_state=None,
+    verbose=0,
+):
+    r"""Coefficients with standard errors, tests and confidence limits.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted estimator of this package, or a pipeline or search that ends in one.
+    X, y, sample_weight
+        The data it was fitted to.
+    level : float in (0, 1), default=0.95
+        Of the confidence limits.
+    method : {"auto", "sandwich", "information", "bootstrap"}, default="auto"
+        - "sandwich": the formula of Huber (1981) for M-estimates whose errors do not depend on X,
+          with normal limits: H1 of statsmodels' ``RLM`` for convex losses, least squares' at
+          ``alpha=2``. Where the loss redescends, rows enter the matrix of X by their robust
+          weights.
+        - "information": for ``AdaptiveRobustRegressor``, the inverse of the observed information
+          in coefficients, scale and shape together, with normal limits. Too small where
+          the errors do not follow the fitted distribution, as with outliers of a kind of their
+          own; the sandwich, which takes scale and shape as given, then is not.
+        - "auto": "information" for ``AdaptiveRobustRegressor``, else "sandwich".
+        - "bootstrap": the fit is repeated on rows drawn with replacement, beginning at the one
+          given; limits are quantiles of what comes out, and a standard error is half the
+          distance of those at one standard deviation of a normal. Assumes neither like errors
+          nor normal coefficients, but takes ``n_resamples`` fits.
+    n_resamples : int >= 2, default=999
+        Refits of the bootstrap.
+    n_jobs : int or None, default=None
+        How many refits run side by side, as in ``GridSearchCV``; the result has the same bits.
+    random_state : int, RandomState or None, default=None
+        Seed of the rows drawn.
+    verbose : int >= 0, default=0
+        If positive, joblib prints how far the bootstrap is.
+
+    Returns
+    -------
+    CoefTable
+
+    Raises
+    ------
+    NotFittedError
+        Before ``fit``.
+    TypeError
+        If ``estimator`` is none of this package.
+    ValueError
+        If a parameter is out of range, the data do not have the shape of those of the fit, or the
+        formula does not hold: as many parameters as rows, or no minimum of a curved objective.
+
+    Warns
+    -----
+    UserWarning
+        If columns are dependent: the errors are then those of the coefficients of least norm. If
+        the coefficients do not minimise the objective on these rows, as when X, y or
+        ``sample_weight`` are not those of the fit. If refits did not converge.
+
+    Notes
+    -----
+    Sample weights are case weights: 2 is the row written twice, in the standard errors too.
+    With a penalty the errors are those of the penalised coefficients about their own mean; how
+    far that is from the truth is not in them. Of a cross-validated fit they take what was chosen
+    as given; so does every formula the scale of a fit of given shape, which is uncorrelated
+    with the coefficients where errors are symmetric.
+
+    References
+    ----------
+    Huber, P. J. (1981). Robust Statistics. Wiley, section 7.6.
+    Koller, M. & Stahel, W. A. (2011). Sharpening Wald-type inference in robust regression for
+    small samples. Computational Statistics & Data Analysis 55.
+    Efron, B. & Tibshirani, R. J. (1993). An Introduction to the Bootstrap. Chapman & Hall,
+    sections 9.5 and 13.3.
+
+    Examples
+    --------
+    >>> from sklearn_robust import RobustRegressor
+    >>> from sklearn_robust.datasets import load_stackloss
+    >>> from sklearn_robust.inspection import coef_table
+    >>> data = load_stackloss()
+    >>> model = RobustRegressor(random_state=0).fit(data.data, data.target)
+    >>> table = coef_table(model, data.data, data.target)
+    >>> table.names, table.std_error.round(2)
+    (('x0', 'x1', 'x2', 'intercept'), array([0.09, 0.23, 0.08, 6.45]))
+    """
+    check_number("level", level, 0.0, 1.0, "()")
+    check_choice("method", method, METHODS)
+    check_integer("n_resamples", n_resamples, 2)
+    check_seed("random_state", random_state)
+    model, seen = model_of(estimator, X)
+    if method == "information" and not is_adaptive(model):
+        raise ValueError(
+            "method must be 'sandwich' or 'bootstrap' for a fit of given shape, got 'information'."
+        )
+    if method == "auto":
+        method = "information" if is_adaptive(model) else "sandwich"
+    names, targets = _names(model, estimator, y)
+    X, y, cases = training_data(model, seen, y, sample_weight)
+    estimate = _coefficients(model)
+    if method == "bootstrap":
+        rng = check_random_state(random_state)
+        draws = _resampled(model, X, y, cases, n_resamples, rng, n_jobs, verbose)
+        limits = np.quantile(draws, [0.5 - 0.5 * level, 0.5 + 0.5 * level], axis=1)
+        # Not their deviation: a few draws may hold more bad rows than good ones.
+        std_error = 0.5 * np.diff(np.quantile(draws, ndtr([-1.0, 1.0]), axis=1), axis=0)[0]
+    else:
+        std_error = _standard_errors(model, X, y, cases, method)
+        reach = float(ndtri(0.5 + 0.5 * level)) * std_error
+        limits = np.array([estimate - reach, estimate + reach])
+    z = np.divide(estimate, std_error, out=np.zeros(estimate.shape), where=std_error > 0.0)
+    columns = (estimate, std_error, z, 2.0 * ndtr(-np.abs(z)), *limits)
+    return CoefTable(
+        names, targets, float(level), method, *(c if y.ndim > 1 else c[0] for c in columns)
+    )
+
+
+def _names(model, estimator, y):
+    """Return the names of the parameters, and those of the targets of 2-D y."""
+    names = getattr(model, "feature_names_in_", None)
+    steps = getattr(getattr(estimator, "best_estimator_", estimator), "steps", ())
+    if names is None and len(steps) > 1:
+        try:
+            names = estimator[:-1].get_feature_names_out()
+        except (AttributeError, ValueError, TypeError):  # a step that does not name its columns
+            names = None
+    if names is None:
+        names = [f"x{k}" for k in range(model.n_features_in_)]
+    targets = None
+    if model.coef_.ndim > 1:
+        targets = tuple(map(str, getattr(y, "columns", [f"y{k}" for k in range(len(model.coef_))])))
+    return (*map(str, names), *(["intercept"] if model.fit_intercept else [])), targets
+
+
+def _coefficients(model):
+    """Return coefficients and intercept, shape (n_targets, n_names)."""
+    coefs = np.atleast_2d(model.coef_)
+    if not model.fit_intercept:
+        return coefs
+    return np.column_stack([coefs, np.atleast_1d(model.intercept_)])
+
+
+def _standard_errors(model, X, y, cases, method):
+    """Return the standard errors by a formula, shape (n_targets, n_names)."""
+    found, doubts = [], set()
+    penalty = float(model.l2_regularization)
+    for fit, rows in targets_with_rows(model, X, y, cases):
+        params = rows.from_original(fit.coef, fit.intercept)
+        if method == "information":
+            bounds = model.scale_bounds or (2.0 * rows.scale_floor(), np.inf)
+            likelihood = Likelihood(rows, penalty, tuple(model.alpha_bounds), tuple(bounds))
+            of = observed_information(likelihood, params, fit.scale, fit.loss.alpha)
+        else:
+            of = sandwich(Objective(rows, fit.loss, fit.scale, penalty), params)
+        errors = np.sqrt(np.diag(of.matrix))
+        allowed = _OWED * errors + 10.0 * model.tol * (fit.scale + np.abs(params))
+        if np.any(np.abs(of.owed) > allowed):
+            doubts.add(
+                "The coefficients are not at a minimum for these rows: X, y and sample_weight "
+                "should be those of the fit, and the fit should have converged."
+            )
+        if of.dependent:
+            doubts.add(
+                "Columns of X are dependent: standard errors are those of the coefficients of "
+                "least norm."
+            )
+        found.append(np.sqrt(np.diag(_in_units(of.matrix, rows.columns))))
+    if doubts:
+        warnings.warn(" ".join(sorted(doubts)), UserWarning, stacklevel=3)
+    return np.array(found)
+
+
+def _in_units(covariance, columns):
+    """Return the covariance of coefficients and intercept from that of standardised ones."""
+    inverse = 1.0 / columns.unit
+    change = np.zeros(covariance.shape)
+    np.fill_diagonal(change, np.append(inverse, 1.0) if columns.fit_intercept else inverse)
+    if columns.fit_intercept:
+        change[-1, :-1] = -columns.centre * inverse
+    return change @ covariance @ change.T
+
+
+def _resampled(model, X, y, cases, n_resamples, rng, n_jobs, verbose):
+    """Return the coefficients of refits, shape (n_targets, n_resamples, n_names)."""
+    shares = np.ones(len(y)) if cases is None else cases
+    n_cases = max(float(shares.sum()), float(np.count_nonzero(shares)))
+    drawn, shares = max(round(n_cases), 1), shares / shares.sum()
+
+    def refit(seed):
+        counts = np.random.RandomState(seed).multinomial(drawn, shares)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            again = model._again(X, y, counts.astype(np.float64))
+        unconverged = any(issubclass(w.category, ConvergenceWarning) for w in caught)
+        return _coefficients(again), unconverged
+
+    seeds = rng.randint(_LARGEST_SEED, size=n_resamples)
+    refits = Parallel(n_jobs=n_jobs, verbose=verbose)(delayed(refit)(seed) for seed in seeds)
+    draws, unconverged = zip(*refits, strict=True)
+    if any(unconverged):
+        warnings.warn(
+            f"{sum(unconverged)} of {n_resamples} refits did not converge; allow a larger "
+            "max_iter.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    return np.stack(draws, axis=1)

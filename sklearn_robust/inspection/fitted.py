@@ -1,0 +1,92 @@
+"""A fit, target by target, and the rows it was fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ..estimators.adaptive import AdaptiveRobustRegressor
+from ..estimators.base import RobustLinearModel
+from ..losses import Loss, resolve
+from ..rows import Rows
+from ..validation import last_of
+
+
+@dataclass(frozen=True)
+class FittedTarget:
+    """The fit of one target, in the user's units.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (n_features,)
+    intercept : float
+    loss : Loss
+    scale : float
+        The scale c.
+    """
+
+    coef: np.ndarray
+    intercept: float
+    loss: Loss
+    scale: float
+
+
+def model_of(estimator, X):
+    """Return the fitted plain estimator in a pipeline or search, and X as it sees it."""
+    model, X = last_of(estimator, X)
+    if not isinstance(model, RobustLinearModel):
+        raise TypeError(
+            "estimator must be an estimator of sklearn_robust, or a pipeline or search that ends "
+            f"in one, got {estimator!r}."
+        )
+    check_is_fitted(model)
+    return model._plain(), X
+
+
+def is_adaptive(model) -> bool:
+    """Return whether scale and shape were learned by maximum likelihood."""
+    return isinstance(model, AdaptiveRobustRegressor)
+
+
+def targets_of(model) -> list[FittedTarget]:
+    """Return the fit of every target."""
+    per_target = map(np.atleast_1d, (model.intercept_, model.scale_, model.alpha_))
+    name = getattr(model, "loss", "general")
+    return [
+        FittedTarget(coef, float(intercept), resolve(name, alpha), float(scale))
+        for coef, intercept, scale, alpha in zip(
+            np.atleast_2d(model.coef_), *per_target, strict=True
+        )
+    ]
+
+
+def taken_in(model) -> np.ndarray:
+    """Return whether a training row was taken in, for every target: (n_targets, n_rows)."""
+    weights = np.atleast_2d(model.weights_.T)
+    # A likelihood gives every row some weight; those that it was not asked about have none.
+    return weights > 0.0 if is_adaptive(model) else np.ones(weights.shape, dtype=bool)
+
+
+def training_data(model, X, y, sample_weight):
+    """Return the data of the fit as they are read, or raise where they cannot be that."""
+    X, y, sample_weight = model._validated(X, y, sample_weight, reset=False)
+    if y.shape != model.weights_.shape:
+        raise ValueError(
+            f"X and y must be those of the fit, with y of shape {model.weights_.shape}, got y of "
+            f"shape {y.shape}."
+        )
+    return X, y, sample_weight
+
+
+def targets_with_rows(model, X, y, sample_weight) -> Iterator[tuple[FittedTarget, Rows]]:
+    """Yield the fit of every target and the rows it took in.
+
+    The data are what :func:`training_data` returns.
+    """
+    rows_of_targets = model._rows_of(X, y, sample_weight)
+    for fit, rows, kept in zip(targets_of(model), rows_of_targets, taken_in(model), strict=True):
+        left_out = np.flatnonzero(~kept)
+        yield fit, rows.without(left_out) if len(left_out) else rows

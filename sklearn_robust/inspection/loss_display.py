@@ -1,0 +1,183 @@
+"""Pictures of the losses."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..losses import psi, rho, weight
+from ..validation import check_choice, check_number
+from .plotting import SERIES, pyplot
+
+_POINTS = 241
+_QUANTITIES = ((rho, "loss rho"), (psi, "influence psi"), (weight, "weight"))
+_SHAPES = (-8.0, 2.0)
+"""Between which shapes the surface is drawn."""
+_REACHES = {"curves": 6.0, "surface": 4.0}
+"""The largest residual of every kind of picture, in c."""
+
+
+class LossDisplay:
+    """Picture of the loss, its influence and its weight over the residual.
+
+    Made by :meth:`from_alphas`. Needs the extra "plot", matplotlib.
+
+    Parameters
+    ----------
+    alphas : sequence of float in [-inf, 2]
+        Shapes, a curve each.
+    scale : float, default=1.0
+        The scale c.
+    reach : float or None, default=None
+        The largest residual that is drawn; None is 6 c, on the
+        surface 4 c.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes
+        Of rho, psi and weight; or the one of the surface.
+    figure_ : matplotlib Figure
+    lines_ : list of list of matplotlib Line2D
+        The curves of every one of the axes; empty for the surface.
+    surface_ : matplotlib Poly3DCollection or None
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> from sklearn_robust.inspection import LossDisplay
+    >>> display = LossDisplay.from_alphas([2.0, 1.0, 0.0, -2.0])
+    >>> len(display.axes_), len(display.lines_[0])
+    (3, 4)
+    """
+
+    def __init__(self, alphas, *, scale=1.0, reach=None):
+        self.alphas = alphas
+        self.scale = scale
+        self.reach = reach
+
+    @classmethod
+    def from_alphas(
+        cls,
+        alphas=(2.0, 1.0, 0.0, -2.0, -math.inf),
+        *,
+        scale=1.0,
+        reach=None,
+        kind="curves",
+        ax=None,
+    ):
+        """Draw losses of some shapes.
+
+        Parameters
+        ----------
+        alphas : sequence of float in [-inf, 2], default=(2.0, 1.0, 0.0, -2.0, -inf)
+            Shapes, a curve each; on the surface lines, where they are between -8 and 2.
+        scale : float, default=1.0
+            The scale c, in the unit of the residual.
+        reach : float or None, default=None
+            The largest residual that is drawn; None is 6 c, on the
+            surface 4 c.
+        kind : {"curves", "surface"}, default="curves"
+            - "curves": rho, psi and weight over the residual, on three axes.
+            - "surface": rho over residual and shape, on axes with a 3-D projection.
+        ax : matplotlib Axes or array-like of three, optional
+            Where to draw; default is a new figure.
+
+        Returns
+        -------
+        LossDisplay
+
+        Raises
+        ------
+        ImportError
+            Where matplotlib is not installed.
+        ValueError
+            If a parameter is out of range, or ``ax`` are not as many axes as are drawn.
+        """
+        return cls(alphas, scale=scale, reach=reach).plot(ax, kind=kind)
+
+    def plot(self, ax=None, *, kind="curves"):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or array-like of three, optional
+            Default is a new figure.
+        kind : {"curves", "surface"}, default="curves"
+            As in :meth:`from_alphas`.
+
+        Returns
+        -------
+        LossDisplay
+            Itself.
+
+        Raises
+        ------
+        ImportError
+            Where matplotlib is not installed.
+        ValueError
+            If a parameter is out of range, or ``ax`` are not as many axes as are drawn.
+        """
+        check_choice("kind", kind, _REACHES)
+        for alpha in self.alphas:
+            check_number("every one of alphas", alpha, -math.inf, 2.0)
+        check_number("scale", self.scale, 0.0, math.inf, "()")
+        if self.reach is not None:
+            check_number("reach", self.reach, 0.0, math.inf, "()")
+        self.lines_: list = []
+        self.surface_ = None
+        reach = _REACHES[kind] * self.scale if self.reach is None else self.reach
+        residuals = np.linspace(-reach, reach, _POINTS)
+        (self._curves if kind == "curves" else self._surface)(ax, residuals)
+        return self
+
+    def _curves(self, ax, residuals):
+        plt = pyplot(type(self).__name__)
+        if ax is None:
+            ax = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")[1]
+        self.axes_ = np.asarray(ax).ravel()
+        if len(self.axes_) != 3:
+            raise ValueError(f"ax must be three axes, got {len(self.axes_)}.")
+        self.figure_ = self.axes_[0].figure
+        for axes, (quantity, label) in zip(self.axes_, _QUANTITIES, strict=True):
+            lines = []
+            for k, alpha in enumerate(self.alphas):
+                colour, style = SERIES[k % len(SERIES)]
+                values = quantity(residuals, alpha, self.scale)
+                lines += axes.plot(
+                    residuals, values, color=colour, linestyle=style, label=_named(alpha)
+                )
+            axes.set(xlabel="residual r", ylabel=label)
+            axes.grid(alpha=0.3)
+            self.lines_.append(lines)
+        # The least steep losses are what is looked at: the steepest would leave them no room.
+        flat = [rho(residuals[-1], alpha, self.scale) for alpha in self.alphas if alpha <= 1.0]
+        if flat:
+            self.axes_[0].set_ylim(-0.05 * max(flat), 1.1 * max(flat))
+            steep = 1.5 / self.scale
+            self.axes_[1].set_ylim(-steep, steep)
+        self.axes_[1].legend(title="shape alpha", loc="lower right")
+
+    def _surface(self, ax, residuals):
+        plt = pyplot(type(self).__name__)
+        if ax is None:
+            figure = plt.figure(figsize=(7, 5.5), layout="constrained")
+            ax = figure.add_subplot(projection="3d")
+        if getattr(ax, "name", "") != "3d":
+            raise ValueError(f"ax must be axes with a 3-D projection for a surface, got {ax!r}.")
+        self.axes_, self.figure_ = np.array([ax]), ax.figure
+        shapes = np.linspace(*_SHAPES, _POINTS)
+        loss = np.array([rho(residuals, alpha, self.scale) for alpha in shapes])
+        grid = np.meshgrid(residuals, shapes)
+        self.surface_ = ax.plot_surface(*grid, loss, cmap="cividis", rcount=80, ccount=80)
+        for alpha in self.alphas:
+            if _SHAPES[0] <= alpha <= _SHAPES[1]:
+                height = rho(residuals, alpha, self.scale)
+                self.lines_ += ax.plot(residuals, np.full(_POINTS, alpha), height, color="black")
+        ax.set(xlabel="residual r", ylabel="shape alpha", zlabel="loss rho")
+        ax.view_init(elev=28, azim=-60)
+
+
+def _named(alpha):
+    return "−∞" if alpha == -math.inf else f"{alpha:g}"

@@ -1,0 +1,88 @@
+"""Which rows are outliers."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtri
+
+from ..scale import mad
+from ..validation import check_number
+from .fitted import is_adaptive, model_of
+
+_NORMAL_QUARTILE = float(ndtri(0.75))
+
+
+def outlier_mask(estimator, X, y, *, level=0.99):
+    r"""Rows whose residual is larger than a normal one would be.
+
+    Those with :math:`|r_i| > \hat\sigma\,\Phi^{-1}\bigl((1 + \mathrm{level})/2\bigr)`, for a
+    residual scale :math:`\hat\sigma` that the outliers do not decide and that is, at the normal,
+    the standard deviation.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted estimator of this package, or a pipeline or search that ends in one.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        The rows of the fit, or others.
+    y : array-like of shape (n_samples,) or (n_samples, n_targets)
+    level : float in (0, 1), default=0.99
+        The share of normal rows that is kept.
+
+    Returns
+    -------
+    ndarray of bool of the shape of ``y``
+
+    Raises
+    ------
+    NotFittedError
+        Before ``fit``.
+    TypeError
+        If ``estimator`` is none of this package.
+    ValueError
+        If ``level`` is out of range, or X or y hold NaN or infinity or do not match the fit.
+
+    Notes
+    -----
+    The scale is ``sigma_`` where it was estimated, with an ``AdaptiveRobustRegressor`` the MAD of
+    the training residuals. Where c was given it is the MAD of the residuals of these very rows.
+    A row that is far off in X and fits all the same is no outlier here.
+
+    References
+    ----------
+    Rousseeuw, P. J. & Leroy, A. M. (1987). Robust Regression and Outlier Detection. Wiley,
+    section 3.3.
+
+    Examples
+    --------
+    >>> from sklearn_robust import RobustRegressor
+    >>> from sklearn_robust.datasets import load_phones
+    >>> from sklearn_robust.inspection import outlier_mask
+    >>> X, y = load_phones(return_X_y=True)
+    >>> model = RobustRegressor(random_state=0).fit(X, y)
+    >>> X[outlier_mask(model, X, y)].ravel()
+    array([63., 64., 65., 66., 67., 68., 69., 70.])
+    """
+    check_number("level", level, 0.0, 1.0, "()")
+    model, X = model_of(estimator, X)
+    residuals = residuals_of(model, X, y)
+    return np.abs(residuals) > ndtri(0.5 + 0.5 * level) * sigma_of(model, residuals)
+
+
+def residuals_of(model, X, y):
+    """Return the residuals, of the shape of y."""
+    predicted = model.predict(X)
+    _, y, _ = model._validated(X, y, None, reset=False)
+    if y.shape != predicted.shape:
+        raise ValueError(f"y must be of shape {predicted.shape}, as in the fit, got {y.shape}.")
+    return y - predicted
+
+
+def sigma_of(model, residuals):
+    """Return the residual scale of every target, comparable to a standard deviation."""
+    if is_adaptive(model):
+        middle = model.residual_sizes_.shape[-1] // 2
+        return model.residual_sizes_[..., middle] / _NORMAL_QUARTILE
+    if hasattr(model, "sigma_"):
+        return model.sigma_
+    return np.array([mad(r) for r in np.atleast_2d(residuals.T)]).reshape(np.shape(model.scale_))

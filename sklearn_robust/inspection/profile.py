@@ -1,0 +1,193 @@
+"""How sure the learned shape is: the profile of the likelihood in alpha."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.stats import chi2
+from sklearn.exceptions import ConvergenceWarning
+
+from ..validation import check_integer, check_number
+from .fitted import is_adaptive, model_of, taken_in, training_data
+
+_SHARPER = 1e-2
+"""Profile fits are found this much more sharply: their differences are what counts."""
+_ACCURACY = 1e-5
+"""Of the ends of the interval."""
+
+
+@dataclass(frozen=True)
+class AlphaProfile:
+    """The likelihood as a function of the shape, as :func:`profile_alpha` returns it.
+
+    With 2-D y arrays have a leading axis of targets.
+
+    Attributes
+    ----------
+    alphas : ndarray of shape (n_alphas,)
+    nll : ndarray of shape (n_alphas,) or (n_targets, n_alphas)
+        Least mean negative log-likelihood, with the penalty, at each shape.
+    deviance : ndarray of the same shape
+        Twice the number of cases times what ``nll`` exceeds that of the fit by.
+    alpha : float or ndarray of shape (n_targets,)
+        The shape of the fit.
+    level : float
+        The confidence level.
+    threshold : float
+        The deviance at the ends of the interval.
+    interval : ndarray of shape (2,) or (n_targets, 2)
+        The shapes whose deviance is below the threshold; an end may be that of the bounds.
+    """
+
+    alphas: np.ndarray
+    nll: np.ndarray
+    deviance: np.ndarray
+    alpha: np.ndarray
+    level: float
+    threshold: float
+    interval: np.ndarray
+
+
+def profile_alpha(estimator, X, y, alphas=None, *, sample_weight=None, level=0.95, verbose=0):
+    r"""Profile likelihood in the shape, and its confidence interval.
+
+    At every shape the likelihood is maximised over coefficients and scale. The interval holds
+    the shapes :math:`\alpha` for which twice the log-likelihood ratio to the fit is at most the
+    quantile of a :math:`\chi^2_1`; its ends are found to 1e-5, whatever ``alphas`` are.
+
+    Parameters
+    ----------
+    estimator : AdaptiveRobustRegressor
+        Fitted; or a pipeline or search that ends in one.
+    X, y, sample_weight
+        The data it was fitted to.
+    alphas : sequence of float, optional
+        Shapes at which the profile is wanted, within ``alpha_bounds``; default 41 of them evenly
+        from end to end.
+    level : float in (0, 1), default=0.95
+    verbose : int >= 0, default=0
+        If positive, prints a line for every shape.
+
+    Returns
+    -------
+    AlphaProfile
+
+    Raises
+    ------
+    NotFittedError
+        Before ``fit``.
+    TypeError
+        If ``estimator`` learned no shape.
+    ValueError
+        If a parameter is out of range, or the data do not have the shape of those of the fit.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If a fit at a given shape did not converge.
+
+    Notes
+    -----
+    Rows that the fit left out are left out here. Every fit begins at that of the neighbouring
+    shape. Where the fit is at an end of the bounds, the interval holds ``level`` or more.
+
+    References
+    ----------
+    Venzon, D. J. & Moolgavkar, S. H. (1988). A method for computing profile-likelihood-based
+    confidence intervals. Applied Statistics 37.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_robust import AdaptiveRobustRegressor
+    >>> from sklearn_robust.inspection import profile_alpha
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(500, 1))
+    >>> y = X.ravel() + rng.standard_t(3, size=500)
+    >>> model = AdaptiveRobustRegressor(random_state=0).fit(X, y)
+    >>> profile_alpha(model, X, y).interval.round(1)
+    array([0.4, 0.9])
+    """
+    check_number("level", level, 0.0, 1.0, "()")
+    check_integer("verbose", verbose, 0, flag_too=True)
+    model, X = model_of(estimator, X)
+    if not is_adaptive(model):
+        raise TypeError(
+            f"estimator must be or end in an AdaptiveRobustRegressor, got {estimator!r}."
+        )
+    low, high = map(float, model.alpha_bounds)
+    alphas = np.linspace(low, high, 41) if alphas is None else np.array(alphas, dtype=np.float64)
+    if alphas.ndim != 1 or not np.all((alphas >= low) & (alphas <= high)):
+        raise ValueError(
+            f"alphas must be numbers in alpha_bounds, [{low:g}, {high:g}], got {alphas}."
+        )
+    X, y, cases = training_data(model, X, y, sample_weight)
+    threshold = float(chi2.ppf(level, 1))
+    found = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for target, kept in enumerate(taken_in(model)):
+            column = y if y.ndim == 1 else y[:, target]
+            weights = kept * (1.0 if cases is None else cases)
+            profile = _Profile(model, X, column, weights, target, verbose)
+            deviances = profile.at(alphas)
+            ends = [profile.end(end, threshold) for end in (low, high)]
+            found.append((profile.least + deviances / profile.cases_twice, deviances, ends))
+    if any(issubclass(w.category, ConvergenceWarning) for w in caught):
+        warnings.warn(
+            "A fit at a given shape did not converge; allow a larger max_iter.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    nll, deviance, interval = (
+        np.array(parts if y.ndim > 1 else parts[0]) for parts in zip(*found, strict=True)
+    )
+    return AlphaProfile(alphas, nll, deviance, model.alpha_, float(level), threshold, interval)
+
+
+class _Profile:
+    """The profile of one target, beginning at its fit."""
+
+    def __init__(self, model, X, y, weights, target, verbose):
+        self._data = X, y, weights
+        self._model, self._verbose = model, verbose
+        self.cases_twice = 2.0 * max(float(weights.sum()), float(np.count_nonzero(weights)))
+        coef = np.atleast_2d(model.coef_)[target]
+        intercept = np.atleast_1d(model.intercept_)[target]
+        start = np.append(coef, intercept) if model.fit_intercept else coef
+        self.alpha = float(np.atleast_1d(model.alpha_)[target])
+        self._starts = {self.alpha: start}
+        self.least = 0.0
+        self.least = self._deviance(self.alpha) / self.cases_twice
+
+    def at(self, alphas):
+        """Return the deviances at some shapes, visited from the fit outwards."""
+        order = np.argsort(np.abs(alphas - self.alpha), kind="stable")
+        deviances = np.empty(len(alphas))
+        for k in order:
+            deviances[k] = self._deviance(float(alphas[k]))
+        return deviances
+
+    def end(self, bound, threshold):
+        """Return where the deviance reaches the threshold on the way to a bound, or that."""
+        if bound == self.alpha or self._deviance(bound) <= threshold:
+            return bound
+        return brentq(lambda a: self._deviance(a) - threshold, self.alpha, bound, xtol=_ACCURACY)
+
+    def _deviance(self, alpha):
+        nearest = min(self._starts, key=lambda known: abs(known - alpha))
+        given = self._model.get_params(deep=False) | {
+            "alpha_bounds": (alpha, alpha), "init": self._starts[nearest], "warm_start": False,
+            "tol": _SHARPER * self._model.tol, "verbose": 0,
+        }  # fmt: skip
+        X, y, weights = self._data
+        fit = type(self._model)(**given).fit(X, y, weights)
+        self._starts[alpha] = np.append(fit.coef_, fit.intercept_)[: len(self._starts[nearest])]
+        penalty = 0.5 * fit.l2_regularization * float(np.sum((fit.coef_ / fit.scale_) ** 2))
+        deviance = self.cases_twice * (fit.nll_ + penalty - self.least)
+        if self._verbose:
+            print(f"[profile_alpha] alpha {alpha:.6g}: deviance {deviance:.6g}")
+        return deviance

@@ -1,0 +1,168 @@
+"""Pictures: what is drawn is what was found."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from problems import contaminated
+from scipy import sparse
+from scipy.stats import norm
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor
+from sklearn_robust.distribution import general_robust
+from sklearn_robust.inspection import (
+    AlphaProfileDisplay,
+    LossDisplay,
+    RobustFitDisplay,
+    profile_alpha,
+)
+from sklearn_robust.losses import psi, rho, weight
+
+plt = pytest.importorskip("matplotlib.pyplot")
+KINDS = ["residuals", "weights", "qq", "line"]
+
+
+@pytest.fixture(autouse=True)
+def _no_windows():
+    plt.switch_backend("Agg")
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def data():
+    X, y = contaminated(p=1)
+    return pd.DataFrame({"size": X[:, 0]}), pd.Series(y, name="price")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_are_where_they_are(data, kind):
+    X, y = data
+    model = RobustRegressor(random_state=0).fit(X, y)
+    display = RobustFitDisplay.from_estimator(model, X, y, kind=kind)
+    residuals = np.sort(y - model.predict(X))
+    drawn = np.asarray(display.points_.get_offsets())
+    expected = {
+        "residuals": (model.predict(X), residuals),
+        "weights": (residuals, model.weights_),
+        "qq": (model.sigma_ * norm.ppf((np.arange(len(y)) + 0.5) / len(y)), residuals),
+        "line": (X["size"], y),
+    }[kind]
+    for axis in (0, 1):
+        np.testing.assert_allclose(np.sort(drawn[:, axis]), np.sort(expected[axis]), atol=1e-9)
+    assert display.figure_ is display.ax_.figure
+    assert "price" in display.ax_.get_ylabel() + display.ax_.get_xlabel()
+    if kind != "weights":
+        order = np.argsort(y - model.predict(X), kind="stable")
+        np.testing.assert_allclose(display.points_.get_array(), model.weights_[order], atol=1e-9)
+        assert display.colorbar_.ax.get_ylabel() == "robust weight"
+
+
+def test_a_learned_distribution_is_that_of_the_quantiles(data):
+    X, y = data
+    model = AdaptiveRobustRegressor(random_state=0).fit(X, y)
+    display = RobustFitDisplay.from_estimator(model, X, y, kind="qq")
+    np.testing.assert_allclose(
+        display.quantiles[[0, 20]],
+        general_robust.ppf(np.array([0.5, 20.5]) / len(y), model.alpha_, scale=model.scale_),
+    )
+    assert "general robust" in display.ax_.get_xlabel()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds_of_data_targets_and_given_axes(data, kind):
+    X, y = data
+    both = pd.DataFrame({"price": y, "cost": -y})
+    model = RobustRegressor(1.0)
+    _, ax = plt.subplots()
+    for columns in (X, X.to_numpy(), sparse.csr_array(X.to_numpy()), pl.from_pandas(X)):
+        display = RobustFitDisplay.from_estimator(
+            model.fit(columns, both), columns, both, kind=kind, target=1, ax=ax
+        )
+        assert display.ax_ is ax
+        assert display.target_name == "cost"
+        assert np.median(np.abs(display.residuals)) < 1.0
+    pipe = make_pipeline(StandardScaler(), model).fit(X, y)
+    assert RobustFitDisplay.from_estimator(pipe, X, y, kind=kind).plot(ax, kind=kind).ax_ is ax
+
+
+def test_many_rows_are_thinned(data):
+    X, y = data
+    model = RobustRegressor(1.0).fit(X, y)
+    few = [
+        RobustFitDisplay.from_estimator(model, X, y, subsample=20, random_state=seed).residuals
+        for seed in (0, 0, 1)
+    ]
+    assert len(few[0]) == 20
+    np.testing.assert_array_equal(few[0], few[1])
+    assert not np.array_equal(few[0], few[2])
+    assert len(RobustFitDisplay.from_estimator(model, X, y, subsample=None).residuals) == len(y)
+
+
+def test_what_is_refused():
+    X, y = contaminated(n=30)
+    model = RobustRegressor(1.0).fit(X, y)
+    for wrong in ({"kind": "pie"}, {"kind": "line"}, {"target": 1}, {"subsample": 0}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} must"):
+            RobustFitDisplay.from_estimator(model, X, y, **wrong)
+    with pytest.raises(ValueError, match="every one of alphas"):
+        LossDisplay.from_alphas([3.0])
+    with pytest.raises(ValueError, match="scale must be"):
+        LossDisplay.from_alphas(scale=0.0)
+    with pytest.raises(ValueError, match="ax must be three axes"):
+        LossDisplay.from_alphas(ax=plt.subplots()[1])
+    with pytest.raises(ValueError, match="3-D projection"):
+        LossDisplay.from_alphas(kind="surface", ax=plt.subplots()[1])
+
+
+def test_curves_are_the_losses():
+    alphas = [2.0, 0.0, -np.inf]
+    display = LossDisplay.from_alphas(alphas, scale=2.0, reach=8.0)
+    for lines, quantity in zip(display.lines_, (rho, psi, weight), strict=True):
+        for line, alpha in zip(lines, alphas, strict=True):
+            residuals, values = line.get_data()
+            assert (residuals[0], residuals[-1]) == (-8.0, 8.0)
+            np.testing.assert_array_equal(values, quantity(residuals, alpha, 2.0))
+    assert [text.get_text() for text in display.axes_[1].get_legend().get_texts()] == [
+        "2", "0", "−∞"
+    ]  # fmt: skip
+    _, axes = plt.subplots(1, 3)
+    assert LossDisplay.from_alphas(alphas, ax=axes).figure_ is axes[0].figure
+
+
+def test_the_surface_is_drawn():
+    display = LossDisplay.from_alphas(kind="surface")
+    assert display.surface_ is not None
+    assert len(display.lines_) == 4
+    assert display.axes_[0].get_zlabel() == "loss rho"
+
+
+def test_the_profile_is_drawn():
+    X, y = contaminated()
+    model = AdaptiveRobustRegressor(random_state=0).fit(X, y)
+    profile = profile_alpha(model, X, y, [0.0, 1.0, 2.0])
+    display = AlphaProfileDisplay.from_estimator(model, X, y, alphas=[0.0, 1.0, 2.0])
+    shapes, deviances = display.line_.get_data()
+    drawn = dict(zip(shapes, deviances, strict=True))
+    assert drawn[model.alpha_] == 0.0
+    np.testing.assert_allclose([drawn[a] for a in profile.alphas], profile.deviance, atol=1e-9)
+
+
+def test_matplotlib_is_asked_for_by_its_extra(monkeypatch, data):
+    X, y = data
+    model = AdaptiveRobustRegressor(random_state=0).fit(X, y)
+    for absent in ("matplotlib", "matplotlib.pyplot"):
+        monkeypatch.setitem(sys.modules, absent, None)
+    calls = (
+        lambda: RobustFitDisplay.from_estimator(model, X, y),
+        lambda: LossDisplay.from_alphas(),
+        lambda: LossDisplay.from_alphas(kind="surface"),
+        lambda: AlphaProfileDisplay.from_estimator(model, X, y, alphas=[1.0]),
+    )
+    for call in calls:
+        with pytest.raises(ImportError, match=r"pip install 'sklearn_robust\[plot\]'"):
+            call()

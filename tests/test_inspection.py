@@ -1,0 +1,526 @@
+"""Looking at a fit: standard errors against their oracles, profiles, outliers, handing on."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import statsmodels.api as sm
+from problems import CONVEX, LOSSES, contaminated, name
+from scipy import sparse
+from scipy.stats import cauchy, chi2
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from statsmodels.tools.numdiff import approx_hess
+
+from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor, RobustRegressorCV
+from sklearn_robust.datasets import load_hbk, load_phones, load_stackloss
+from sklearn_robust.distribution import general_robust
+from sklearn_robust.inspection import coef_table, outlier_mask, profile_alpha
+
+COLUMNS = ["estimate", "std_error", "z", "p_value", "ci_low", "ci_high"]
+MODELS = {
+    "convex": RobustRegressor(1.0, random_state=0),
+    "redescending": RobustRegressor(random_state=0),
+    "adaptive": AdaptiveRobustRegressor(random_state=0),
+}
+every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS.keys())
+SHARP = {"tol": 1e-10, "max_iter": 500, "random_state": 0}
+
+
+def same(first, second, **tolerance):
+    for column in COLUMNS:
+        np.testing.assert_allclose(getattr(first, column), getattr(second, column), **tolerance)
+
+
+# ---- standard errors -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_least_squares_is_that_of_statsmodels(fit_intercept, weighted):
+    X, y = contaminated()
+    weights = np.random.default_rng(1).integers(0, 3, size=len(y)) if weighted else None
+    model = RobustRegressor(2.0, fit_intercept=fit_intercept).fit(X, y, weights)
+    table = coef_table(model, X, y, sample_weight=weights, level=0.9)
+    written = np.arange(len(y)) if weights is None else np.repeat(np.arange(len(y)), weights)
+    columns = np.column_stack([X, np.ones(len(y))]) if fit_intercept else X
+    fit = sm.OLS(y[written], columns[written]).fit(use_t=False)
+    np.testing.assert_allclose(table.std_error, fit.bse, rtol=1e-9)
+    np.testing.assert_allclose(table.z, fit.tvalues, rtol=1e-8)
+    np.testing.assert_allclose(table.p_value, fit.pvalues, rtol=1e-7, atol=1e-300)
+    limits = np.column_stack([table.ci_low, table.ci_high])
+    np.testing.assert_allclose(limits, fit.conf_int(0.1), rtol=1e-8)
+
+
+@pytest.mark.parametrize("load", [load_stackloss, contaminated], ids=["stackloss", "made"])
+def test_huber_is_that_of_statsmodels(load):
+    X, y = load(return_X_y=True) if load is load_stackloss else load()
+    model = RobustRegressor(loss="huber", **SHARP).fit(X, y)
+    norm = sm.robust.norms.HuberT(t=model.scale_ / model.sigma_)
+    rlm = sm.RLM(y, np.column_stack([X, np.ones(len(y))]), M=norm)
+    fit = rlm.fit(cov="H1", tol=1e-13, maxiter=1000)
+    table = coef_table(model, X, y)
+    np.testing.assert_allclose(table.std_error, fit.bse, rtol=1e-6)
+    np.testing.assert_allclose(table.p_value, fit.pvalues, rtol=1e-5, atol=1e-12)
+
+
+def test_information_at_a_cauchy_is_that_of_scipy():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2))
+    y = X @ [1.0, -2.0] + rng.standard_cauchy(300)
+    model = AdaptiveRobustRegressor(alpha_bounds=(0.0, 0.0), **SHARP).fit(X, y)
+    columns = np.column_stack([X, np.ones(len(y))])
+    # At alpha = 0 the family is the Cauchy distribution of scale sqrt(2)·c.
+    point = np.array([*model.coef_, model.intercept_, np.sqrt(2.0) * model.scale_])
+    hessian = approx_hess(
+        point, lambda p: -np.sum(cauchy.logpdf(y - columns @ p[:-1], scale=p[-1]))
+    )
+    errors = np.sqrt(np.diag(np.linalg.inv(hessian)))[:-1]
+    np.testing.assert_allclose(coef_table(model, X, y).std_error, errors, rtol=1e-5)
+
+
+@pytest.mark.parametrize("l2_regularization", [0.0, 0.05])
+def test_information_is_the_second_derivative_of_the_likelihood(l2_regularization):
+    rng = np.random.default_rng(3)
+    X = rng.normal(loc=[0.0, 5.0], size=(300, 2))
+    y = X @ [1.0, -2.0] + rng.standard_t(3, size=300)
+    model = AdaptiveRobustRegressor(l2_regularization=l2_regularization, **SHARP).fit(X, y)
+    assert 0.1 < model.alpha_ < 1.9
+
+    def nll(point):
+        beta, b, log_c, alpha = point[:2], *point[2:]
+        residuals, c = y - X @ beta - b, np.exp(log_c)
+        penalty = 0.5 * len(y) * l2_regularization * np.sum(beta**2) / c**2
+        return penalty - np.sum(general_robust.logpdf(residuals, alpha, scale=c))
+
+    point = np.array([*model.coef_, model.intercept_, np.log(model.scale_), model.alpha_])
+    covariance = np.linalg.inv(approx_hess(point, nll))
+    table = coef_table(model, X, y)
+    np.testing.assert_allclose(table.std_error, np.sqrt(np.diag(covariance))[:3], rtol=1e-4)
+
+
+def test_ridge_has_its_closed_form():
+    X, y = contaminated()
+    model = RobustRegressor(2.0, l2_regularization=0.3).fit(X, y)
+    columns = np.column_stack([X - X.mean(axis=0), np.ones(len(y))])
+    inverse = np.linalg.inv(columns.T @ columns + len(y) * np.diag([0.3] * X.shape[1] + [0.0]))
+    hat = columns @ inverse @ columns.T
+    variance = np.sum((y - model.predict(X)) ** 2) / (len(y) - np.trace(hat))
+    slopes = np.sqrt(np.diag(variance * inverse @ columns.T @ columns @ inverse))[:-1]
+    np.testing.assert_allclose(coef_table(model, X, y).std_error[:-1], slopes, rtol=1e-9)
+
+
+@every_model
+def test_weight_two_is_the_row_twice(model):
+    X, y = contaminated()
+    weights = np.random.default_rng(2).integers(0, 3, size=len(y)).astype(float)
+    written = np.repeat(np.arange(len(y)), weights.astype(int))
+    model = model.set_params(tol=1e-9)
+    first = coef_table(model.fit(X, y, weights), X, y, sample_weight=weights)
+    second = coef_table(model.fit(X[written], y[written]), X[written], y[written])
+    same(first, second, rtol=2e-4, atol=1e-12)
+
+
+@every_model
+@pytest.mark.parametrize("scale", [1e-6, 1e8])
+def test_units_of_columns_and_target(model, scale):
+    X, y = contaminated()
+    table = coef_table(model.fit(X, y), X, y)
+    longer = coef_table(model.fit(X, scale * y), X, scale * y)
+    np.testing.assert_allclose(longer.std_error, scale * table.std_error, rtol=1e-4)
+    units = np.geomspace(1.0, scale, X.shape[1])
+    other = coef_table(model.fit(X * units, y), X * units, y)
+    np.testing.assert_allclose(other.z, table.z, rtol=1e-3)
+
+
+@every_model
+def test_every_kind_of_data_gives_the_same_table(model):
+    X, y = contaminated()
+    table = coef_table(model.fit(X, y), X, y)
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    kinds = (sparse.csr_array(X), frame, pl.from_pandas(frame), np.asfortranarray(X))
+    for kind in kinds:
+        same(coef_table(model.fit(kind, y), kind, y), table, rtol=1e-6, atol=1e-12)
+    assert coef_table(model.fit(frame, y), frame, y).names == ("a", "b", "c", "d", "intercept")
+
+
+@every_model
+def test_targets_have_each_their_own(model):
+    X, y = contaminated()
+    other = contaminated(seed=5)[1]
+    both = pd.DataFrame({"first": y, "second": other})
+    table = coef_table(model.fit(X, both), X, both)
+    assert table.targets == ("first", "second")
+    for k, target in enumerate((y, other)):
+        alone = coef_table(model.fit(X, target), X, target)
+        for column in COLUMNS:
+            np.testing.assert_allclose(getattr(table, column)[k], getattr(alone, column), rtol=1e-9)
+    frame = table.to_frame()
+    assert list(frame.columns) == COLUMNS
+    assert frame.loc[("second", "x0"), "estimate"] == table.estimate[1, 0]
+
+
+def test_rejected_leverage_rows_tell_nothing():
+    X, y = load_hbk(return_X_y=True)
+    model = RobustRegressor(random_state=0)
+    table = coef_table(model.fit(X, y), X, y)
+    without = coef_table(model.fit(X[10:], y[10:]), X[10:], y[10:])
+    np.testing.assert_allclose(table.std_error, without.std_error, rtol=0.1)
+
+
+@pytest.mark.parametrize("noise", ["normal", "t3", "outliers"])
+@pytest.mark.parametrize("alpha", [1.0, 0.0, -2.0])
+def test_limits_cover_as_often_as_they_say(alpha, noise):
+    truth, covered = np.array([1.0, -2.0, 0.5, 3.0]), []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        X, errors = rng.normal(size=(200, 3)), rng.normal(size=200)
+        if noise == "t3":
+            errors = rng.standard_t(3, size=200)
+        elif noise == "outliers":
+            errors[:20] += 10.0 * rng.choice([-1.0, 1.0], 20)
+        y = X @ truth[:-1] + truth[-1] + errors
+        table = coef_table(RobustRegressor(alpha, random_state=0).fit(X, y), X, y)
+        covered.append((table.ci_low <= truth) & (truth <= table.ci_high))
+    assert 0.92 <= np.mean(covered) <= 0.97
+
+
+@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+def test_every_loss_has_a_table(keywords):
+    X, y = contaminated()
+    table = coef_table(RobustRegressor(random_state=0, **keywords).fit(X, y), X, y)
+    least = coef_table(RobustRegressor(2.0).fit(X, y), X, y)
+    assert np.all((table.std_error > 0.0) & (table.std_error < (1.0 + 1e-9) * least.std_error))
+
+
+@pytest.mark.parametrize("keywords", CONVEX, ids=name)
+def test_the_sandwich_of_a_learned_shape_is_that_of_the_shape(keywords):
+    if "loss" in keywords:
+        pytest.skip("the family alone is learned")
+    X, y = contaminated()
+    bounds = (keywords["alpha"], keywords["alpha"])
+    model = AdaptiveRobustRegressor(alpha_bounds=bounds, init="ols", tol=1e-9).fit(X, y)
+    given = RobustRegressor(scale=model.scale_, init="ols", tol=1e-9, **keywords).fit(X, y)
+    table = coef_table(model, X, y, method="sandwich")
+    same(table, coef_table(given, X, y), rtol=1e-5, atol=1e-12)
+
+
+def test_rows_left_out_of_the_likelihood_are_not_in_its_errors():
+    X, y = load_hbk(return_X_y=True)
+    model = AdaptiveRobustRegressor(random_state=0).fit(X, y)
+    kept = model.weights_ > 0.0
+    assert kept.sum() < len(y)
+    alone = AdaptiveRobustRegressor(init="ols").fit(X[kept], y[kept])
+    same(coef_table(model, X, y), coef_table(alone, X[kept], y[kept]), rtol=1e-3)
+
+
+@every_model
+def test_bootstrap_agrees_with_the_formula(model):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2))
+    y = X @ [1.0, 2.0] + rng.standard_t(5, size=200)
+    model = model.fit(X, y)
+    options = {"method": "bootstrap", "n_resamples": 100, "random_state": 0}
+    table = coef_table(model, X, y, **options)
+    np.testing.assert_allclose(table.std_error, coef_table(model, X, y).std_error, rtol=0.25)
+    assert np.all((table.ci_low < table.estimate) & (table.estimate < table.ci_high))
+    twice = coef_table(model, X, y, n_jobs=2, **options)
+    for column in COLUMNS:
+        np.testing.assert_array_equal(getattr(table, column), getattr(twice, column))
+
+
+def test_bootstrap_weights_are_case_weights():
+    X, y = contaminated(n=100)
+    weights = np.full(100, 2.0)
+    model = RobustRegressor(1.0).fit(X, y)
+    options = {"method": "bootstrap", "n_resamples": 100, "random_state": 0}
+    double = coef_table(model.fit(X, y, weights), X, y, sample_weight=weights, **options)
+    single = coef_table(model.fit(X, y), X, y, **options)
+    np.testing.assert_allclose(double.std_error, single.std_error / np.sqrt(2.0), rtol=0.25)
+
+
+def test_bootstrap_leaves_the_estimator_and_its_callbacks_alone(capsys):
+    X, y = contaminated(n=50)
+    model = RobustRegressor(1.0, verbose=1).fit(X, y)
+    capsys.readouterr()
+    before = dict(vars(model))
+    coef_table(model, X, y, method="bootstrap", n_resamples=5, random_state=0)
+    assert capsys.readouterr().out == ""
+    assert vars(model) == before
+
+
+def test_pipelines_searches_and_cross_validated_fits():
+    data = load_stackloss(as_frame=True)
+    X, y = data.data, data.target
+    model = RobustRegressor(1.0)
+    pipe = make_pipeline(StandardScaler(), model).fit(X, y)
+    table = coef_table(pipe, X, y)
+    assert table.names == (*X.columns, "intercept")
+    alone = coef_table(model.fit(X, y), X, y)
+    np.testing.assert_allclose(table.z[:-1], alone.z[:-1], rtol=1e-6)
+    search = GridSearchCV(pipe, {"robustregressor__alpha": [1.0]}, cv=3).fit(X, y)
+    same(coef_table(search, X, y), table, rtol=1e-6)
+    chosen = RobustRegressorCV([1.0], init="ols", scales=("mad",), cv=3).fit(X, y)
+    same(coef_table(chosen, X, y), alone, rtol=1e-6)
+    coef_table(chosen, X, y, method="bootstrap", n_resamples=3, random_state=0)
+
+
+def test_dependent_columns_have_the_errors_of_least_norm():
+    X, y = contaminated()
+    twice = np.column_stack([X, X[:, 0]])
+    model = RobustRegressor(1.0)
+    single = coef_table(model.fit(X, y), X, y)
+    with pytest.warns(UserWarning, match="dependent"):
+        double = coef_table(model.fit(twice, y), twice, y)
+    np.testing.assert_allclose(double.std_error[[0, 4]], 0.5 * single.std_error[0], rtol=1e-6)
+    np.testing.assert_allclose(double.std_error[1:4], single.std_error[1:4], rtol=1e-6)
+
+
+def test_a_constant_column_is_not_estimated():
+    X, y = contaminated()
+    X[:, 1] = 0.0
+    with pytest.warns(UserWarning, match="dependent"):
+        table = coef_table(RobustRegressor(1.0).fit(X, y), X, y)
+    assert (table.std_error[1], table.z[1], table.p_value[1]) == (0.0, 0.0, 1.0)
+    assert all(np.all(np.isfinite(getattr(table, column))) for column in COLUMNS)
+
+
+@every_model
+def test_data_of_another_fit_are_noticed(model):
+    X, y = contaminated()
+    model = model.fit(X, y)
+    with pytest.warns(UserWarning, match="should be those of the fit"):
+        coef_table(model, X, y + 0.2 * X[:, 0])
+    with pytest.raises(ValueError, match=r"X and y must be those of the fit"):
+        coef_table(model, X[:-1], y[:-1])
+
+
+def test_what_is_refused():
+    X, y = contaminated(n=20)
+    model = RobustRegressor(1.0)
+    with pytest.raises(NotFittedError):
+        coef_table(model, X, y)
+    with pytest.raises(TypeError, match="estimator must be an estimator of sklearn_robust"):
+        coef_table(LinearRegression().fit(X, y), X, y)
+    model.fit(X, y)
+    for wrong in ({"level": 1.0}, {"method": "H2"}, {"n_resamples": 1}, {"random_state": "a"}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
+            coef_table(model, X, y, **wrong)
+    with pytest.raises(ValueError, match="for a fit of given shape"):
+        coef_table(model, X, y, method="information")
+    with pytest.warns(UserWarning, match="fitted exactly"):
+        few = RobustRegressor(2.0).fit(X[:5, :4], y[:5])
+    with pytest.raises(ValueError, match="more rows than the 5 parameters"):
+        coef_table(few, X[:5, :4], y[:5])
+    X[0, 0] = np.nan
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        coef_table(model, X, y)
+
+
+def test_a_table_prints_and_is_written_as_html():
+    X, y = load_stackloss(return_X_y=True, as_frame=True)
+    X.columns = ["air<&>", "water", "acid"]
+    table = coef_table(RobustRegressor(2.0).fit(X, y), X, y)
+    lines = str(table).splitlines()
+    assert lines[0].split() == COLUMNS
+    assert lines[1].split() == [
+        "air<&>", "0.71564", "0.1349", "5.31", "1.12e-07", "0.451323", "0.979957"
+    ]  # fmt: skip
+    assert lines[-1] == "(95 % confidence limits, sandwich)"
+    assert "<td>air&lt;&amp;&gt;</td>" in table._repr_html_()
+    assert table._repr_html_().count("<tr>") == 5
+    frame = table.to_frame()
+    assert list(frame.index) == list(table.names)
+    np.testing.assert_array_equal(frame["std_error"], table.std_error)
+
+
+# ---- the profile of the shape --------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def heavy():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 2))
+    return X, X @ [1.0, -1.0] + rng.standard_t(3, size=400)
+
+
+def test_the_profile_is_that_of_separate_fits(heavy):
+    X, y = heavy
+    model = AdaptiveRobustRegressor(random_state=0).fit(X, y)
+    profile = profile_alpha(model, X, y, [0.0, 1.0, 2.0])
+    for alpha, nll, deviance in zip(profile.alphas, profile.nll, profile.deviance, strict=True):
+        fit = AdaptiveRobustRegressor(alpha_bounds=(alpha, alpha), random_state=0).fit(X, y)
+        assert nll == pytest.approx(fit.nll_, abs=1e-9)
+        assert deviance == pytest.approx(2.0 * len(y) * (fit.nll_ - model.nll_), abs=1e-6)
+
+
+def test_ends_of_the_interval_have_the_deviance_of_the_quantile(heavy):
+    X, y = heavy
+    model = AdaptiveRobustRegressor(random_state=0).fit(X, y)
+    profile = profile_alpha(model, X, y, [1.0], level=0.9)
+    low, high = profile.interval
+    assert 0.0 < low < model.alpha_ < high < 2.0
+    ends = profile_alpha(model, X, y, profile.interval).deviance
+    np.testing.assert_allclose(ends, chi2.ppf(0.9, 1), atol=1e-2)
+    wider = profile_alpha(model, X, y, [1.0], level=0.99).interval
+    assert wider[0] < low < high < wider[1]
+
+
+def test_an_end_of_the_bounds_may_be_that_of_the_interval():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(200, 2)), rng.uniform(size=200)
+    model = AdaptiveRobustRegressor(random_state=0).fit(X, y)
+    profile = profile_alpha(model, X, y)
+    assert profile.interval[1] == 2.0
+    assert len(profile.alphas) == 41
+    assert np.all(profile.deviance > -1e-7)
+
+
+def test_profiles_of_targets_weights_and_penalties(heavy, capsys):
+    X, y = heavy
+    both = np.column_stack([y, y**3])
+    options = {"l2_regularization": 0.1, "random_state": 0}
+    model = AdaptiveRobustRegressor(**options).fit(X, both, np.full(len(y), 2.0))
+    profile = profile_alpha(model, X, both, [0.5, 1.0], sample_weight=np.full(len(y), 2.0))
+    assert profile.deviance.shape == (2, 2)
+    assert profile.interval.shape == (2, 2)
+    alone = AdaptiveRobustRegressor(**options).fit(X, y)
+    single = profile_alpha(alone, X, y, [0.5, 1.0], verbose=1)
+    np.testing.assert_allclose(profile.deviance[0], 2.0 * single.deviance, atol=1e-5)
+    assert "[profile_alpha] alpha 0.5: deviance" in capsys.readouterr().out
+
+
+def test_profile_refuses():
+    X, y = contaminated(n=50)
+    with pytest.raises(TypeError, match="AdaptiveRobustRegressor"):
+        profile_alpha(RobustRegressor().fit(X, y), X, y)
+    model = AdaptiveRobustRegressor(alpha_bounds=(0.0, 1.0), random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match=r"alphas must be numbers in alpha_bounds, \[0, 1\]"):
+        profile_alpha(model, X, y, [1.5])
+    with (
+        pytest.warns(ConvergenceWarning, match="at a given shape"),
+        pytest.warns(ConvergenceWarning, match="max_iter=1"),
+    ):
+        profile_alpha(model.set_params(max_iter=1, solver="lbfgs").fit(X, y), X, y, [0.5])
+
+
+# ---- outliers ------------------------------------------------------------------------
+
+
+@every_model
+def test_outliers_are_as_rare_as_said_among_normal_rows(model):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20_000, 2))
+    y = X @ [1.0, 2.0] + rng.normal(size=20_000)
+    model = model.fit(X, y)
+    for level in (0.9, 0.99):
+        share = outlier_mask(model, X, y, level=level).mean()
+        assert share == pytest.approx(1.0 - level, rel=0.15)
+
+
+def test_outliers_of_the_telephone_data():
+    X, y = load_phones(return_X_y=True)
+    for model in (MODELS["redescending"], RobustRegressor(scale=2.0, random_state=0)):
+        years = X[outlier_mask(model.fit(X, y), X, y)].ravel()
+        assert set(range(64, 71)) <= set(years)
+        assert np.all((years > 62.0) & (years < 73.0))
+
+
+@every_model
+def test_outliers_in_every_kind_of_data(model):
+    X, y = contaminated()
+    both = np.column_stack([y, contaminated(seed=5)[1]])
+    mask = outlier_mask(model.fit(X, both), X, both)
+    assert mask.shape == both.shape
+    np.testing.assert_array_equal(mask[:, 0], outlier_mask(model.fit(X, y), X, y))
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    for kind in (sparse.csr_array(X), frame, pl.from_pandas(frame)):
+        np.testing.assert_array_equal(outlier_mask(model.fit(kind, y), kind, y), mask[:, 0])
+    pipe = make_pipeline(StandardScaler(), model).fit(frame, y)
+    assert np.mean(outlier_mask(pipe, frame, y) != mask[:, 0]) < 0.01
+
+
+def test_outlier_mask_refuses():
+    X, y = contaminated(n=30)
+    model = RobustRegressor(1.0).fit(X, y)
+    with pytest.raises(ValueError, match="level must be"):
+        outlier_mask(model, X, y, level=99)
+    with pytest.raises(ValueError, match="y must be of shape"):
+        outlier_mask(model, X, np.column_stack([y, y]))
+
+
+# ---- handing on ----------------------------------------------------------------------
+
+
+@every_model
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_linear_regression_predicts_the_same(model, fit_intercept):
+    X, y = contaminated()
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    model = model.set_params(fit_intercept=fit_intercept)
+    for target in (y, np.column_stack([y, -y])):
+        linear = model.fit(frame, target).to_linear_regression()
+        assert type(linear) is LinearRegression
+        np.testing.assert_array_equal(linear.predict(frame), model.predict(frame))
+        assert linear.get_params()["fit_intercept"] == fit_intercept
+        linear.coef_ += 1.0
+        assert not np.array_equal(linear.coef_, model.coef_)
+    model.set_params(fit_intercept=True)
+
+
+def test_linear_regression_of_nothing():
+    with pytest.raises(NotFittedError):
+        RobustRegressor().to_linear_regression()
+
+
+@every_model
+def test_skops_round_trip(model):
+    io = pytest.importorskip("skops.io")
+    X, y = contaminated()
+    saved = io.dumps(model.fit(X, y))
+    untrusted = io.get_untrusted_types(data=saved)
+    assert untrusted == [f"{type(model).__module__}.{type(model).__name__}"]
+    loaded = io.loads(saved, trusted=untrusted)
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_onnx_predicts_the_same(dtype):
+    skl2onnx = pytest.importorskip("skl2onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    from sklearn_robust.onnx import register_converters
+
+    register_converters()
+    X, y = contaminated()
+    for model in (*MODELS.values(), RobustRegressorCV([1.0])):
+        for target in (y, np.column_stack([y, -y])):
+            pipe = make_pipeline(StandardScaler(), model).fit(X, target)
+            handed_on = pipe[-1].to_linear_regression()
+            for regressor, columns in ((pipe, X), (handed_on, pipe[:-1].transform(X))):
+                columns = columns.astype(dtype)
+                saved = skl2onnx.to_onnx(regressor, columns[:1]).SerializeToString()
+                predicted = runtime.InferenceSession(saved).run(None, {"X": columns})[0]
+                np.testing.assert_allclose(
+                    predicted.reshape(target.shape), pipe.predict(X), rtol=1e-4, atol=1e-4
+                )
+
+
+def test_converters_need_skl2onnx(monkeypatch):
+    import sys
+
+    from sklearn_robust.onnx import register_converters
+
+    monkeypatch.setitem(sys.modules, "skl2onnx", None)
+    with pytest.raises(ImportError, match="pip install skl2onnx"):
+        register_converters()
+
+
+@every_model
+def test_html_links_to_the_page_and_print_is_scikit_learns(model):
+    X, y = contaminated()
+    page = f"generated/sklearn_robust.{type(model).__name__}.html"
+    assert page in model._repr_html_()
+    assert repr(model.fit(X, y)).startswith(f"{type(model).__name__}(")
