@@ -32,8 +32,8 @@ robust = RobustRegressor(random_state=0).fit(X, y)
 print(coef_table(robust, X, y))
 
 # %%
-# Formulas are for many rows. With 21, rows drawn again tell more: the limits are wider, and not
-# the same on both sides.
+# Formulas are for many rows. With 21, rows drawn again show how far they can be trusted: most
+# limits become wider, and are no longer the same on both sides.
 
 print(coef_table(robust, X, y, method="bootstrap", n_resamples=199, random_state=0))
 
@@ -65,7 +65,7 @@ adaptive = AdaptiveRobustRegressor(random_state=0).fit(X, y)
 AlphaProfileDisplay.from_estimator(adaptive, X, y)
 
 # %%
-# The losses behind it, and all of them between least squares and what gives far rows no influence.
+# The losses that this is about: least squares, what gives far rows no influence, and between.
 
 LossDisplay.from_alphas()
 

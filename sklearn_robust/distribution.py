@@ -95,10 +95,11 @@ def _tail_mass(x, alpha):
     # In w the density also has the factor cosh w: where rho grows like 2·log cosh w (alpha = 0)
     # the fall of their difference is half that of rho.
     end = _log_cosh_at(alpha, b, rho + 2.0 * _NEGLIGIBLE)
-    last = _arccosh_exp(end)
+    last = np.maximum(_arccosh_exp(end), w)
     nodes = w[..., None] + (last - w)[..., None] * _POINTS
     at = _log_cosh(nodes)
-    fall = _loss(alpha[..., None], b[..., None], at) - rho[..., None]
+    # The loss grows; where it is over 1e15, its rounding may not.
+    fall = np.maximum(_loss(alpha[..., None], b[..., None], at) - rho[..., None], 0.0)
     mass = np.exp(at - log_cosh[..., None] - fall) @ _SHARES
     with np.errstate(divide="ignore"):  # no width is left where the tail is below exp(-1e15)
         return np.log(mass * (last - w)) + log_cosh - rho + 0.5 * np.log(b)

@@ -45,9 +45,9 @@ class Loss:
         """Return rho, psi and weight of every residual, each of shape (n_residuals,)."""
         return kernels.rho_psi_weights(self.code, self.alpha, residuals, scale)
 
-    def psi_prime(self, residuals: np.ndarray, scale: float) -> np.ndarray:
-        """Return the derivative of psi at every residual, shape (n_residuals,)."""
-        return kernels.psi_slopes(self.code, self.alpha, residuals, scale) / scale / scale
+    def slopes(self, residuals: np.ndarray, scale: float) -> np.ndarray:
+        """Return c² times the derivative of psi at every residual, shape (n_residuals,)."""
+        return kernels.psi_slopes(self.code, self.alpha, residuals, scale)
 
 
 def _member(alpha: float) -> Loss:
@@ -174,7 +174,7 @@ def psi_prime(r, alpha=-math.inf, scale=1.0, *, loss="general"):
 
     For the general family below alpha = 2, with :math:`z = (r/c)^2` and :math:`B = 2 - \alpha`,
 
-    .. math:: \psi'(r) = \frac{w(r)}{c^2} \left[1 - \frac{z}{1 + z/B}\right]
+    .. math:: \psi'(r) = \frac{w(r)}{c^2}\,\frac{1 + (\alpha - 1)\,z/B}{1 + z/B}
 
     Its mean over the residuals is the curvature of the objective, by which the standard errors of
     M-estimates are divided.
@@ -203,10 +203,10 @@ def psi_prime(r, alpha=-math.inf, scale=1.0, *, loss="general"):
     Examples
     --------
     >>> from sklearn_robust.losses import psi_prime
-    >>> psi_prime([0.0, 1.0, 100.0], alpha=0.0).round(4)
-    array([ 1.    ,  0.2222, -0.0002])
+    >>> psi_prime([0.0, 1.0, 2.0], alpha=0.0).round(4)
+    array([ 1.    ,  0.2222, -0.1111])
     """
-    return _on_array(Loss.psi_prime, r, alpha, scale, loss)
+    return _on_array(Loss.slopes, r, alpha, scale, loss) / scale / scale
 
 
 def weight(r, alpha=-math.inf, scale=1.0, *, loss="general"):

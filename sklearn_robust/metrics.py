@@ -12,8 +12,9 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import make_scorer
 from sklearn.utils import check_array, check_consistent_length
 
+from .pipelines import last_of
 from .scale import m_scale, size_quantile
-from .validation import check_number, check_weights, last_of
+from .validation import check_number, check_weights
 
 __all__ = [
     "nll_scorer",

@@ -15,6 +15,7 @@ __all__ = [
     "m_scale",
     "mad",
     "middle",
+    "n_cases",
     "normal_quantile",
     "scale_floor",
     "size_quantile",
@@ -131,17 +132,25 @@ def normal_quantile(share):
     return _NORMAL_QUARTILE if share == 0.5 else float(ndtri(0.5 + 0.5 * share))
 
 
-def half_of_cases(n_parameters, n_rows, sample_weight=None):
-    """Return half of the case weights that the parameters leave free, 0 where none are.
+def n_cases(sample_weight) -> float:
+    """Return how many cases there are: the total of the weights, each a number of cases.
 
-    Weights that sum to less than the number of rows are shares of it: the parameters take
-    up rows, not units of weight.
+    Where that is less than the rows they are worth, the square of their sum over the sum of
+    their squares (Kish 1965), they are shares of those: equal weights then are the rows.
     """
-    if sample_weight is None:
-        return max(0.5 * (n_rows - n_parameters), 0.0)
-    total = float(sample_weight.sum())
-    cases = max(total, float(np.count_nonzero(sample_weight)))
+    shares = sample_weight / np.max(sample_weight)
+    return max(float(sample_weight.sum()), float(shares.sum() ** 2 / np.sum(shares**2)))
+
+
+def half_of_cases(n_parameters, total, cases) -> float:
+    """Return half of the total case weight that the parameters leave free, 0 where none is."""
     return max(0.5 * total * (1.0 - n_parameters / cases), 0.0)
+
+
+def _half_of_cases(n_parameters, n_rows, sample_weight):
+    if sample_weight is None:
+        return half_of_cases(n_parameters, n_rows, n_rows)
+    return half_of_cases(n_parameters, float(sample_weight.sum()), n_cases(sample_weight))
 
 
 def m_scale(residuals, sample_weight=None, *, n_parameters=0.0, floor=0.0):
@@ -157,8 +166,8 @@ def m_scale(residuals, sample_weight=None, *, n_parameters=0.0, floor=0.0):
     ----------
     residuals : ndarray of shape (n_samples,)
     sample_weight : ndarray of shape (n_samples,), optional
-        Case weights, not all zero. Where they sum to less than the number of rows with a
-        weight, p is reduced in proportion.
+        Case weights, not all zero. Where they sum to less than the rows that they are worth,
+        the squared sum over the sum of squares, p is reduced in proportion.
     n_parameters : float, default=0.0
         The number p of parameters that were fitted.
     floor : float, default=0.0
@@ -186,7 +195,7 @@ def m_scale(residuals, sample_weight=None, *, n_parameters=0.0, floor=0.0):
     """
     from . import kernels
 
-    half = half_of_cases(n_parameters, len(residuals), sample_weight)
+    half = _half_of_cases(n_parameters, len(residuals), sample_weight)
     cases = np.ones(len(residuals)) if sample_weight is None else sample_weight.view()
     cases.flags.writeable = False  # one type for all weights compiles once
     floor = max(floor, float(np.finfo(np.float64).tiny))
@@ -278,7 +287,7 @@ def truncated_deviation(residuals, largest, sample_weight=None, *, n_parameters=
         In the unit of ``residuals``; consistent for the standard deviation at the normal.
     """
     cases = np.ones(len(residuals)) if sample_weight is None else sample_weight
-    free = 2.0 * half_of_cases(n_parameters, len(residuals), sample_weight) / cases.sum()
+    free = 2.0 * _half_of_cases(n_parameters, len(residuals), sample_weight) / cases.sum()
     sizes = Sizes.all(np.abs(residuals), cases)
     return truncated_deviation_of(lambda low, high: sizes, largest, free)
 

@@ -8,7 +8,6 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
 
@@ -124,16 +123,3 @@ def check_initial(init, n_targets: int, n_features: int, fit_intercept: bool) ->
     if values.shape not in ((size,), (n_targets, size)):
         raise ValueError(f"init must be {accepted}, got shape {values.shape}.")
     return np.broadcast_to(values, (n_targets, size))
-
-
-def last_of(estimator, X):
-    """Return the last step of a pipeline and X as that sees it; another estimator as it is.
-
-    Of a search that was refitted, such as ``GridSearchCV``, it is that of the best estimator.
-    """
-    estimator = getattr(estimator, "best_estimator_", estimator)
-    while isinstance(estimator, Pipeline):
-        for _, step in estimator.steps[:-1]:
-            X = X if step is None or isinstance(step, str) else step.transform(X)
-        estimator = estimator.steps[-1][1]
-    return estimator, X

@@ -231,6 +231,20 @@ def test_equivariance(unit):
     assert moved.nll_ - np.log(unit) == pytest.approx(model.nll_, abs=1e-9)
 
 
+@pytest.mark.parametrize("bounds", [(0.5, 0.5), (0.5, 10.0), (0.01, 0.2), (1.3, 1.3), (2.0, 9.0)])
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_solvers_agree_where_a_bound_holds_the_scale(bounds, share):
+    X, y = contaminated(share=share)
+    fits = [
+        AdaptiveRobustRegressor(scale_bounds=bounds, solver=solver, init="ols", tol=1e-8).fit(X, y)
+        for solver in ("auto", *SOLVERS)
+    ]
+    for fit in fits:
+        assert fit.nll_ == pytest.approx(fits[1].nll_, abs=1e-9)
+        assert fit.alpha_ == pytest.approx(fits[1].alpha_, abs=1e-4)
+        assert fit.scale_ == pytest.approx(fits[1].scale_, rel=1e-6)
+
+
 def test_bounds_fix_scale_or_shape():
     X, y = contaminated(5)
     fixed = AdaptiveRobustRegressor(scale_bounds=(1.5, 1.5), random_state=0).fit(X, y)

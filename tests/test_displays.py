@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor
+from sklearn_robust.datasets import load_hbk
 from sklearn_robust.distribution import general_robust
 from sklearn_robust.inspection import (
     AlphaProfileDisplay,
@@ -79,7 +80,9 @@ def test_kinds_of_data_targets_and_given_axes(data, kind):
     both = pd.DataFrame({"price": y, "cost": -y})
     model = RobustRegressor(1.0)
     _, ax = plt.subplots()
-    for columns in (X, X.to_numpy(), sparse.csr_array(X.to_numpy()), pl.from_pandas(X)):
+    array = X.to_numpy()
+    sparse_kinds = (sparse.csr_array(array), sparse.coo_array(array))
+    for columns in (X, array, array.tolist(), pl.from_pandas(X), *sparse_kinds):
         display = RobustFitDisplay.from_estimator(
             model.fit(columns, both), columns, both, kind=kind, target=1, ax=ax
         )
@@ -103,18 +106,40 @@ def test_many_rows_are_thinned(data):
     assert len(RobustFitDisplay.from_estimator(model, X, y, subsample=None).residuals) == len(y)
 
 
+def test_rows_left_out_are_drawn_as_doubted():
+    X, y = load_hbk(return_X_y=True)
+    model = AdaptiveRobustRegressor(random_state=0).fit(X, y)
+    display = RobustFitDisplay.from_estimator(model, X, y)
+    np.testing.assert_array_equal(np.sort(display.weights), np.sort(model.weights_))
+    assert np.sum(display.weights == 0.0) == 10
+    others = RobustFitDisplay.from_estimator(model, X[::-1][:-1], y[::-1][:-1])
+    assert np.all(others.weights > 0.0)
+
+
 def test_what_is_refused():
     X, y = contaminated(n=30)
     model = RobustRegressor(1.0).fit(X, y)
-    for wrong in ({"kind": "pie"}, {"kind": "line"}, {"target": 1}, {"subsample": 0}):
+    for wrong in (
+        {"kind": "pie"}, {"kind": "line"}, {"target": 1}, {"target": -1}, {"subsample": 0},
+        {"subsample": 1e4}, {"subsample": "all"}, {"random_state": "a"},
+    ):  # fmt: skip
         with pytest.raises(ValueError, match=f"{next(iter(wrong))} must"):
             RobustFitDisplay.from_estimator(model, X, y, **wrong)
-    with pytest.raises(ValueError, match="every one of alphas"):
-        LossDisplay.from_alphas([3.0])
+    for alphas, named in (
+        ([3.0], "every one of alphas"),
+        ([], "alphas must"),
+        (1.0, "alphas must"),
+    ):
+        with pytest.raises(ValueError, match=named):
+            LossDisplay.from_alphas(alphas)
+    adaptive = AdaptiveRobustRegressor(random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="target must be below 1"):
+        AlphaProfileDisplay.from_estimator(adaptive, X, y, target=3)
     with pytest.raises(ValueError, match="scale must be"):
         LossDisplay.from_alphas(scale=0.0)
-    with pytest.raises(ValueError, match="ax must be three axes"):
-        LossDisplay.from_alphas(ax=plt.subplots()[1])
+    for ax in (plt.subplots()[1], "x"):
+        with pytest.raises(ValueError, match="ax must be three axes"):
+            LossDisplay.from_alphas(ax=ax)
     with pytest.raises(ValueError, match="3-D projection"):
         LossDisplay.from_alphas(kind="surface", ax=plt.subplots()[1])
 
@@ -137,7 +162,7 @@ def test_curves_are_the_losses():
 def test_the_surface_is_drawn():
     display = LossDisplay.from_alphas(kind="surface")
     assert display.surface_ is not None
-    assert len(display.lines_) == 4
+    assert len(display.lines_[0]) == 4
     assert display.axes_[0].get_zlabel() == "loss rho"
 
 

@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from problems import read_reference
 from scipy import integrate, stats
@@ -62,6 +62,7 @@ def test_tails_are_integrals_of_the_density(alpha, x):
 
 
 @given(alpha=st.floats(0.0, 20.0), x=st.floats(-1e10, 1e10), scale=st.floats(1e-3, 1e3))
+@example(alpha=12.0, x=117.78125, scale=1.0)
 def test_symmetry_and_units(alpha, x, scale):
     left, right = general_robust.cdf(-x, alpha), general_robust.sf(x, alpha)
     assert left == right

@@ -8,11 +8,12 @@ import statsmodels.api as sm
 from problems import CONVEX, LOSSES, contaminated, name
 from scipy import sparse
 from scipy.stats import cauchy, chi2
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from statsmodels.tools.numdiff import approx_hess
 
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor, RobustRegressorCV
@@ -26,8 +27,12 @@ MODELS = {
     "redescending": RobustRegressor(random_state=0),
     "adaptive": AdaptiveRobustRegressor(random_state=0),
 }
-every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS.keys())
 SHARP = {"tol": 1e-10, "max_iter": 500, "random_state": 0}
+
+
+@pytest.fixture(params=MODELS)
+def model(request):
+    return clone(MODELS[request.param])
 
 
 def same(first, second, **tolerance):
@@ -113,18 +118,16 @@ def test_ridge_has_its_closed_form():
     np.testing.assert_allclose(coef_table(model, X, y).std_error[:-1], slopes, rtol=1e-9)
 
 
-@every_model
 def test_weight_two_is_the_row_twice(model):
     X, y = contaminated()
     weights = np.random.default_rng(2).integers(0, 3, size=len(y)).astype(float)
     written = np.repeat(np.arange(len(y)), weights.astype(int))
-    model = model.set_params(tol=1e-9)
+    model.set_params(tol=1e-9)
     first = coef_table(model.fit(X, y, weights), X, y, sample_weight=weights)
     second = coef_table(model.fit(X[written], y[written]), X[written], y[written])
     same(first, second, rtol=2e-4, atol=1e-12)
 
 
-@every_model
 @pytest.mark.parametrize("scale", [1e-6, 1e8])
 def test_units_of_columns_and_target(model, scale):
     X, y = contaminated()
@@ -136,7 +139,6 @@ def test_units_of_columns_and_target(model, scale):
     np.testing.assert_allclose(other.z, table.z, rtol=1e-3)
 
 
-@every_model
 def test_every_kind_of_data_gives_the_same_table(model):
     X, y = contaminated()
     table = coef_table(model.fit(X, y), X, y)
@@ -147,7 +149,6 @@ def test_every_kind_of_data_gives_the_same_table(model):
     assert coef_table(model.fit(frame, y), frame, y).names == ("a", "b", "c", "d", "intercept")
 
 
-@every_model
 def test_targets_have_each_their_own(model):
     X, y = contaminated()
     other = contaminated(seed=5)[1]
@@ -217,12 +218,12 @@ def test_rows_left_out_of_the_likelihood_are_not_in_its_errors():
     same(coef_table(model, X, y), coef_table(alone, X[kept], y[kept]), rtol=1e-3)
 
 
-@every_model
 def test_bootstrap_agrees_with_the_formula(model):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 2))
     y = X @ [1.0, 2.0] + rng.standard_t(5, size=200)
     model = model.fit(X, y)
+    model.set_params(random_state=np.random.RandomState(0))
     options = {"method": "bootstrap", "n_resamples": 100, "random_state": 0}
     table = coef_table(model, X, y, **options)
     np.testing.assert_allclose(table.std_error, coef_table(model, X, y).std_error, rtol=0.25)
@@ -230,6 +231,17 @@ def test_bootstrap_agrees_with_the_formula(model):
     twice = coef_table(model, X, y, n_jobs=2, **options)
     for column in COLUMNS:
         np.testing.assert_array_equal(getattr(table, column), getattr(twice, column))
+
+
+def test_bootstrap_tests_agree_with_its_limits():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 6))
+    y = X @ [0.0, 0.1, 0.2, 0.3, 0.4, 0.0] + rng.normal(size=100)
+    options = {"method": "bootstrap", "n_resamples": 199, "random_state": 0, "level": 0.9}
+    table = coef_table(RobustRegressor(1.0).fit(X, y), X, y, **options)
+    outside = (table.ci_low > 0.0) | (table.ci_high < 0.0)
+    np.testing.assert_array_equal(table.p_value <= 0.1, outside)
+    assert 0 < outside.sum() < 7
 
 
 def test_bootstrap_weights_are_case_weights():
@@ -268,6 +280,67 @@ def test_pipelines_searches_and_cross_validated_fits():
     coef_table(chosen, X, y, method="bootstrap", n_resamples=3, random_state=0)
 
 
+def test_names_come_through_nested_pipelines_and_searches():
+    X, y = contaminated()
+    X = pd.DataFrame(X, columns=list("abcd"))
+    inner = make_pipeline(PolynomialFeatures(include_bias=False), RobustRegressor(2.0))
+    search = GridSearchCV(inner, {"robustregressor__alpha": [2.0]}, cv=3)
+    with pytest.raises(NotFittedError):
+        coef_table(search, X, y)
+    for estimator in (
+        make_pipeline(StandardScaler().set_output(transform="pandas"), inner),
+        make_pipeline(StandardScaler(), "passthrough", inner),
+        make_pipeline(StandardScaler(), search),
+        GridSearchCV(make_pipeline(StandardScaler(), search), {}, cv=3),
+    ):
+        names = coef_table(estimator.fit(X, y), X, y).names
+        assert (names[0], names[5], names[-1]) == ("a", "a b", "intercept")
+
+
+def test_shares_of_rows_have_no_jump():
+    """Weights that sum to less than the rows are shares; of next to nothing they are nothing."""
+    X, y = contaminated(n=60)
+    half = np.repeat([1.0, 0.0], 30)
+    model = RobustRegressor(2.0)
+    with_none = coef_table(model.fit(X, y, half), X, y, sample_weight=half)
+    little = np.maximum(half, 1e-9)
+    same(coef_table(model.fit(X, y, little), X, y, sample_weight=little), with_none, rtol=1e-6)
+    tenth = np.full(60, 0.1)
+    equal = coef_table(model.fit(X, y, tenth), X, y, sample_weight=tenth)
+    same(equal, coef_table(model.fit(X, y), X, y), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("model", [RobustRegressor(2.0), RobustRegressor(1.0, tol=1e-9)], ids=str)
+def test_nearly_dependent_columns_keep_the_error_of_the_intercept(model):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 2))
+    y = X.sum(axis=1) + rng.normal(size=100)
+    apart = rng.normal(size=100)
+    far = coef_table(model.fit(np.column_stack([X, apart]), y), np.column_stack([X, apart]), y)
+    near = np.column_stack([X, X[:, 0] + 1e-6 * apart])
+    table = coef_table(model.fit(near, y), near, y)
+    np.testing.assert_allclose(table.std_error[[1, 3]], far.std_error[[1, 3]], rtol=1e-3)
+    np.testing.assert_allclose(table.std_error[2], 1e6 * far.std_error[2], rtol=1e-3)
+
+
+def test_extreme_units(model):
+    X, y = contaminated()
+    table = coef_table(model.fit(X, y), X, y)
+    for x_unit, y_unit in ((1.0, 1e-140), (1e-100, 1e100), (1e100, 1e-100)):
+        other = coef_table(model.fit(x_unit * X, y_unit * y), x_unit * X, y_unit * y)
+        units = np.append(np.full(4, y_unit / x_unit), y_unit)
+        np.testing.assert_allclose(other.std_error / units, table.std_error, rtol=1e-3)
+
+
+def test_a_scale_held_at_its_bound_is_given():
+    X, y = contaminated()
+    for bound in (0.16, 0.35):
+        bounds = AdaptiveRobustRegressor(scale_bounds=(0.001, bound), random_state=0).fit(X, y)
+        start = np.append(bounds.coef_, bounds.intercept_)
+        held = AdaptiveRobustRegressor(scale_bounds=(bound, bound), init=start).fit(X, y)
+        same(coef_table(bounds, X, y), coef_table(held, X, y), rtol=1e-4, atol=1e-12)
+
+
 def test_dependent_columns_have_the_errors_of_least_norm():
     X, y = contaminated()
     twice = np.column_stack([X, X[:, 0]])
@@ -288,7 +361,6 @@ def test_a_constant_column_is_not_estimated():
     assert all(np.all(np.isfinite(getattr(table, column))) for column in COLUMNS)
 
 
-@every_model
 def test_data_of_another_fit_are_noticed(model):
     X, y = contaminated()
     model = model.fit(X, y)
@@ -313,8 +385,15 @@ def test_what_is_refused():
         coef_table(model, X, y, method="information")
     with pytest.warns(UserWarning, match="fitted exactly"):
         few = RobustRegressor(2.0).fit(X[:5, :4], y[:5])
-    with pytest.raises(ValueError, match="more rows than the 5 parameters"):
+    with pytest.raises(ValueError, match="more rows than the 5 free parameters"):
         coef_table(few, X[:5, :4], y[:5])
+    adaptive = AdaptiveRobustRegressor(scale_bounds=(1.0, 1.0), init="ols").fit(X[:3, :2], y[:3])
+    with pytest.raises(ValueError, match=r"more rows than the \d free parameters"):
+        coef_table(adaptive, X[:3, :2], y[:3])
+    with pytest.warns(UserWarning, match="No row has any weight"):
+        lost = RobustRegressor(scale=1e-9, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match='method="bootstrap" needs none'):
+        coef_table(lost, X, y)
     X[0, 0] = np.nan
     with pytest.raises(ValueError, match="Input X contains NaN"):
         coef_table(model, X, y)
@@ -390,7 +469,14 @@ def test_profiles_of_targets_weights_and_penalties(heavy, capsys):
     alone = AdaptiveRobustRegressor(**options).fit(X, y)
     single = profile_alpha(alone, X, y, [0.5, 1.0], verbose=1)
     np.testing.assert_allclose(profile.deviance[0], 2.0 * single.deviance, atol=1e-5)
-    assert "[profile_alpha] alpha 0.5: deviance" in capsys.readouterr().out
+    assert "[profile_alpha] alpha 0.5: mean nll" in capsys.readouterr().out
+
+
+def test_profile_notices_data_of_another_fit(heavy):
+    X, y = heavy
+    model = AdaptiveRobustRegressor(random_state=0).fit(X, y)
+    with pytest.warns(UserWarning, match="should be those of the fit"):
+        profile_alpha(model, X, y + X[:, 0], [1.0])
 
 
 def test_profile_refuses():
@@ -398,7 +484,7 @@ def test_profile_refuses():
     with pytest.raises(TypeError, match="AdaptiveRobustRegressor"):
         profile_alpha(RobustRegressor().fit(X, y), X, y)
     model = AdaptiveRobustRegressor(alpha_bounds=(0.0, 1.0), random_state=0).fit(X, y)
-    with pytest.raises(ValueError, match=r"alphas must be numbers in alpha_bounds, \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"every one of alphas must be a number in \[0, 1\]"):
         profile_alpha(model, X, y, [1.5])
     with (
         pytest.warns(ConvergenceWarning, match="at a given shape"),
@@ -410,7 +496,6 @@ def test_profile_refuses():
 # ---- outliers ------------------------------------------------------------------------
 
 
-@every_model
 def test_outliers_are_as_rare_as_said_among_normal_rows(model):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(20_000, 2))
@@ -429,7 +514,6 @@ def test_outliers_of_the_telephone_data():
         assert np.all((years > 62.0) & (years < 73.0))
 
 
-@every_model
 def test_outliers_in_every_kind_of_data(model):
     X, y = contaminated()
     both = np.column_stack([y, contaminated(seed=5)[1]])
@@ -441,6 +525,16 @@ def test_outliers_in_every_kind_of_data(model):
         np.testing.assert_array_equal(outlier_mask(model.fit(kind, y), kind, y), mask[:, 0])
     pipe = make_pipeline(StandardScaler(), model).fit(frame, y)
     assert np.mean(outlier_mask(pipe, frame, y) != mask[:, 0]) < 0.01
+
+
+@pytest.mark.parametrize("model", [RobustRegressor(random_state=0), MODELS["adaptive"]], ids=str)
+def test_rows_fitted_exactly_are_no_outliers(model):
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    y = X @ [1.0, 2.0]
+    y[:8] += 5.0
+    with pytest.warns(UserWarning, match="fitted exactly"):
+        model = clone(model).set_params(max_iter=500).fit(X, y)
+    np.testing.assert_array_equal(np.flatnonzero(outlier_mask(model, X, y)), np.arange(8))
 
 
 def test_outlier_mask_refuses():
@@ -455,12 +549,11 @@ def test_outlier_mask_refuses():
 # ---- handing on ----------------------------------------------------------------------
 
 
-@every_model
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_linear_regression_predicts_the_same(model, fit_intercept):
     X, y = contaminated()
     frame = pd.DataFrame(X, columns=list("abcd"))
-    model = model.set_params(fit_intercept=fit_intercept)
+    model.set_params(fit_intercept=fit_intercept)
     for target in (y, np.column_stack([y, -y])):
         linear = model.fit(frame, target).to_linear_regression()
         assert type(linear) is LinearRegression
@@ -468,7 +561,6 @@ def test_linear_regression_predicts_the_same(model, fit_intercept):
         assert linear.get_params()["fit_intercept"] == fit_intercept
         linear.coef_ += 1.0
         assert not np.array_equal(linear.coef_, model.coef_)
-    model.set_params(fit_intercept=True)
 
 
 def test_linear_regression_of_nothing():
@@ -476,7 +568,6 @@ def test_linear_regression_of_nothing():
         RobustRegressor().to_linear_regression()
 
 
-@every_model
 def test_skops_round_trip(model):
     io = pytest.importorskip("skops.io")
     X, y = contaminated()
@@ -518,7 +609,6 @@ def test_converters_need_skl2onnx(monkeypatch):
         register_converters()
 
 
-@every_model
 def test_html_links_to_the_page_and_print_is_scikit_learns(model):
     X, y = contaminated()
     page = f"generated/sklearn_robust.{type(model).__name__}.html"

@@ -117,6 +117,11 @@ def test_psi_prime_at_zero_is_the_weight_there(keywords):
     assert psi_prime(0.0, scale=2.0, **keywords) == 0.25 * weight(0.0, **keywords)
 
 
+@pytest.mark.parametrize("r", [1e3, 1e7, 1e9])
+def test_psi_prime_keeps_its_digits_near_one(r):
+    assert psi_prime(r, 1.0) == pytest.approx((1.0 + r * r) ** -1.5, rel=1e-12)
+
+
 @given(r=residuals, alpha=downward, scale=st.floats(1e-150, 1e150))
 def test_psi_prime_is_never_nan(r, alpha, scale):
     assert math.isfinite(psi_prime(r, alpha, scale))

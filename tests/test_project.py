@@ -26,7 +26,8 @@ ALLOWED = {
     "rows": {"kernels", "losses", "scale", "rows"},
     "solvers": {"losses", "partition", "rows", "scale", "solvers"},
     "validation": set(),
-    "metrics": {"scale", "validation"},
+    "pipelines": set(),
+    "metrics": {"pipelines", "scale", "validation"},
     "estimators": {
         "distribution",
         "losses",
@@ -41,6 +42,7 @@ ALLOWED = {
         "estimators",
         "losses",
         "partition",
+        "pipelines",
         "rows",
         "scale",
         "solvers",

@@ -163,8 +163,8 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         Returns
         -------
         sklearn.linear_model.LinearRegression
-            Fitted, with the same coefficients and predictions. What was learned of the errors
-            is not in it.
+            With the same coefficients and predictions. What was learned of the residuals is not
+            in it, nor are ``rank_`` and ``singular_``.
 
         Raises
         ------
@@ -182,9 +182,9 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         """Return a fitted estimator of one candidate: itself, where nothing was chosen."""
         return self
 
-    def _again(self, X, y, sample_weight):
+    def _again(self, X, y, sample_weight, random_state):
         """Return a fit to other data that begins at this one, silently."""
-        other = copy(self).set_params(warm_start=True, verbose=0)
+        other = copy(self).set_params(warm_start=True, verbose=0, random_state=random_state)
         if hasattr(other, "set_callbacks"):
             other.set_callbacks()
         return other.fit(X, y, sample_weight)

@@ -12,10 +12,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
+from ..pipelines import unwrapped
+from ..scale import n_cases
 from ..solvers import Likelihood, Objective
 from ..validation import check_choice, check_integer, check_number, check_seed
 from .covariance import observed_information, sandwich
-from .fitted import is_adaptive, model_of, targets_with_rows, training_data
+from .fitted import NOT_OF_THESE, is_adaptive, model_of, targets_with_rows, training_data
 
 _COLUMNS = ("estimate", "std_error", "z", "p_value", "ci_low", "ci_high")
 METHODS = ("auto", "sandwich", "information", "bootstrap")
@@ -23,9 +25,11 @@ METHODS = ("auto", "sandwich", "information", "bootstrap")
 _OWED = 0.1
 """Standard errors that a coefficient may be away from the minimum before it is doubted."""
 _LARGEST_SEED = 2**31 - 1
+_MOST_DRAWN = 1e15
+"""Cases beyond which weights are only shares to the bootstrap."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class CoefTable:
     """Coefficients and how sure they are, as :func:`coef_table` returns it.
 
@@ -44,9 +48,10 @@ class CoefTable:
     estimate, std_error, ci_low, ci_high : ndarray of shape (n_names,) or (n_targets, n_names)
         In the unit of y over that of the feature.
     z : ndarray of the same shape
-        Estimate over standard error; 0 where that is 0, of what the data say nothing.
+        Estimate over standard error; 0 where the standard error is 0, as for a constant column.
     p_value : ndarray of the same shape
-        Probability that a standard normal is further from zero than ``z``.
+        Probability that a standard normal is further from zero than ``z``; by the bootstrap,
+        twice the smaller share of the estimates on either side of zero.
     """
 
     names: tuple[str, ...]
@@ -114,11 +119,13 @@ class CoefTable:
         return f"{text}\n({self._caption})"
 
     def _repr_html_(self):
-        rows = [
-            "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in line) + "</tr>"
-            for tag, line in zip(["th", *["td"] * len(self._lines())], self._lines(), strict=False)
-        ]
-        return f"<table><caption>{self._caption}</caption>{''.join(rows)}</table>"
+        def row(tag, line):
+            cells = (f"<{tag}>{html.escape(cell)}</{tag}>" for cell in line)
+            return f"<tr>{''.join(cells)}</tr>"
+
+        header, *body = self._lines()
+        rows = row("th", header) + "".join(row("td", line) for line in body)
+        return f"<table><caption>{self._caption}</caption>{rows}</table>"
 
 
 def coef_table(
@@ -146,9 +153,9 @@ def coef_table(
         Of the confidence limits.
     method : {"auto", "sandwich", "information", "bootstrap"}, default="auto"
         - "sandwich": the formula of Huber (1981) for M-estimates whose errors do not depend on X,
-          with normal limits: H1 of statsmodels' ``RLM`` for convex losses, least squares' at
-          ``alpha=2``. Where the loss redescends, rows enter the matrix of X by their robust
-          weights.
+          with normal limits: for convex losses H1 of statsmodels' ``RLM``, at ``alpha=2`` the usual
+          one of least squares. Where the loss redescends, rows enter the matrix of X by their
+          robust weights.
         - "information": for ``AdaptiveRobustRegressor``, the inverse of the observed information
           in coefficients, scale and shape together, with normal limits. Too small where
           the errors do not follow the fitted distribution, as with outliers of a kind of their
@@ -156,8 +163,8 @@ def coef_table(
         - "auto": "information" for ``AdaptiveRobustRegressor``, else "sandwich".
         - "bootstrap": the fit is repeated on rows drawn with replacement, beginning at the one
           given; limits are quantiles of what comes out, and a standard error is half the
-          distance of those at one standard deviation of a normal. Assumes neither like errors
-          nor normal coefficients, but takes ``n_resamples`` fits.
+          distance of those at one standard deviation of a normal. Errors may differ from row to
+          row, and coefficients need not be normal, but it takes ``n_resamples`` fits.
     n_resamples : int >= 2, default=999
         Refits of the bootstrap.
     n_jobs : int or None, default=None
@@ -184,17 +191,21 @@ def coef_table(
     Warns
     -----
     UserWarning
-        If columns are dependent: the errors are then those of the coefficients of least norm. If
-        the coefficients do not minimise the objective on these rows, as when X, y or
+        If columns are dependent: the standard errors are those of the coefficients of least
+        norm. If the coefficients do not minimise the objective on these rows, as when X, y or
         ``sample_weight`` are not those of the fit. If refits did not converge.
 
     Notes
     -----
-    Sample weights are case weights: 2 is the row written twice, in the standard errors too.
-    With a penalty the errors are those of the penalised coefficients about their own mean; how
-    far that is from the truth is not in them. Of a cross-validated fit they take what was chosen
-    as given; so does every formula the scale of a fit of given shape, which is uncorrelated
-    with the coefficients where errors are symmetric.
+    Sample weights are case weights: 2 is the row written twice, in the standard errors too. Where
+    they sum to less than the rows they are worth, the square of their sum over the sum of their
+    squares, that is taken for the number of cases, so that equal weights are the rows.
+    With a penalty the standard errors are those of the penalised coefficients about their own
+    mean; how far that is from the truth is not in them. Those of a cross-validated fit take what
+    was chosen as given. So do the formulas the scale of a fit of given shape, which is
+    uncorrelated with the coefficients where errors are symmetric.
+    A column that few rows tell from the others is in some resamples told by none; its coefficient
+    there is 0.
 
     References
     ----------
@@ -219,6 +230,7 @@ def coef_table(
     check_choice("method", method, METHODS)
     check_integer("n_resamples", n_resamples, 2)
     check_seed("random_state", random_state)
+    check_integer("verbose", verbose, 0, flag_too=True)
     model, seen = model_of(estimator, X)
     if method == "information" and not is_adaptive(model):
         raise ValueError(
@@ -240,7 +252,8 @@ def coef_table(
         reach = float(ndtri(0.5 + 0.5 * level)) * std_error
         limits = np.array([estimate - reach, estimate + reach])
     z = np.divide(estimate, std_error, out=np.zeros(estimate.shape), where=std_error > 0.0)
-    columns = (estimate, std_error, z, 2.0 * ndtr(-np.abs(z)), *limits)
+    p_value = _p_values(draws) if method == "bootstrap" else 2.0 * ndtr(-np.abs(z))
+    columns = (estimate, std_error, z, p_value, *limits)
     return CoefTable(
         names, targets, float(level), method, *(c if y.ndim > 1 else c[0] for c in columns)
     )
@@ -249,18 +262,24 @@ def coef_table(
 def _names(model, estimator, y):
     """Return the names of the parameters, and those of the targets of 2-D y."""
     names = getattr(model, "feature_names_in_", None)
-    steps = getattr(getattr(estimator, "best_estimator_", estimator), "steps", ())
-    if names is None and len(steps) > 1:
-        try:
-            names = estimator[:-1].get_feature_names_out()
-        except (AttributeError, ValueError, TypeError):  # a step that does not name its columns
-            names = None
     if names is None:
+        try:
+            for transformer in unwrapped(estimator)[0]:
+                names = transformer.get_feature_names_out(names)
+        except (AttributeError, ValueError):  # a step that does not name its columns
+            names = None
+    if names is None or len(names) != model.n_features_in_:
         names = [f"x{k}" for k in range(model.n_features_in_)]
     targets = None
     if model.coef_.ndim > 1:
         targets = tuple(map(str, getattr(y, "columns", [f"y{k}" for k in range(len(model.coef_))])))
     return (*map(str, names), *(["intercept"] if model.fit_intercept else [])), targets
+
+
+def _p_values(draws):
+    """Return twice the smaller share of the draws on either side of zero, never none of them."""
+    beyond = np.minimum(np.sum(draws <= 0.0, axis=1), np.sum(draws >= 0.0, axis=1))
+    return np.minimum(2.0 * (1.0 + beyond) / (1.0 + draws.shape[1]), 1.0)
 
 
 def _coefficients(model):
@@ -283,45 +302,30 @@ def _standard_errors(model, X, y, cases, method):
             of = observed_information(likelihood, params, fit.scale, fit.loss.alpha)
         else:
             of = sandwich(Objective(rows, fit.loss, fit.scale, penalty), params)
-        errors = np.sqrt(np.diag(of.matrix))
-        allowed = _OWED * errors + 10.0 * model.tol * (fit.scale + np.abs(params))
+        allowed = _OWED * of.errors() + 10.0 * model.tol * (fit.scale + np.abs(params))
         if np.any(np.abs(of.owed) > allowed):
-            doubts.add(
-                "The coefficients are not at a minimum for these rows: X, y and sample_weight "
-                "should be those of the fit, and the fit should have converged."
-            )
+            doubts.add(NOT_OF_THESE)
         if of.dependent:
             doubts.add(
                 "Columns of X are dependent: standard errors are those of the coefficients of "
                 "least norm."
             )
-        found.append(np.sqrt(np.diag(_in_units(of.matrix, rows.columns))))
+        found.append(of.errors(rows.columns.jacobian()))
     if doubts:
         warnings.warn(" ".join(sorted(doubts)), UserWarning, stacklevel=3)
     return np.array(found)
 
 
-def _in_units(covariance, columns):
-    """Return the covariance of coefficients and intercept from that of standardised ones."""
-    inverse = 1.0 / columns.unit
-    change = np.zeros(covariance.shape)
-    np.fill_diagonal(change, np.append(inverse, 1.0) if columns.fit_intercept else inverse)
-    if columns.fit_intercept:
-        change[-1, :-1] = -columns.centre * inverse
-    return change @ covariance @ change.T
-
-
 def _resampled(model, X, y, cases, n_resamples, rng, n_jobs, verbose):
     """Return the coefficients of refits, shape (n_targets, n_resamples, n_names)."""
     shares = np.ones(len(y)) if cases is None else cases
-    n_cases = max(float(shares.sum()), float(np.count_nonzero(shares)))
-    drawn, shares = max(round(n_cases), 1), shares / shares.sum()
+    drawn, shares = round(min(n_cases(shares), _MOST_DRAWN)), shares / shares.sum()
 
     def refit(seed):
         counts = np.random.RandomState(seed).multinomial(drawn, shares)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            again = model._again(X, y, counts.astype(np.float64))
+            again = model._again(X, y, counts.astype(np.float64), seed)
         unconverged = any(issubclass(w.category, ConvergenceWarning) for w in caught)
         return _coefficients(again), unconverged
 

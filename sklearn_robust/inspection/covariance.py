@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +11,14 @@ from ..solvers import Likelihood, Objective, minimum_norm
 
 _STEP = 1e-4
 """Change of log c or alpha over which slopes are differenced."""
-_ROUNDING = 1e-24
-"""Of the largest variance of standardised parameters, what is left where there is none."""
+_ROUNDING = 1e-12
+"""Of the largest error of standardised parameters, what is left where there is none."""
+_FLAT = (
+    "estimator must be at a minimum with positive definite curvature for standard errors by a "
+    'formula, got one without, as after an exact or unconverged fit; method="bootstrap" needs none.'
+)
 _AT_END = 1e-6
-"""So near to an end of its range alpha counts as held there: the likelihood has a kink at 2."""
+"""So near to an end of its range scale or alpha counts as held there."""
 
 
 @dataclass(frozen=True)
@@ -22,16 +27,24 @@ class Covariance:
 
     Attributes
     ----------
-    matrix : ndarray of shape (n_parameters, n_parameters)
+    factor : ndarray of shape (n_parameters, rank)
+        L with L·Lᵀ the covariance: what is taken of L, not of the product, keeps its digits
+        where columns are nearly dependent.
     owed : ndarray of shape (n_parameters,)
         The Newton step from the parameters to the minimum: nearly zero where they are a fit.
     dependent : bool
         Whether columns are dependent, so that only coefficients of least norm are determined.
     """
 
-    matrix: np.ndarray
+    factor: np.ndarray
     owed: np.ndarray
     dependent: bool
+
+    def errors(self, change=None):
+        """Return the standard errors of the parameters, or of linear combinations of them."""
+        factor = self.factor if change is None else change @ self.factor
+        largest = np.max(np.abs(factor), axis=1, keepdims=True, initial=np.finfo(np.float64).tiny)
+        return largest[:, 0] * np.linalg.norm(factor / largest, axis=1)
 
 
 def sandwich(objective: Objective, params) -> Covariance:
@@ -55,8 +68,8 @@ def sandwich(objective: Objective, params) -> Covariance:
     """
     rows, loss, c = objective.rows, objective.loss, objective.scale
     shares, residuals = rows.shares(), rows.residuals(params)[rows.present()]
-    _, influence, weights = loss.rho_psi_weight(residuals, c)
-    influence, slopes = c * influence, c * c * loss.psi_prime(residuals, c)
+    weights = loss.rho_psi_weight(residuals, c)[2]
+    influence, slopes = residuals / c * weights, loss.slopes(residuals, c)
     slope = float(shares @ slopes)
     # The inverse of M·Mᵀ is the Gram matrix with the penalty: in these coordinates both are
     # of the order of 1, and what dependent columns leave open is not in them.
@@ -65,18 +78,16 @@ def sandwich(objective: Objective, params) -> Covariance:
     penalty = root.root.T @ (objective.ridge()[:, None] * root.root)
     gram = np.eye(len(penalty)) - penalty
     n, p = rows.n_cases, float(np.trace(gram))
-    if n <= p:
-        raise ValueError(
-            f"X must have more rows than the {p:g} parameters for standard errors, got {n:g}."
-        )
+    _check_cases(n, p)
     if loss.redescending:
-        gram /= float(shares @ weights)
-    curvature = slope * gram + penalty
+        gram /= max(float(shares @ weights), np.finfo(np.float64).tiny)
+    if slope <= 0.0:
+        raise ValueError(_FLAT)
     spread = n / (n - p) * float(shares @ influence**2)
     correction = 1.0 + p / n * float(shares @ (slopes - slope) ** 2) / slope**2
-    inverse = _inverse(curvature)
-    variance = correction**2 * spread / n * (inverse @ gram @ inverse)
-    return _in_parameters(objective, params, root, inverse, variance)
+    bread = _inverse_root(slope * gram + penalty)
+    meat = correction * math.sqrt(spread / n) * _root(gram)
+    return _in_parameters(objective, params, root, bread, bread @ (bread.T @ meat))
 
 
 def observed_information(likelihood: Likelihood, params, scale, alpha) -> Covariance:
@@ -93,14 +104,16 @@ def observed_information(likelihood: Likelihood, params, scale, alpha) -> Covari
     objective = likelihood.objective(scale, alpha)
     rows, loss = objective.rows, objective.loss
     root = objective.least_squares().curvature(params)[-1]
-    slopes = scale * scale * loss.psi_prime(rows.residuals(params)[rows.present()], scale)
-    curvature = root.root.T @ (rows.gram(slopes) + np.diag(objective.ridge())) @ root.root
+    slopes = loss.slopes(rows.residuals(params)[rows.present()], scale)
+    penalty = root.root.T @ (objective.ridge()[:, None] * root.root)
+    curvature = rows.gram(root.root, slopes) + penalty
     mixed, others = _nuisance(likelihood, params, scale, alpha)
-    mixed = root.root.T @ mixed
-    if mixed.shape[1]:
-        curvature = curvature - mixed @ _inverse(others) @ mixed.T
-    inverse = _inverse(curvature)
-    return _in_parameters(objective, params, root, inverse, inverse / rows.n_cases)
+    _check_cases(rows.n_cases, len(curvature) - float(np.trace(penalty)) + len(others))
+    if len(others):
+        mixed = root.root.T @ mixed @ _inverse_root(others)
+        curvature = curvature - mixed @ mixed.T
+    inverse = _inverse_root(curvature)
+    return _in_parameters(objective, params, root, inverse, inverse / math.sqrt(rows.n_cases))
 
 
 def _nuisance(likelihood, params, scale, alpha):
@@ -121,7 +134,8 @@ def _nuisance(likelihood, params, scale, alpha):
     least, most = likelihood.scale_bounds
     low, high = likelihood.alpha_bounds
     room = 0.5 * min(alpha - low, high - alpha)
-    free = [least < scale < most, room > 0.5 * _AT_END]
+    given = scale <= least * (1.0 + _AT_END) or scale >= most / (1.0 + _AT_END)
+    free = [not given, room > 0.5 * _AT_END]
     steps = np.diag([_STEP, min(_STEP, room)])[free]
     second = np.array([(slopes(*h) - slopes(*-h)) / (2.0 * h.sum()) for h in steps]).T
     second = second.reshape(len(params) + 2, len(steps))
@@ -129,28 +143,43 @@ def _nuisance(likelihood, params, scale, alpha):
     return second[: len(params)], 0.5 * (others + others.T)
 
 
-def _inverse(matrix):
-    """Return the inverse of a matrix that has to be positive definite."""
-    values, vectors = np.linalg.eigh(matrix)
-    if not np.all(values > 0.0):
+def _check_cases(n, p):
+    if n <= p:
         raise ValueError(
-            "X, y and sample_weight must be those of the fit, and that at a minimum of a curved "
-            'objective, got none: there is no formula for it; method="bootstrap" needs none.'
+            f"X must have more rows than the {p:g} free parameters for standard errors, got {n:g} "
+            "rows or the like."
         )
-    return (vectors / values) @ vectors.T
 
 
-def _in_parameters(objective, params, root, inverse, variance):
-    """Return the covariance of the parameters from that of root coordinates over c."""
+def _eigen(matrix):
+    values, vectors = np.linalg.eigh(matrix)
+    return np.maximum(values, 0.0), vectors
+
+
+def _root(matrix):
+    """Return R with R·Rᵀ the matrix, which is positive but for rounding."""
+    values, vectors = _eigen(matrix)
+    return vectors * np.sqrt(values)
+
+
+def _inverse_root(matrix):
+    """Return R with R·Rᵀ the inverse of a matrix that has to be positive definite."""
+    values, vectors = _eigen(matrix)
+    if not np.all(values > 0.0):
+        raise ValueError(_FLAT)
+    return vectors / np.sqrt(values)
+
+
+def _in_parameters(objective, params, root, bread, factor):
+    """Return the covariance of the parameters from that of root coordinates over c.
+
+    ``bread`` is a root of the inverse of the curvature.
+    """
     gradient = objective.value_gradient(params)[1]
-    owed = objective.scale * (root.root @ (inverse @ (root.root.T @ gradient)))
-    matrix = objective.scale**2 * (root.root @ variance @ root.root.T)
+    owed = objective.scale * (root.root @ (bread @ (bread.T @ (root.root.T @ gradient))))
+    factor = objective.scale * (root.root @ factor)
     if root.null.shape[1]:
-        unit = objective.rows.columns.unit
-        least = np.column_stack([
-            minimum_norm(direction, unit, root.null) for direction in np.eye(len(params))
-        ])  # fmt: skip
-        matrix = least @ matrix @ least.T
-        untold = np.diag(matrix) <= _ROUNDING * np.max(np.diag(matrix))
-        matrix[untold] = matrix[:, untold] = 0.0
-    return Covariance(matrix, owed, root.null.shape[1] > 0)
+        factor = minimum_norm(factor, objective.rows.columns.unit, root.null)
+        sizes = np.linalg.norm(factor, axis=1)
+        factor[sizes <= _ROUNDING * sizes.max()] = 0.0
+    return Covariance(factor, owed, root.null.shape[1] > 0)

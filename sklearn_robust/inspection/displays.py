@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+from scipy.sparse import issparse
 from scipy.special import ndtri
 from sklearn.utils import check_random_state
 
 from ..distribution import general_robust
 from ..losses import Loss
-from ..validation import check_choice, check_integer
+from ..validation import check_choice, check_integer, check_seed
 from .fitted import is_adaptive, model_of, targets_of
 from .outliers import residuals_of, sigma_of
 from .plotting import BLUE, GREY, ORANGE, axes_of, weight_colours
@@ -31,7 +32,7 @@ class RobustFitDisplay:
     predicted, residuals : ndarray of shape (n_rows,)
         In the unit of y.
     weights : ndarray of shape (n_rows,)
-        Robust weights, in [0, 1].
+        Robust weights, in [0, 1]; 0 for rows that the fit left out.
     scale : float
         The scale c.
     loss : Loss
@@ -125,7 +126,8 @@ class RobustFitDisplay:
             - "weights": weights over residuals, and the curve that they lie on.
             - "qq": residuals over the quantiles of the fitted distribution; of a fit whose
               distribution was not learned, over those of the normal of its residual scale.
-            - "line": the fitted line and the rows, for a single feature.
+            - "line": the fitted line and the rows, for a single feature, as the last step of a
+              pipeline sees it.
         target : int, default=0
             Which target is drawn, where there are several.
         subsample : int or None, default=10_000
@@ -152,19 +154,23 @@ class RobustFitDisplay:
             with several features.
         """
         check_choice("kind", kind, cls._KINDS)
+        check_seed("random_state", random_state)
+        if subsample is not None:
+            check_integer("subsample", subsample, 1)
         model, seen = model_of(estimator, X)
-        residuals = residuals_of(model, seen, y)
+        seen, values, residuals = residuals_of(model, seen, y)
         fits = targets_of(model)
-        check_integer("target", target, 0)
-        if target >= len(fits):
-            raise ValueError(f"target must be below {len(fits)}, as many as y has, got {target}.")
-        fit, sigmas = fits[target], np.atleast_1d(sigma_of(model, residuals))
-        predicted, residuals = (
-            np.atleast_2d(of.T)[target] for of in (model.predict(seen), residuals)
-        )
+        _check_target(target, len(fits))
+        fit, sigmas = fits[target], np.atleast_1d(sigma_of(model, values, residuals))
+        values, residuals = (np.atleast_2d(of.T)[target] for of in (values, residuals))
+        weights = _weights(fit.loss, residuals, fit.scale)
+        stored = np.atleast_2d(model.weights_.T)[target]
+        kept = stored > 0.0
+        if stored.shape == weights.shape and np.allclose(stored[kept], weights[kept]):
+            weights = stored  # the rows of the fit, of which some may have been left out
         order = _drawn(len(residuals), subsample, random_state)
         order = order[np.argsort(residuals[order], kind="stable")]
-        residuals = residuals[order]
+        residuals, weights = residuals[order], weights[order]
         ranks = (np.arange(len(order)) + 0.5) / len(order)
         if is_adaptive(model):
             quantiles = general_robust.ppf(ranks, fit.loss.alpha, scale=fit.scale)
@@ -173,9 +179,9 @@ class RobustFitDisplay:
             quantiles = sigmas[target] * ndtri(ranks)
             distribution = f"normal, sigma {sigmas[target]:.3g}"
         display = cls(
-            predicted=predicted[order],
+            predicted=values[order] - residuals,
             residuals=residuals,
-            weights=_weights(fit.loss, residuals, fit.scale),
+            weights=weights,
             scale=fit.scale,
             loss=fit.loss,
             quantiles=quantiles,
@@ -210,7 +216,8 @@ class RobustFitDisplay:
         """
         check_choice("kind", kind, self._KINDS)
         if kind == "line" and self.feature is None:
-            raise ValueError("kind must not be 'line' with several features, got 'line'.")
+            others = [name for name in self._KINDS if name != "line"]
+            raise ValueError(f"kind must be one of {others} with several features, got 'line'.")
         self.ax_ = axes_of(type(self).__name__, ax)
         self.figure_ = self.ax_.figure
         self.colorbar_ = None
@@ -276,11 +283,16 @@ class RobustFitDisplay:
     _KINDS: ClassVar = {"residuals": _residuals, "weights": _weights, "qq": _qq, "line": _line}
 
 
+def _check_target(target, n_targets):
+    check_integer("target", target, 0)
+    if target >= n_targets:
+        raise ValueError(f"target must be below {n_targets}, as many as y has, got {target}.")
+
+
 def _drawn(n_rows, subsample, random_state):
     """Return the numbers of the rows that are drawn."""
     if subsample is None or subsample >= n_rows:
         return np.arange(n_rows)
-    check_integer("subsample", subsample, 1)
     return check_random_state(random_state).choice(n_rows, int(subsample), replace=False)
 
 
@@ -291,9 +303,8 @@ def _weights(loss: Loss, residuals, scale):
 
 def _only_feature(X, order):
     """Return the values of a single feature."""
-    column = X[order] if not hasattr(X, "iloc") else X.iloc[order]
-    column = column.toarray() if hasattr(column, "toarray") else np.asarray(column)
-    return column.reshape(-1).astype(np.float64)
+    column = X[order]
+    return (column.toarray() if issparse(column) else column).ravel().astype(np.float64)
 
 
 def _target_name(y, target):
@@ -364,6 +375,7 @@ class AlphaProfileDisplay:
         NotFittedError, TypeError, ValueError
             As :func:`profile_alpha` does.
         """
+        _check_target(target, len(targets_of(model_of(estimator, X)[0])))
         profile = profile_alpha(estimator, X, y, alphas, sample_weight=sample_weight, level=level)
         return cls(profile, target=target).plot(ax)
 

@@ -11,8 +11,14 @@ from sklearn.utils.validation import check_is_fitted
 from ..estimators.adaptive import AdaptiveRobustRegressor
 from ..estimators.base import RobustLinearModel
 from ..losses import Loss, resolve
+from ..pipelines import last_of
 from ..rows import Rows
-from ..validation import last_of
+
+NOT_OF_THESE = (
+    "The coefficients are not at a minimum for these rows: X, y and sample_weight should be those "
+    "of the fit, and the fit should have converged."
+)
+"""What a warning says where a fit does not solve the problem that it is shown with."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,8 @@ def model_of(estimator, X):
     """Return the fitted plain estimator in a pipeline or search, and X as it sees it."""
     model, X = last_of(estimator, X)
     if not isinstance(model, RobustLinearModel):
+        if hasattr(model, "estimator"):  # a search, of which nothing is known before it is fitted
+            check_is_fitted(model)
         raise TypeError(
             "estimator must be an estimator of sklearn_robust, or a pipeline or search that ends "
             f"in one, got {estimator!r}."

@@ -30,7 +30,7 @@ class LossDisplay:
     scale : float, default=1.0
         The scale c.
     reach : float or None, default=None
-        The largest residual that is drawn; None is 6 c, on the
+        The largest residual that is drawn, in the unit of ``scale``; None is 6 c, on the
         surface 4 c.
 
     Attributes
@@ -39,7 +39,7 @@ class LossDisplay:
         Of rho, psi and weight; or the one of the surface.
     figure_ : matplotlib Figure
     lines_ : list of list of matplotlib Line2D
-        The curves of every one of the axes; empty for the surface.
+        The curves of every one of the axes.
     surface_ : matplotlib Poly3DCollection or None
 
     Examples
@@ -120,6 +120,8 @@ class LossDisplay:
             If a parameter is out of range, or ``ax`` are not as many axes as are drawn.
         """
         check_choice("kind", kind, _REACHES)
+        if np.ndim(self.alphas) != 1 or len(self.alphas) == 0:
+            raise ValueError(f"alphas must be a sequence of shapes, got {self.alphas!r}.")
         for alpha in self.alphas:
             check_number("every one of alphas", alpha, -math.inf, 2.0)
         check_number("scale", self.scale, 0.0, math.inf, "()")
@@ -137,8 +139,8 @@ class LossDisplay:
         if ax is None:
             ax = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")[1]
         self.axes_ = np.asarray(ax).ravel()
-        if len(self.axes_) != 3:
-            raise ValueError(f"ax must be three axes, got {len(self.axes_)}.")
+        if len(self.axes_) != 3 or not all(hasattr(axes, "plot") for axes in self.axes_):
+            raise ValueError(f"ax must be three axes, got {ax!r}.")
         self.figure_ = self.axes_[0].figure
         for axes, (quantity, label) in zip(self.axes_, _QUANTITIES, strict=True):
             lines = []
@@ -171,10 +173,12 @@ class LossDisplay:
         loss = np.array([rho(residuals, alpha, self.scale) for alpha in shapes])
         grid = np.meshgrid(residuals, shapes)
         self.surface_ = ax.plot_surface(*grid, loss, cmap="cividis", rcount=80, ccount=80)
+        lines: list = []
         for alpha in self.alphas:
             if _SHAPES[0] <= alpha <= _SHAPES[1]:
                 height = rho(residuals, alpha, self.scale)
-                self.lines_ += ax.plot(residuals, np.full(_POINTS, alpha), height, color="black")
+                lines += ax.plot(residuals, np.full(_POINTS, alpha), height, color="black")
+        self.lines_.append(lines)
         ax.set(xlabel="residual r", ylabel="shape alpha", zlabel="loss rho")
         ax.view_init(elev=28, azim=-60)
 

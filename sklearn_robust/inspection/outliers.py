@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
-from ..scale import mad
+from ..scale import mad, scale_floor
 from ..validation import check_number
 from .fitted import is_adaptive, model_of
 
@@ -45,7 +45,8 @@ def outlier_mask(estimator, X, y, *, level=0.99):
     Notes
     -----
     The scale is ``sigma_`` where it was estimated, with an ``AdaptiveRobustRegressor`` the MAD of
-    the training residuals. Where c was given it is the MAD of the residuals of these very rows.
+    the training residuals. Where c was given it is the MAD of the residuals of these very rows, so
+    that few of them say little. It is never less than rounding in y allows.
     A row that is far off in X and fits all the same is no outlier here.
 
     References
@@ -65,24 +66,29 @@ def outlier_mask(estimator, X, y, *, level=0.99):
     """
     check_number("level", level, 0.0, 1.0, "()")
     model, X = model_of(estimator, X)
-    residuals = residuals_of(model, X, y)
-    return np.abs(residuals) > ndtri(0.5 + 0.5 * level) * sigma_of(model, residuals)
+    _, y, residuals = residuals_of(model, X, y)
+    return np.abs(residuals) > ndtri(0.5 + 0.5 * level) * sigma_of(model, y, residuals)
 
 
 def residuals_of(model, X, y):
-    """Return the residuals, of the shape of y."""
+    """Return X and y as they are read, and the residuals, of the shape of y."""
     predicted = model.predict(X)
-    _, y, _ = model._validated(X, y, None, reset=False)
+    X, y, _ = model._validated(X, y, None, reset=False)
     if y.shape != predicted.shape:
         raise ValueError(f"y must be of shape {predicted.shape}, as in the fit, got {y.shape}.")
-    return y - predicted
+    return X, y, y - predicted
 
 
-def sigma_of(model, residuals):
+def sigma_of(model, y, residuals):
     """Return the residual scale of every target, comparable to a standard deviation."""
     if is_adaptive(model):
         middle = model.residual_sizes_.shape[-1] // 2
-        return model.residual_sizes_[..., middle] / _NORMAL_QUARTILE
-    if hasattr(model, "sigma_"):
-        return model.sigma_
-    return np.array([mad(r) for r in np.atleast_2d(residuals.T)]).reshape(np.shape(model.scale_))
+        sigma = model.residual_sizes_[..., middle] / _NORMAL_QUARTILE
+    elif hasattr(model, "sigma_"):
+        sigma = model.sigma_
+    else:
+        sigma = np.array([mad(r) for r in np.atleast_2d(residuals.T)]).reshape(
+            np.shape(model.scale_)
+        )
+    floors = np.array([scale_floor(target) for target in np.atleast_2d(y.T)])
+    return np.maximum(sigma, floors.reshape(np.shape(sigma)))

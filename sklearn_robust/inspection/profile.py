@@ -10,16 +10,19 @@ from scipy.optimize import brentq
 from scipy.stats import chi2
 from sklearn.exceptions import ConvergenceWarning
 
+from ..scale import n_cases
 from ..validation import check_integer, check_number
-from .fitted import is_adaptive, model_of, taken_in, training_data
+from .fitted import NOT_OF_THESE, is_adaptive, model_of, taken_in, training_data
 
 _SHARPER = 1e-2
 """Profile fits are found this much more sharply: their differences are what counts."""
 _ACCURACY = 1e-5
 """Of the ends of the interval."""
+_MOVED = 1e-6
+"""Difference of its mean likelihood that says that a fit is not one of these rows."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AlphaProfile:
     """The likelihood as a function of the shape, as :func:`profile_alpha` returns it.
 
@@ -45,7 +48,7 @@ class AlphaProfile:
     alphas: np.ndarray
     nll: np.ndarray
     deviance: np.ndarray
-    alpha: np.ndarray
+    alpha: float | np.ndarray
     level: float
     threshold: float
     interval: np.ndarray
@@ -88,10 +91,13 @@ def profile_alpha(estimator, X, y, alphas=None, *, sample_weight=None, level=0.9
     -----
     ConvergenceWarning
         If a fit at a given shape did not converge.
+    UserWarning
+        If the likelihood of the fit on these rows is not that which it had.
 
     Notes
     -----
-    Rows that the fit left out are left out here. Every fit begins at that of the neighbouring
+    Sample weights are case weights, as in :func:`coef_table`. Rows that the fit left out are left
+    out here. Every fit begins at that of the neighbouring
     shape. Where the fit is at an end of the bounds, the interval holds ``level`` or more.
 
     References
@@ -119,33 +125,42 @@ def profile_alpha(estimator, X, y, alphas=None, *, sample_weight=None, level=0.9
             f"estimator must be or end in an AdaptiveRobustRegressor, got {estimator!r}."
         )
     low, high = map(float, model.alpha_bounds)
-    alphas = np.linspace(low, high, 41) if alphas is None else np.array(alphas, dtype=np.float64)
-    if alphas.ndim != 1 or not np.all((alphas >= low) & (alphas <= high)):
-        raise ValueError(
-            f"alphas must be numbers in alpha_bounds, [{low:g}, {high:g}], got {alphas}."
-        )
+    alphas = np.linspace(low, high, 41) if alphas is None else check_shapes(alphas, low, high)
+    nlls = np.atleast_2d(model.nll(X, y).T)
     X, y, cases = training_data(model, X, y, sample_weight)
     threshold = float(chi2.ppf(level, 1))
-    found = []
+    found, moved = [], False
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for target, kept in enumerate(taken_in(model)):
             column = y if y.ndim == 1 else y[:, target]
             weights = kept * (1.0 if cases is None else cases)
             profile = _Profile(model, X, column, weights, target, verbose)
-            deviances = profile.at(alphas)
             ends = [profile.end(end, threshold) for end in (low, high)]
-            found.append((profile.least + deviances / profile.cases_twice, deviances, ends))
+            found.append((*profile.at(alphas), ends))
+            seen = np.average(nlls[target], weights=weights)
+            moved = moved or abs(seen - np.atleast_1d(model.nll_)[target]) > _MOVED * (
+                1.0 + abs(seen)
+            )
     if any(issubclass(w.category, ConvergenceWarning) for w in caught):
         warnings.warn(
             "A fit at a given shape did not converge; allow a larger max_iter.",
             ConvergenceWarning,
             stacklevel=2,
         )
+    if moved:
+        warnings.warn(NOT_OF_THESE, UserWarning, stacklevel=2)
     nll, deviance, interval = (
         np.array(parts if y.ndim > 1 else parts[0]) for parts in zip(*found, strict=True)
     )
     return AlphaProfile(alphas, nll, deviance, model.alpha_, float(level), threshold, interval)
+
+
+def check_shapes(alphas, low, high):
+    """Return shapes as float64 of shape (n_alphas,), or raise."""
+    for alpha in (given := np.atleast_1d(np.array(alphas, dtype=object))):
+        check_number("every one of alphas", alpha, low, high)
+    return given.astype(np.float64)
 
 
 class _Profile:
@@ -154,22 +169,19 @@ class _Profile:
     def __init__(self, model, X, y, weights, target, verbose):
         self._data = X, y, weights
         self._model, self._verbose = model, verbose
-        self.cases_twice = 2.0 * max(float(weights.sum()), float(np.count_nonzero(weights)))
+        self._cases_twice = 2.0 * n_cases(weights)
         coef = np.atleast_2d(model.coef_)[target]
         intercept = np.atleast_1d(model.intercept_)[target]
         start = np.append(coef, intercept) if model.fit_intercept else coef
         self.alpha = float(np.atleast_1d(model.alpha_)[target])
-        self._starts = {self.alpha: start}
-        self.least = 0.0
-        self.least = self._deviance(self.alpha) / self.cases_twice
+        self._starts, self._nlls = {self.alpha: start}, {}
 
     def at(self, alphas):
-        """Return the deviances at some shapes, visited from the fit outwards."""
-        order = np.argsort(np.abs(alphas - self.alpha), kind="stable")
-        deviances = np.empty(len(alphas))
-        for k in order:
-            deviances[k] = self._deviance(float(alphas[k]))
-        return deviances
+        """Return likelihoods and deviances at some shapes, visited from the fit outwards."""
+        for k in np.argsort(np.abs(alphas - self.alpha), kind="stable"):
+            self._nll(float(alphas[k]))
+        nlls = np.array([self._nll(float(alpha)) for alpha in alphas])
+        return nlls, np.array([self._deviance(float(alpha)) for alpha in alphas])
 
     def end(self, bound, threshold):
         """Return where the deviance reaches the threshold on the way to a bound, or that."""
@@ -178,6 +190,12 @@ class _Profile:
         return brentq(lambda a: self._deviance(a) - threshold, self.alpha, bound, xtol=_ACCURACY)
 
     def _deviance(self, alpha):
+        return self._cases_twice * (self._nll(alpha) - self._nll(self.alpha))
+
+    def _nll(self, alpha):
+        """Return the least mean negative log-likelihood at a shape, with the penalty."""
+        if alpha in self._nlls:
+            return self._nlls[alpha]
         nearest = min(self._starts, key=lambda known: abs(known - alpha))
         given = self._model.get_params(deep=False) | {
             "alpha_bounds": (alpha, alpha), "init": self._starts[nearest], "warm_start": False,
@@ -187,7 +205,7 @@ class _Profile:
         fit = type(self._model)(**given).fit(X, y, weights)
         self._starts[alpha] = np.append(fit.coef_, fit.intercept_)[: len(self._starts[nearest])]
         penalty = 0.5 * fit.l2_regularization * float(np.sum((fit.coef_ / fit.scale_) ** 2))
-        deviance = self.cases_twice * (fit.nll_ + penalty - self.least)
+        self._nlls[alpha] = fit.nll_ + penalty
         if self._verbose:
-            print(f"[profile_alpha] alpha {alpha:.6g}: deviance {deviance:.6g}")
-        return deviance
+            print(f"[profile_alpha] alpha {alpha:.6g}: mean nll {self._nlls[alpha]:.10g}")
+        return self._nlls[alpha]

@@ -26,6 +26,8 @@ _TRIAL = 1e-4
 """Change of alpha over which curvature is seen."""
 _FARTHEST = 0.5
 """The longest step in log c and in alpha."""
+_HELD = 1e-12
+"""A step of log c that is no longer than this, though it should be, is held by a bound."""
 _UPHILL = 1e-9
 """Increase of the likelihood that may be rounding."""
 _MOST_HALVES = 20
@@ -62,11 +64,16 @@ def _slopes(residuals, cases, total, penalty, log_c, alpha, table, work, influen
 
 
 @compiled()
+def _within(step, at, bounds):
+    return min(max(step, -_FARTHEST, bounds[0] - at), _FARTHEST, bounds[1] - at)
+
+
+@compiled()
 def _newton_step(at, slopes, curvatures, bounds):
     """Return a step in log c and alpha; the first is what follows from the second.
 
     The curvature in alpha, c following, counts by its size, so that the step leads down. With c
-    following, what is infinite at alpha = 2 cancels.
+    following, what is infinite at alpha = 2 cancels. Where a bound holds c, it does not follow.
 
     Parameters
     ----------
@@ -78,10 +85,11 @@ def _newton_step(at, slopes, curvatures, bounds):
     """
     curvature, mixed, own = curvatures
     rest = abs(own - mixed * mixed / curvature) + TINY
-    turn = -(slopes[1] - mixed * slopes[0] / curvature) / rest
-    turn = min(max(turn, -_FARTHEST, bounds[1][0] - at[1]), _FARTHEST, bounds[1][1] - at[1])
-    rise = -(slopes[0] + mixed * turn) / curvature
-    return min(max(rise, -_FARTHEST, bounds[0][0] - at[0]), _FARTHEST, bounds[0][1] - at[0]), turn
+    turn = _within(-(slopes[1] - mixed * slopes[0] / curvature) / rest, at[1], bounds[1])
+    rise = _within(-(slopes[0] + mixed * turn) / curvature, at[0], bounds[0])
+    if abs(rise) <= _HELD and abs(slopes[0] + mixed * turn) > _HELD * curvature:
+        turn = _within(-slopes[1] / (abs(own) + TINY), at[1], bounds[1])
+    return rise, turn
 
 
 @entry

@@ -204,8 +204,9 @@ def _general_slope(alpha, r, c):
     if abs(alpha) >= NEAR_INFINITY:
         return weight * (1.0 + math.copysign(z, alpha))
     b = abs(alpha - 2.0)
-    share = z / (1.0 + z / b) if z < FAR * b else b
-    return weight * (1.0 + math.copysign(share, alpha - 2.0))
+    if z >= FAR * b:
+        return weight * (alpha - 1.0)
+    return weight * (1.0 + z / b * (alpha - 1.0)) / (1.0 + z / b)
 
 
 @entry

@@ -66,13 +66,19 @@ class Rows(ColumnStatistics, ResidualStatistics):
         self.n_rows, self.n_features = X.shape
         self.sample_weight = sample_weight
         self._cases = read_only(np.empty(0) if sample_weight is None else sample_weight)
-        self.total_weight = float(self.n_rows if sample_weight is None else sample_weight.sum())
+        self._count()
         self._hold(X)
         n_ranges = self._n_ranges()
         edges = [self.n_rows * k // n_ranges for k in range(n_ranges + 1)]
         self._ranges = list(pairwise(edges))
         self._n_threads = available_threads() if len(self._ranges) > 1 else 1
         self._pool: ThreadPoolExecutor | None = None
+
+    def _count(self):
+        """Note how much all cases weigh, and how many there are."""
+        weights = self.sample_weight
+        self.total_weight = float(self.n_rows if weights is None else weights.sum())
+        self.n_cases = self.total_weight if weights is None else scales.n_cases(weights)
 
     def with_target(self, y):
         """Return the same rows with another y; X is shared, not read again."""
@@ -126,11 +132,6 @@ class Rows(ColumnStatistics, ResidualStatistics):
             return np.arange(self.n_rows)
         return np.flatnonzero(self.sample_weight > 0.0)
 
-    @property
-    def n_cases(self) -> float:
-        """The total case weight; weights that sum to less than the rows are shares of them."""
-        return max(self.total_weight, float(self.n_present))
-
     def shares(self) -> np.ndarray:
         """Return the share of every row present in the total case weight."""
         return self._own_cases()[self.present()] / self.total_weight
@@ -177,7 +178,7 @@ class Rows(ColumnStatistics, ResidualStatistics):
         other.sample_weight = self._own_cases().copy()
         other.sample_weight[which] = 0.0
         other._cases = read_only(other.sample_weight)
-        other.total_weight = float(other.sample_weight.sum())
+        other._count()
         other._packed, other._floor = None, None
         return other
 

@@ -46,6 +46,20 @@ class Standardisation:
     def n_parameters(self) -> int:
         return len(self.unit) + self.fit_intercept
 
+    def jacobian(self):
+        """Return the derivatives of coefficients and intercept in the user's units.
+
+        Returns
+        -------
+        ndarray of shape (n_parameters, n_parameters)
+            A line each; a column for each parameter.
+        """
+        inverse = 1.0 / self.unit
+        change = np.diag(np.append(inverse, 1.0) if self.fit_intercept else inverse)
+        if self.fit_intercept:
+            change[-1, :-1] = -self.centre * inverse
+        return change
+
     def split(self, params):
         """Return the coefficients of ``x - centre`` and the intercept at ``centre``."""
         if self.fit_intercept:
@@ -174,20 +188,20 @@ class ColumnStatistics(ABC):
         ones[:] = 1.0
         return columns
 
-    def gram(self, weights) -> np.ndarray:
-        """Return the mean Gram matrix of the standardised columns under any weights.
+    def gram(self, root, weights) -> np.ndarray:
+        """Return the mean Gram matrix of combinations of the standardised columns.
 
         Parameters
         ----------
+        root : ndarray of shape (n_parameters, n_combinations)
         weights : ndarray of shape (n_present,)
             Of every row present, beside its case weight; they may be negative.
 
         Returns
         -------
-        ndarray of shape (n_parameters, n_parameters)
+        ndarray of shape (n_combinations, n_combinations)
         """
-        size = self.columns.n_parameters
-        total: np.ndarray = np.zeros((size, size))
+        total: np.ndarray = np.zeros((root.shape[1], root.shape[1]))
         weights = weights * self.shares()
         n_parts = -(-len(weights) // AT_ONCE)
         with serial_algebra():
@@ -196,6 +210,6 @@ class ColumnStatistics(ABC):
                 np.array_split(weights, n_parts),
                 strict=True,
             ):
-                columns = self._standardised(which)
-                total += (columns * of) @ columns.T
+                combined = root.T @ self._standardised(which)
+                total += (combined * of) @ combined.T
         return total

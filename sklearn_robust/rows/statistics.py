@@ -25,6 +25,7 @@ class ResidualStatistics(ABC):
     n_rows: int
     sample_weight: np.ndarray | None
     total_weight: float
+    n_cases: float
     y: np.ndarray
 
     @abstractmethod
@@ -123,7 +124,7 @@ class ResidualStatistics(ABC):
 
     def half_of_cases(self, n_parameters) -> float:
         """Return half of the case weights that so many parameters leave free."""
-        return scales.half_of_cases(n_parameters, self.n_rows, self.sample_weight)
+        return scales.half_of_cases(n_parameters, self.total_weight, self.n_cases)
 
     def size_quantiles(self, params) -> np.ndarray:
         """Return quantiles of the sizes of the residuals, shape (1001,)."""

@@ -80,7 +80,7 @@ def minimum_norm(params, unit, null):
 
     Parameters
     ----------
-    params : ndarray of shape (n_parameters,)
+    params : ndarray of shape (n_parameters,) or (n_parameters, n_vectors)
         Of the standardised columns.
     unit : ndarray of shape (n_features,)
         Units of the columns; an intercept, if any, follows and is not made small.
@@ -90,5 +90,5 @@ def minimum_norm(params, unit, null):
     if null.shape[1] == 0:
         return params
     directions = null[: len(unit)] / unit[:, None]
-    excess = np.linalg.lstsq(directions, params[: len(unit)] / unit)[0]
+    excess = np.linalg.lstsq(directions, (params[: len(unit)].T / unit).T)[0]
     return params - null @ excess

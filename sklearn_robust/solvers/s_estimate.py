@@ -171,8 +171,7 @@ def rejected_far_rows(rows, estimate: SEstimate, random_state):
         return rejected
     root, dimensions = _metric(rows.sample(_SAMPLE, random_state), estimate)
     distances = rows.leverages(rejected, root) - rows.columns.fit_intercept
-    cases = max(rows.total_weight, rows.n_present)
-    return rejected[distances > _chi2_isf(_BY_CHANCE / cases, dimensions)]
+    return rejected[distances > _chi2_isf(_BY_CHANCE / rows.n_cases, dimensions)]
 
 
 def _chi2_isf(probability, dimensions):
