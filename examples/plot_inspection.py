@@ -45,7 +45,7 @@ print(1 + np.flatnonzero(outlier_mask(robust, X, y)))
 # %%
 # The same in pictures: residuals, the weights that they got, and their quantiles.
 
-figure, axes = plt.subplots(1, 3, figsize=(14, 4), layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
 for ax, kind in zip(axes, ("residuals", "weights", "qq"), strict=True):
     RobustFitDisplay.from_estimator(robust, X, y, kind=kind, ax=ax)
 

@@ -137,7 +137,7 @@ class LossDisplay:
     def _curves(self, ax, residuals):
         plt = pyplot(type(self).__name__)
         if ax is None:
-            ax = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")[1]
+            ax = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")[1]
         self.axes_ = np.asarray(ax).ravel()
         if len(self.axes_) != 3 or not all(hasattr(axes, "plot") for axes in self.axes_):
             raise ValueError(f"ax must be three axes, got {ax!r}.")
