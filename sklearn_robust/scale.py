@@ -26,7 +26,7 @@ __all__ = [
 
 _NORMAL_QUARTILE = 0.674489750196
 """The median of abs(Z) for Z standard normal; makes the MAD consistent there."""
-_TIE = 1e-9
+TIE = 1e-9
 """Shares of the weight differ by rounding only below this."""
 WIDER = (0.75, 0.9, 0.99)
 """Shares beyond the median whose quantiles are looked at, each where the one before is zero."""
@@ -49,9 +49,9 @@ def _weighted_quantile(values, sample_weight, share):
     order = order[sample_weight[order] > 0.0]
     cumulated = np.cumsum(sample_weight[order])
     total = cumulated[-1]
-    at = int(np.searchsorted(cumulated, (share - _TIE) * total))
+    at = int(np.searchsorted(cumulated, (share - TIE) * total))
     upper = at
-    if cumulated[at] <= (share + _TIE) * total:
+    if cumulated[at] <= (share + TIE) * total:
         upper = min(at + 1, len(order) - 1)
     return 0.5 * values[order[at]] + 0.5 * values[order[upper]]
 
@@ -80,8 +80,8 @@ def size_quantile(residuals, share, sample_weight=None):
 
 def _quantile(values, share):
     """Return what ``_weighted_quantile`` does at equal weights."""
-    at = math.ceil((share - _TIE) * len(values)) - 1
-    tied = at + 1 < len(values) and at + 1 <= (share + _TIE) * len(values)
+    at = math.ceil((share - TIE) * len(values)) - 1
+    tied = at + 1 < len(values) and at + 1 <= (share + TIE) * len(values)
     ordered = np.partition(values, (at, at + 1) if tied else at)
     return float(0.5 * ordered[at] + 0.5 * ordered[at + tied])
 
@@ -138,7 +138,10 @@ def n_cases(sample_weight) -> float:
     Where that is less than the rows they are worth, the square of their sum over the sum of
     their squares (Kish 1965), they are shares of those: equal weights then are the rows.
     """
-    shares = sample_weight / np.max(sample_weight)
+    largest = float(np.max(sample_weight, initial=0.0))
+    if largest == 0.0:
+        return 0.0
+    shares = sample_weight / largest
     return max(float(sample_weight.sum()), float(shares.sum() ** 2 / np.sum(shares**2)))
 
 
@@ -243,7 +246,7 @@ class Sizes:
         """
         order = np.argsort(self.sizes)
         cumulated = self.below + np.cumsum(self.cases[order])
-        least, most = (share - _TIE) * self.total, (share + _TIE) * self.total
+        least, most = (share - TIE) * self.total, (share + TIE) * self.total
         at = int(np.searchsorted(cumulated, least))
         if self.below >= least > 0.0 or at >= len(order):
             return None
@@ -289,16 +292,21 @@ def truncated_deviation(residuals, largest, sample_weight=None, *, n_parameters=
     cases = np.ones(len(residuals)) if sample_weight is None else sample_weight
     free = 2.0 * _half_of_cases(n_parameters, len(residuals), sample_weight) / cases.sum()
     sizes = Sizes.all(np.abs(residuals), cases)
-    return truncated_deviation_of(lambda low, high: sizes, largest, free)
+    return truncated_deviation_of(
+        lambda low, high: sizes, lambda: size_quantile(residuals, 0.5, sample_weight), largest, free
+    )
 
 
-def truncated_deviation_of(sizes_between, largest, free):
+def truncated_deviation_of(sizes_between, median, largest, free):
     """Compute :func:`truncated_deviation` of residuals that are not all at hand.
 
     Parameters
     ----------
     sizes_between : callable
-        Takes two bounds, returns the :class:`Sizes` of the residuals between them.
+        Takes two bounds, returns the :class:`Sizes` of the residuals between them; the lower
+        bound of these may lie higher.
+    median : callable
+        Returns the median size.
     largest : float
         Where the search begins, and the most that is returned.
     free : float
@@ -317,10 +325,10 @@ def truncated_deviation_of(sizes_between, largest, free):
         if found is None or edge < found.low:
             found = sizes_between(_REACH * edge, edge)
         count, root = found.within(edge)
-        if count < (0.5 - _TIE) * found.total:
+        if count < (0.5 - TIE) * found.total:
             if before == math.inf:
                 return largest
-            return sizes_between(0.0, before * _WINDOW).quantile(0.5) / _WINDOW
+            return median() / _WINDOW
         before, sigma = sigma, min(root / math.sqrt(_WITHIN * free), sigma)
     return sigma
 
@@ -382,7 +390,7 @@ def size_quantiles(residuals, sample_weight=None):
         In the unit of ``residuals``.
     """
     residuals, sample_weight = _thinned(residuals, sample_weight)
-    sizes, shares = np.abs(residuals), np.linspace(0.0, 1.0 - _TIE, 1001)
+    sizes, shares = np.abs(residuals), np.linspace(0.0, 1.0 - TIE, 1001)
     if sample_weight is None:
         return np.sort(sizes)[np.maximum(np.ceil(shares * len(sizes)).astype(int) - 1, 0)]
     order = np.argsort(sizes)

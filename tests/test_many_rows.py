@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from problems import LOSSES, contaminated, name, rms
+from problems import LOSSES, SOLVERS, contaminated, name, rms
 from scipy import sparse
 from sklearn.linear_model import LinearRegression
 from threadpoolctl import threadpool_limits
@@ -199,7 +199,7 @@ def test_compiled_loops_find_what_passes_find(keywords, scale, l2, monkeypatch):
     )
     packed = model.fit(X, y)
     found = packed.coef_, packed.intercept_, packed.scale_
-    monkeypatch.setattr("sklearn_robust.rows.base._PACKED", 0)
+    monkeypatch.setattr("sklearn_robust.rows.local._PACKED", 0)
     passes = RobustRegressor(**model.get_params()).fit(X, y)
     np.testing.assert_allclose(found[0], passes.coef_, atol=1e-7)
     np.testing.assert_allclose(found[1:], [passes.intercept_, passes.scale_], atol=1e-7)
@@ -230,3 +230,15 @@ def test_fits_have_the_same_bits_for_any_number_of_threads(model):
         with threadpool_limits(count):
             coefficients.append(model.fit(X, y).coef_.copy())
     np.testing.assert_array_equal(*coefficients)
+
+
+@pytest.mark.parametrize("keywords", [{"alpha": 2.0}, {"alpha": 1.0}, {"scale": 1.0}], ids=str)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_dependent_columns_of_many_rows(keywords, solver):
+    """What rounding leaves of a direction that is not there grows with the number of rows."""
+    X, y = contaminated(n=30_000, p=3)
+    options = {"alpha": 1.0, "solver": solver, "random_state": 0, **keywords}
+    single = RobustRegressor(**options).fit(X, y)
+    double = RobustRegressor(**options).fit(np.column_stack([X, X[:, 0]]), y)
+    np.testing.assert_allclose(double.coef_[[0, 3]], 0.5 * single.coef_[0], rtol=1e-5)
+    np.testing.assert_allclose(double.coef_[1:3], single.coef_[1:], rtol=1e-5)

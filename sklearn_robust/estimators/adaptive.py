@@ -145,6 +145,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     (array([2.]), 0.0)
     """
 
+    _on_collections = "DaskAdaptiveRobustRegressor"
+
     def __init__(
         self,
         *,
@@ -309,8 +311,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         params = solvers.minimum_norm(result.params, rows.columns.unit, start.root.null)
         coef, intercept = rows.to_original(params)
         loss = likelihood.objective(result.scale, result.alpha).loss
-        weights = rows.weights(params, loss, result.scale)
-        weights[outset.left_out] = 0.0
+        weights, largest_weight = rows.training_weights(params, loss, result.scale, outset.left_out)
         return TargetFit(
             coef=coef,
             intercept=intercept,
@@ -318,6 +319,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
             sigma=None,
             alpha=result.alpha,
             weights=weights,
+            largest_weight=largest_weight,
             n_iter=result.n_iter,
             converged=result.converged,
             exact=self.scale_bounds is None and result.scale <= 2.0 * floor,

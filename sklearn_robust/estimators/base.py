@@ -49,6 +49,7 @@ class TargetFit:
     sigma: float | None
     alpha: float
     weights: np.ndarray
+    largest_weight: float
     n_iter: int
     converged: bool
     exact: bool
@@ -69,6 +70,7 @@ class Initial(NamedTuple):
 class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     """A linear model whose targets are fitted one by one."""
 
+    _on_collections = "DaskRobustRegressor"
     # What scikit-learn asks of estimators elsewhere for the link in their HTML.
     _doc_link_module = "sklearn_robust"
     _doc_link_template = f"{DOCUMENTATION}/generated/sklearn_robust.{{estimator_name}}.html"
@@ -97,7 +99,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     def _fit_targets(self, X, y, sample_weight, report):
         """Fit and store every target; return the fits."""
-        n_targets = y[0].size
+        n_targets = 1 if y.ndim == 1 else y.shape[1]
         initial = self._previous(n_targets) or self._given(n_targets)
         rows = self._rows_of(X, y, sample_weight)
 
@@ -110,12 +112,21 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     def _validated(self, X, y, sample_weight, *, reset=True):
         """Return data as they are read; X may still hold what is not finite."""
+        self._refuse_collections(X, y, sample_weight)
         X, y = validate_data(
             self, X, y, reset=reset, multi_output=True, y_numeric=True, ensure_all_finite=False,
             **_DATA,
         )  # fmt: skip
         y = np.asarray(y, dtype=np.float64)
         return X, y, check_weights(sample_weight, len(y))
+
+    def _refuse_collections(self, *data):
+        """Raise where data are Dask's, which would be loaded whole without a word."""
+        if any(hasattr(type(of), "__dask_graph__") for of in data):
+            raise TypeError(
+                f"{type(self).__name__} must be given data in memory, got a Dask collection: "
+                f"sklearn_robust.dask.{self._on_collections} takes collections."
+            )
 
     def _rows_of(self, X, y, sample_weight):
         """Yield the rows with each target, or raise where X holds what is not finite."""
@@ -154,6 +165,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             If X holds NaN or infinity, or has another number of features than in the fit.
         """
         check_is_fitted(self)
+        self._refuse_collections(X)
         X = validate_data(self, X, reset=False, **_DATA)
         return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
 
@@ -226,7 +238,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     def _store(self, fits, one_target):
         def stored(name):
             values = [getattr(fit, name) for fit in fits]
-            return values[0] if one_target else np.array(values)
+            return values[0] if one_target else np.stack(values)
 
         self.coef_ = stored("coef")
         # A numpy number, as scikit-learn's linear models have it: converters ask for its shape.
@@ -257,7 +269,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
                 f"No convergence to tol={self.tol:g} in max_iter={self.max_iter} iterations"
                 f"{where}; allow more, or a larger tol."
             )
-        if any(fit.weights.max() < _NO_WEIGHT for fit in fits):
+        if any(fit.largest_weight < _NO_WEIGHT for fit in fits):
             messages.append(
                 "No row has any weight: the scale is far below all residuals at the start of "
                 "the search, which could not move; allow a larger scale."

@@ -282,13 +282,15 @@ class RobustRegressor(RobustLinearModel):
         regression = solvers.Regression(ground, objective, init, scale, self.efficiency)
         result = regression.fit(report, neighbour)
         coef, intercept = rows.to_original(result.params)
+        weights, largest_weight = rows.training_weights(result.params, loss, result.scale)
         fit = TargetFit(
             coef=coef,
             intercept=intercept,
             scale=result.scale,
             sigma=result.sigma,
             alpha=loss.alpha,
-            weights=rows.weights(result.params, loss, result.scale),
+            weights=weights,
+            largest_weight=largest_weight,
             n_iter=result.n_iter,
             converged=result.converged,
             exact=result.exact,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
+from ..rows import LocalRows
 from ..solvers import Likelihood, Objective, minimum_norm
 
 _STEP = 1e-4
@@ -66,7 +68,7 @@ def sandwich(objective: Objective, params) -> Covariance:
     Koller, M. & Stahel, W. A. (2011). Sharpening Wald-type inference in robust regression for
     small samples. Computational Statistics & Data Analysis 55, for the weights in X.
     """
-    rows, loss, c = objective.rows, objective.loss, objective.scale
+    rows, loss, c = cast(LocalRows, objective.rows), objective.loss, objective.scale
     shares, residuals = rows.shares(), rows.residuals(params)[rows.present()]
     weights = loss.rho_psi_weight(residuals, c)[2]
     influence, slopes = residuals / c * weights, loss.slopes(residuals, c)
@@ -102,7 +104,7 @@ def observed_information(likelihood: Likelihood, params, scale, alpha) -> Covari
     estimator: observed versus expected Fisher information. Biometrika 65.
     """
     objective = likelihood.objective(scale, alpha)
-    rows, loss = objective.rows, objective.loss
+    rows, loss = cast(LocalRows, objective.rows), objective.loss
     root = objective.least_squares().curvature(params)[-1]
     slopes = loss.slopes(rows.residuals(params)[rows.present()], scale)
     penalty = root.root.T @ (objective.ridge()[:, None] * root.root)

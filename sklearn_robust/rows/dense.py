@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from .. import kernels
-from .base import Rows, read_only
+from .local import LocalRows, read_only
 
 
-class DenseRows(Rows):
+class DenseRows(LocalRows):
     """Rows of a float32 or float64 array; X is never copied whole, whatever its strides."""
 
     def _hold(self, X):

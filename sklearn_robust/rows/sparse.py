@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from .. import kernels
-from .base import Rows, read_only
+from .local import LocalRows, read_only
 
 
-class SparseRows(Rows):
+class SparseRows(LocalRows):
     """Rows of a CSR matrix; only its stored entries are read, and it is not made dense.
 
     A column can be centred without storing its zeros only where it has none to store. The

@@ -8,10 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .threads import serial_algebra
-
-AT_ONCE = 4096
-"""Rows that are copied at once where a few of them are wanted as they are."""
 _APART = 1e3
 """Deviations between a first guess of a mean and the mean that cost the variance digits."""
 LEAST = 1e-153
@@ -113,37 +109,20 @@ class ColumnStatistics(ABC):
     columns: Standardisation
 
     @abstractmethod
-    def _evenly(self, most) -> np.ndarray:
-        """Return the numbers of at most so many evenly spaced rows of those with a weight."""
-
-    @abstractmethod
     def _centrable(self) -> np.ndarray:
         """Return the mask of the columns that a kernel can centre: every entry is stored."""
 
     @abstractmethod
-    def _moments_range(self, centre, start, stop):
-        """Return the case-weighted sums of x - centre and its square, each (n_features,)."""
-
-    @abstractmethod
-    def _raw_rows(self, which, columns=slice(None)) -> np.ndarray:
-        """Return a few rows of X as dense float64, given by a slice or their numbers."""
-
-    @abstractmethod
-    def present(self) -> np.ndarray:
-        """Return the numbers of the rows whose weight is not zero."""
-
-    @abstractmethod
-    def shares(self) -> np.ndarray:
-        """Return the share of every row present in the total case weight."""
+    def _some_rows(self, most, columns) -> np.ndarray:
+        """Return some columns of at most so many rows with a weight, evenly spaced, as float64."""
 
     @abstractmethod
     def _sum(self, task: Callable) -> list:
-        """Return the sums over the ranges of what ``task(start, stop)`` returns."""
+        """Return the sums over the ranges of what ``task(rows, start, stop)`` returns."""
 
     def _standardisation(self, fit_intercept) -> Standardisation:
         centrable = np.flatnonzero(self._centrable())
-        few = self._raw_rows(self._evenly(_FEW), centrable)
-        ordinary = Ordinary.of(few, fit_intercept)
+        ordinary = Ordinary.of(self._some_rows(_FEW, centrable), fit_intercept)
         centre = np.zeros(self.n_features)
         centre[centrable] = ordinary.centre
         centre, unit = self._moments(centre, centrable, fit_intercept)
@@ -167,49 +146,12 @@ class ColumnStatistics(ABC):
 
         Sums are taken about ``centre``: near the means that keeps their digits.
         """
-        first, second = self._sum(lambda start, stop: self._moments_range(centre, start, stop))
+        first, second = self._sum(
+            lambda rows, start, stop: rows._moments_range(centre, start, stop)
+        )
         mean = first / self.total_weight if fit_intercept else np.zeros(self.n_features)
         with np.errstate(over="ignore", invalid="ignore"):
             unit = np.sqrt(np.maximum(second / self.total_weight - mean**2, 0.0))
         means = centre.copy()
         means[centrable] += mean[centrable]
         return means, unit
-
-    def _standardised(self, which) -> np.ndarray:
-        """Return the standardised columns of a few rows, with one of ones for an intercept.
-
-        The shape is (n_parameters, n_few): columns are contiguous.
-        """
-        raw = self._raw_rows(which)
-        columns = np.empty((self.columns.n_parameters, len(raw)))
-        slopes, ones = np.split(columns, [self.n_features])
-        np.subtract(raw.T, self.columns.centre[:, None], out=slopes)
-        slopes *= 1.0 / self.columns.unit[:, None]
-        ones[:] = 1.0
-        return columns
-
-    def gram(self, root, weights) -> np.ndarray:
-        """Return the mean Gram matrix of combinations of the standardised columns.
-
-        Parameters
-        ----------
-        root : ndarray of shape (n_parameters, n_combinations)
-        weights : ndarray of shape (n_present,)
-            Of every row present, beside its case weight; they may be negative.
-
-        Returns
-        -------
-        ndarray of shape (n_combinations, n_combinations)
-        """
-        total: np.ndarray = np.zeros((root.shape[1], root.shape[1]))
-        weights = weights * self.shares()
-        n_parts = -(-len(weights) // AT_ONCE)
-        with serial_algebra():
-            for which, of in zip(
-                np.array_split(self.present(), n_parts),
-                np.array_split(weights, n_parts),
-                strict=True,
-            ):
-                combined = root.T @ self._standardised(which)
-                total += (combined * of) @ combined.T
-        return total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,8 @@ from scipy.linalg import lapack
 
 _WELL_CONDITIONED = 1e-10
 """Reciprocal condition of a Gram matrix above which solving it and refining is exact."""
+_AT_ONCE = 256
+"""Rows that a QR decomposition takes in at once, or about so."""
 INFLATED = 100.0
 """Mean variance inflation of the coefficients from which columns are called dependent."""
 
@@ -49,7 +52,7 @@ class InverseRoot:
         return self.root @ (self.root.T @ gradient)
 
 
-def inverse_root(gram: np.ndarray, triangular: Callable[[], np.ndarray]) -> InverseRoot:
+def inverse_root(gram: np.ndarray, triangular: Callable[[], np.ndarray], n_rows) -> InverseRoot:
     """Factor a curvature matrix by Cholesky, or by singular values where that loses digits.
 
     Parameters
@@ -58,6 +61,8 @@ def inverse_root(gram: np.ndarray, triangular: Callable[[], np.ndarray]) -> Inve
     triangular : callable
         Returns R with RᵀR = gram, computed without forming the product; called where the
         Cholesky factorisation fails or is badly conditioned.
+    n_rows : int
+        Of how many rows R was computed: its rounding grows with the root of their number.
     """
     size = len(gram)
     diagonal = np.sqrt(np.maximum(np.diag(gram), 0.0))
@@ -70,7 +75,8 @@ def inverse_root(gram: np.ndarray, triangular: Callable[[], np.ndarray]) -> Inve
                 inverse, _ = lapack.dtrtri(upper)
                 return InverseRoot(inverse / diagonal[:, None], np.empty((size, 0)))
     _, singular, rows = np.linalg.svd(triangular(), full_matrices=True)
-    kept = singular > size * np.finfo(np.float64).eps * singular.max(initial=0.0)
+    rounding = size * np.finfo(np.float64).eps * math.sqrt(1.0 + n_rows / _AT_ONCE)
+    kept = singular > rounding * singular.max(initial=0.0)
     rank = int(np.count_nonzero(kept))
     return InverseRoot(rows[:rank].T / singular[:rank], rows[rank:].T)
 

@@ -71,7 +71,7 @@ class Objective:
             upper = self.rows.triangular(params, self.loss, self.scale)
             return np.vstack([upper, np.diag(np.sqrt(ridge))]) if np.any(ridge) else upper
 
-        root = inverse_root(gram + np.diag(ridge), triangular)
+        root = inverse_root(gram + np.diag(ridge), triangular, self.rows.n_rows)
         return *self.with_penalty(params, value, gradient), root
 
     def relative_size(self, step, params, decrease, root: InverseRoot) -> float:

@@ -170,8 +170,8 @@ def rejected_far_rows(rows, estimate: SEstimate, random_state):
     if len(rejected) == 0:
         return rejected
     root, dimensions = _metric(rows.sample(_SAMPLE, random_state), estimate)
-    distances = rows.leverages(rejected, root) - rows.columns.fit_intercept
-    return rejected[distances > _chi2_isf(_BY_CHANCE / rows.n_cases, dimensions)]
+    distance = _chi2_isf(_BY_CHANCE / rows.n_cases, dimensions) + rows.columns.fit_intercept
+    return rows.further(rejected, root, distance)
 
 
 def _chi2_isf(probability, dimensions):
@@ -192,8 +192,8 @@ def _metric(rows, estimate):
         root = replace(fixed, rows=near).curvature(estimate.params)[-1].root
         root = root * np.sqrt(np.average(weights, weights=near.sample_weight))
         dimensions = root.shape[1] - rows.columns.fit_intercept
-        distances = rows.leverages(present, root) - rows.columns.fit_intercept
-        far = present[distances > _chi2_isf(_BY_CHANCE, dimensions)]
+        distance = _chi2_isf(_BY_CHANCE, dimensions) + rows.columns.fit_intercept
+        far = rows.further(present, root, distance)
         if len(far) == n_far:
             break
         near, n_far = rows.without(far), len(far)

@@ -1,0 +1,424 @@
+"""The estimators on collections of Dask: rows beyond one memory, or one machine.
+
+Needs the extra "dask".
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .estimators.adaptive import AdaptiveRobustRegressor
+from .estimators.base import RobustLinearModel
+from .estimators.progress import with_callbacks
+from .estimators.robust import RobustRegressor
+
+try:
+    import dask
+    import dask.array as da
+except ImportError as error:
+    raise ImportError(
+        "sklearn_robust.dask needs Dask: pip install 'sklearn_robust[dask]'."
+    ) from error
+
+__all__ = ["DaskAdaptiveRobustRegressor", "DaskRobustRegressor"]
+
+_PERSIST = ("auto", True, False)
+
+
+class _OnCollections(RobustLinearModel):
+    """What makes an estimator one of collections: rows, predictions, a client."""
+
+    persist: Any
+    _local: type
+
+    @property
+    def client(self):
+        """The ``distributed.Client`` whose workers fit; None is the active one.
+
+        Where there is none either, Dask's scheduler of this process fits. It is not a parameter:
+        clones and pickles do not have it.
+        """
+        return self.__dict__.get("_client")
+
+    @client.setter
+    def client(self, client):
+        self._client = client
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_client"}
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = False
+        return tags
+
+    def _check_parameters(self):
+        super()._check_parameters()
+        if not any(self.persist is choice for choice in _PERSIST) and self.persist != "auto":
+            raise ValueError(f"persist must be one of {list(_PERSIST)}, got {self.persist!r}.")
+
+    def _validated(self, X, y, sample_weight, *, reset=True):
+        from .rows.dask import parts_of
+
+        self._blocks = parts_of(X, y, sample_weight)
+        validate_data(self, _nothing_like(X), reset=reset, skip_check_array=True)
+        return X, y if isinstance(y, da.Array) else y.to_dask_array(), sample_weight
+
+    def _rows_of(self, X, y, sample_weight):
+        from .rows.dask import DaskRows, Scheduler
+
+        rows = DaskRows(
+            self.__dict__.pop("_blocks"),
+            Scheduler(self.client or _active_client()),
+            fit_intercept=self.fit_intercept,
+            persist=self.persist,
+        )
+        self.n_passes_ = 0
+        for target in range(rows.n_targets):
+            of_target = rows.with_target(target) if target else rows
+            yield of_target.here() if of_target.are_few else of_target
+            self.n_passes_ = rows.readings.count
+
+    def predict(self, X):
+        """Predict with the linear model, block by block.
+
+        Parameters
+        ----------
+        X : dask.array or dask.dataframe of shape (n_samples, n_features)
+            An array in memory is predicted at once.
+
+        Returns
+        -------
+        dask.array of shape (n_samples,) or (n_samples, n_targets)
+            In the unit of y, in the blocks of X; not computed yet. For an array in memory an
+            ndarray.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            When it is computed, if X holds NaN or infinity, or other columns than in the fit.
+        """
+        check_is_fitted(self)
+        return self._lazily("predict", X, np.shape(self.intercept_))
+
+    def to_local(self):
+        """Return the fitted estimator of arrays in memory.
+
+        Returns
+        -------
+        RobustRegressor or AdaptiveRobustRegressor
+            With all that was learned but ``weights_`` and ``n_passes_``: the weights of the rows
+            stay where the rows are.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        """
+        check_is_fitted(self)
+        parameters = self.get_params(deep=False)
+        del parameters["persist"]
+        local = self._local(**parameters)
+        learned = {k: v for k, v in vars(self).items() if k.endswith("_")}
+        for name in ("weights_", "n_passes_"):
+            learned.pop(name, None)
+        local.__dict__.update(learned)
+        return local
+
+    def _lazily(self, method, X, shape, *others):
+        """Return what a method of the local estimator gives for every block of rows."""
+        local = self.to_local()
+        if not dask.is_dask_collection(X):
+            return getattr(local, method)(X, *others)
+        if not isinstance(X, da.Array):
+            parts = X.map_partitions(_of_frame, local, method, meta=_like_frame(shape))
+            return parts.to_dask_array()
+        if X.numblocks[1] > 1:
+            X = X.rechunk({1: -1})
+        axes = {"drop_axis": 1} if not shape else {"chunks": (X.chunks[0], shape)}
+        return da.map_blocks(
+            _of_block, X, *others, local=local, method=method, dtype=np.float64,
+            meta=np.empty((0,) * (1 + len(shape))), **axes,
+        )  # fmt: skip
+
+
+class DaskRobustRegressor(_OnCollections, RobustRegressor):
+    """:class:`RobustRegressor` of the rows of a Dask collection.
+
+    Objective, starts and solvers are the same, and so are the results, to rounding: a sample of
+    the rows is brought here and fitted, and its answer followed on all of them. Each of
+    the few readings sends the parameters to the blocks and brings sums back; rows do not move,
+    but for the sample and at most 20 000 evenly spaced ones.
+
+    Parameters
+    ----------
+    alpha, loss, scale, efficiency, l2_regularization, fit_intercept, solver, init, max_iter, tol, \
+warm_start, random_state, verbose
+        As for :class:`RobustRegressor`.
+    persist : "auto", True or False, default="auto"
+        Whether the workers keep the blocks in memory between readings. "auto" does where they
+        fit into three tenths of it; blocks that are not kept are read again every time.
+
+    Attributes
+    ----------
+    weights_ : dask.array of shape (n_samples,) or (n_samples, n_targets)
+        Robust weight of each training row, not computed yet.
+    n_passes_ : int
+        How often the blocks were read, the few rows that are brought here included.
+    client : distributed.Client or None
+        Whose workers fit; None is the active client, or else the scheduler of this process.
+    coef_, intercept_, scale_, sigma_, alpha_, n_iter_, n_features_in_, feature_names_in_
+        As for :class:`RobustRegressor`.
+
+    See Also
+    --------
+    RobustRegressor : Of rows in memory.
+
+    Notes
+    -----
+    The sums are added in a tree whose form depends on the number of blocks alone: the result
+    has the same bits for any number of workers. A block that is lost with its worker is read
+    again by another. Blocks are dense; sparse ones are refused.
+    The median of the residuals is found exactly: those near it are brought here, after
+    counting readings where they are over a million.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from sklearn_robust.dask import DaskRobustRegressor
+    >>> X = da.random.default_rng(0).normal(size=(30_000, 2), chunks=10_000)
+    >>> y = X.sum(axis=1) + 1.0
+    >>> y = da.where(X[:, 0] > 1.0, 50.0, y + 0.1 * X[:, 0] * X[:, 1])
+    >>> model = DaskRobustRegressor(random_state=0).fit(X, y)
+    >>> model.coef_.round(2)
+    array([1., 1.])
+    """
+
+    _local = RobustRegressor
+
+    def __init__(
+        self,
+        alpha=-math.inf,
+        *,
+        loss="general",
+        scale="auto",
+        efficiency=0.95,
+        l2_regularization=0.0,
+        fit_intercept=True,
+        solver="auto",
+        init="auto",
+        max_iter=100,
+        tol=1e-6,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        persist="auto",
+    ):
+        super().__init__(
+            alpha, loss=loss, scale=scale, efficiency=efficiency,
+            l2_regularization=l2_regularization, fit_intercept=fit_intercept, solver=solver,
+            init=init, max_iter=max_iter, tol=tol, warm_start=warm_start,
+            random_state=random_state, verbose=verbose,
+        )  # fmt: skip
+        self.persist = persist
+
+    @with_callbacks
+    def fit(self, X, y, sample_weight=None):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : dask.array or dask.dataframe of shape (n_samples, n_features)
+            The lengths of its blocks need not be known.
+        y : dask.array or dask.dataframe of shape (n_samples,) or (n_samples, n_targets)
+            In blocks of the same lengths.
+        sample_weight : dask.array or dask.dataframe of shape (n_samples,), optional
+            Case weights, not negative and not all zero, in blocks of the same lengths.
+
+        Returns
+        -------
+        self : DaskRobustRegressor
+
+        Raises
+        ------
+        TypeError
+            If one of them is no collection of Dask.
+        ValueError
+            If a parameter is out of range; or, with the number of the block, if blocks hold what
+            is not finite or not a number, or do not match.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If ``max_iter`` iterations were not enough.
+        UserWarning
+            If more than half of the rows are fitted exactly, so that their scale is zero.
+        """
+        return self._fit(X, y, sample_weight)
+
+
+class DaskAdaptiveRobustRegressor(_OnCollections, AdaptiveRobustRegressor):
+    """:class:`AdaptiveRobustRegressor` of the rows of a Dask collection.
+
+    As :class:`DaskRobustRegressor` is of :class:`RobustRegressor`.
+
+    Parameters
+    ----------
+    alpha_bounds, scale_bounds, l2_regularization, fit_intercept, solver, init, max_iter, tol, \
+warm_start, random_state, verbose
+        As for :class:`AdaptiveRobustRegressor`.
+    persist : "auto", True or False, default="auto"
+        As for :class:`DaskRobustRegressor`.
+
+    Attributes
+    ----------
+    weights_ : dask.array of shape (n_samples,) or (n_samples, n_targets)
+        Robust weight of each training row, 0 for those left out; not computed yet.
+    n_passes_ : int
+        How often the blocks were read, the few rows that are brought here included.
+    client : distributed.Client or None
+        Whose workers fit; None is the active client, or else the scheduler of this process.
+    coef_, intercept_, scale_, alpha_, nll_, residual_sizes_, n_cases_, n_iter_, n_features_in_, \
+feature_names_in_
+        As for :class:`AdaptiveRobustRegressor`.
+
+    See Also
+    --------
+    AdaptiveRobustRegressor : Of rows in memory.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from sklearn_robust.dask import DaskAdaptiveRobustRegressor
+    >>> rng = da.random.default_rng(0)
+    >>> X = rng.normal(size=(30_000, 2), chunks=10_000)
+    >>> y = X.sum(axis=1) + rng.standard_cauchy(size=30_000, chunks=10_000)
+    >>> model = DaskAdaptiveRobustRegressor(random_state=0).fit(X, y)
+    >>> model.coef_.round(1), round(model.alpha_, 1)
+    (array([1., 1.]), 0.0)
+    """
+
+    _local = AdaptiveRobustRegressor
+
+    def __init__(
+        self,
+        *,
+        alpha_bounds=(0.0, 2.0),
+        scale_bounds=None,
+        l2_regularization=0.0,
+        fit_intercept=True,
+        solver="auto",
+        init="auto",
+        max_iter=100,
+        tol=1e-6,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        persist="auto",
+    ):
+        super().__init__(
+            alpha_bounds=alpha_bounds, scale_bounds=scale_bounds,
+            l2_regularization=l2_regularization, fit_intercept=fit_intercept, solver=solver,
+            init=init, max_iter=max_iter, tol=tol, warm_start=warm_start,
+            random_state=random_state, verbose=verbose,
+        )  # fmt: skip
+        self.persist = persist
+
+    @with_callbacks
+    def fit(self, X, y, sample_weight=None):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for :meth:`DaskRobustRegressor.fit`.
+
+        Returns
+        -------
+        self : DaskAdaptiveRobustRegressor
+
+        Raises
+        ------
+        TypeError, ValueError
+            As :meth:`DaskRobustRegressor.fit` does.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If ``max_iter`` iterations were not enough.
+        UserWarning
+            If more than half of the rows are fitted exactly, so that the scale is at its floor.
+        """
+        return self._fit(X, y, sample_weight)
+
+    def nll(self, X, y):
+        """Negative log-likelihood of each row under the fitted model.
+
+        Parameters
+        ----------
+        X : dask.array or dask.dataframe of shape (n_samples, n_features)
+        y : dask.array or dask.dataframe of shape (n_samples,) or (n_samples, n_targets)
+            In blocks of the same lengths.
+
+        Returns
+        -------
+        dask.array of the shape of ``y``
+            Not computed yet.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        """
+        check_is_fitted(self)
+        if not dask.is_dask_collection(X):
+            return self.to_local().nll(X, y)
+        from .distribution import general_robust
+
+        y = y if isinstance(y, da.Array) else y.to_dask_array()
+        residuals = y - self.predict(X)
+        return residuals.map_blocks(
+            lambda r: -general_robust.logpdf(r, self.alpha_, scale=self.scale_), dtype=np.float64
+        )
+
+
+def _active_client():
+    """Return the active client, or None."""
+    try:
+        from distributed import default_client
+
+        return default_client()
+    except (ImportError, ValueError):
+        return None
+
+
+def _nothing_like(X):
+    """Return an array or frame of no rows with the columns of a collection."""
+    if isinstance(X, da.Array):
+        return np.empty((0, int(X.shape[1])))
+    return X.partitions[0].head(0, npartitions=1)
+
+
+def _of_block(X, *others, local, method):
+    return getattr(local, method)(X, *others)
+
+
+def _of_frame(X, local, method):
+    import pandas as pd
+
+    values = getattr(local, method)(X)
+    kind = pd.Series if values.ndim == 1 else pd.DataFrame
+    return kind(values, index=X.index)
+
+
+def _like_frame(shape):
+    import pandas as pd
+
+    return pd.DataFrame(np.empty((0, *shape))) if shape else pd.Series(np.empty(0))
