@@ -9,7 +9,7 @@ demo: $(VENV)/.dev
 	$(BIN)/python examples/quickstart.py quickstart.png
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

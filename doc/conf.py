@@ -20,7 +20,7 @@ exclude_patterns = ["_build"]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
-    "ignore_pattern": "quickstart",
+    "ignore_pattern": "quickstart|out_of_core",
     "capture_repr": (),
     "download_all_examples": False,
     "show_memory": False,

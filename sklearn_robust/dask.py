@@ -63,14 +63,15 @@ class _OnCollections(RobustLinearModel):
             raise ValueError(f"persist must be one of {list(_PERSIST)}, got {self.persist!r}.")
 
     def _validated(self, X, y, sample_weight, *, reset=True):
-        from .rows.dask import parts_of
+        from .rows.collections import parts_of
 
         self._blocks = parts_of(X, y, sample_weight)
         validate_data(self, _nothing_like(X), reset=reset, skip_check_array=True)
         return X, y if isinstance(y, da.Array) else y.to_dask_array(), sample_weight
 
     def _rows_of(self, X, y, sample_weight):
-        from .rows.dask import DaskRows, Scheduler
+        from .rows.collections import Scheduler
+        from .rows.dask import DaskRows
 
         rows = DaskRows(
             self.__dict__.pop("_blocks"),
@@ -193,9 +194,10 @@ warm_start, random_state, verbose
     --------
     >>> import dask.array as da
     >>> from sklearn_robust.dask import DaskRobustRegressor
-    >>> X = da.random.default_rng(0).normal(size=(30_000, 2), chunks=10_000)
-    >>> y = X.sum(axis=1) + 1.0
-    >>> y = da.where(X[:, 0] > 1.0, 50.0, y + 0.1 * X[:, 0] * X[:, 1])
+    >>> rng = da.random.default_rng(0)
+    >>> X = rng.normal(size=(30_000, 2), chunks=10_000)
+    >>> y = X.sum(axis=1) + 0.1 * rng.normal(size=30_000, chunks=10_000)
+    >>> y = da.where(X[:, 0] > 1.0, 50.0, y)
     >>> model = DaskRobustRegressor(random_state=0).fit(X, y)
     >>> model.coef_.round(2)
     array([1., 1.])

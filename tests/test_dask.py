@@ -19,7 +19,8 @@ dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")
 from sklearn_robust.dask import DaskAdaptiveRobustRegressor, DaskRobustRegressor  # noqa: E402
-from sklearn_robust.rows.dask import DaskRows, Scheduler, parts_of  # noqa: E402
+from sklearn_robust.rows.collections import Scheduler, parts_of  # noqa: E402
+from sklearn_robust.rows.dask import DaskRows  # noqa: E402
 
 PAIRS = {
     "convex": (RobustRegressor, DaskRobustRegressor, {"alpha": 1.0}),

@@ -5,6 +5,7 @@ import re
 import runpy
 import subprocess
 import sys
+import textwrap
 import warnings
 from pathlib import Path
 
@@ -50,6 +51,7 @@ ALLOWED = {
         "inspection",
     },
     "onnx": {"estimators"},
+    "dask": {"distribution", "estimators", "rows"},
     "__init__": {"estimators"},
 }
 """What each layer may import of the package."""
@@ -170,6 +172,21 @@ def test_readme_examples_run(tmp_path, monkeypatch):
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True
         )
+        assert done.stdout.split() == output.split()
+
+
+def test_commands_for_more_than_memory_run(tmp_path, monkeypatch):
+    pytest.importorskip("dask.dataframe")
+    text = (ROOT / "doc" / "larger_than_memory.rst").read_text(encoding="utf-8")
+    blocks = re.findall(
+        r"code-block:: python\n\n((?:    .*\n|\n)*)\.\. code-block:: text\n\n((?:    .*\n)*)", text
+    )
+    assert len(blocks) == 2
+    for code, output in blocks:
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(code)],
+            cwd=tmp_path, capture_output=True, text=True, check=True,
+        )  # fmt: skip
         assert done.stdout.split() == output.split()
 
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
-import dask
 import dask.array as da
 import numpy as np
 from dask import delayed
@@ -17,10 +14,24 @@ from dask import delayed
 from .. import scale as scales
 from ..losses import Loss, resolve, tuning_constant
 from .base import Rows
+from .collections import Scheduler
 from .dense import DenseRows
 from .local import LocalRows, check_target
-from .parts import Description, Part, described, read, taken
-from .standardisation import Standardisation
+from .parts import (
+    Description,
+    Job,
+    Part,
+    added,
+    asked,
+    chained,
+    counted,
+    described,
+    numbered,
+    taken,
+    triangulated,
+    without,
+)
+from .statistics import narrowed
 
 _FAN_IN = 8
 """Results that are added up at a time, wherever they are."""
@@ -33,19 +44,6 @@ _MARGIN = 0.04
 """Share of the rows to look through on either side of a quantile, at first."""
 _MOST_LOOKS = 50
 _WELSCH = resolve("welsch")
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is asked of every block, and how its rows are to be seen."""
-
-    ask: Callable[[LocalRows], Any]
-    target: int
-    columns: Standardisation | None
-    origin: float
-
-    def __call__(self, part: Part):
-        return self.ask(part.rows(self.target, self.columns, self.origin))
 
 
 @dataclass(frozen=True)
@@ -69,33 +67,6 @@ class Chosen:
         return self.count
 
 
-def added(parts):
-    """Return the sums, place by place, of lists of numbers, arrays and lists."""
-    total, *others = parts
-    for other in others:
-        total = [mine + theirs for mine, theirs in zip(total, other, strict=True)]
-    return total
-
-
-def triangulated(parts):
-    """Return R of the rows of some triangular matrices together."""
-    return np.linalg.qr(np.vstack(parts), mode="r")
-
-
-def _asked(job, part):
-    return job(part)
-
-
-def _numbered(job, numbers, part):
-    return job(part)(numbers)
-
-
-def _without(part, numbers):
-    cases = np.ones(len(part.y)) if part.cases is None else part.cases.copy()
-    cases[numbers] = 0.0
-    return replace(part, cases=cases)
-
-
 class Readings:
     """How often all blocks have been read."""
 
@@ -111,8 +82,8 @@ class DaskRows(Rows):
 
     Parameters
     ----------
-    parts : list of Delayed
-        The blocks, as :class:`Part`.
+    parts : tuple of two lists of Delayed
+        The blocks, as :class:`Part`: looked through for NaN and infinity, and as they are.
     scheduler : Scheduler
         What computes.
     fit_intercept : bool
@@ -120,14 +91,17 @@ class DaskRows(Rows):
         Whether blocks are kept by the workers; "auto" is where they fit.
     """
 
-    def __init__(self, parts, scheduler, *, fit_intercept, persist):
+    def __init__(self, parts, scheduler: Scheduler, *, fit_intercept, persist):
         self._scheduler, self.readings = scheduler, Readings()
         self._target = 0
-        self._source = list(parts)
-        self._parts = scheduler.persist(parts) if persist is True else list(parts)
+        self._parts, self._source = parts
+        if persist is True:
+            self._parts = scheduler.persist(self._parts)
         self._describe()
         if persist == "auto" and self._size <= scheduler.memory():
-            self._parts = scheduler.persist(self._parts)
+            self._parts = scheduler.persist(self._source)
+        elif persist is not True:
+            self._parts = self._source
         self._keep()
         self.columns = self._standardisation(fit_intercept)
         self._hold_target()
@@ -135,7 +109,7 @@ class DaskRows(Rows):
     def _describe(self):
         """Read what the blocks hold, and keep those that are not empty."""
         found = [delayed(described, pure=False)(part) for part in self._parts]
-        descriptions: list[Description] = self._read(found, _chained)
+        descriptions: list[Description] = self._read(found, chained)
         kept = [k for k, description in enumerate(descriptions) if description.n_rows]
         if not kept:
             raise ValueError("X must hold at least one row, got none.")
@@ -200,7 +174,7 @@ class DaskRows(Rows):
         """Return what the rows of every block answer, not computed yet."""
         job = self._job(ask)
         parts = self._parts if parts is None else parts
-        return [delayed(_asked, pure=False)(job, part) for part in parts]
+        return [delayed(asked, pure=False)(job, part) for part in parts]
 
     def _job(self, ask):
         """Return what is asked as one object, which goes to every worker once."""
@@ -222,7 +196,7 @@ class DaskRows(Rows):
         parts = []
         for k, local in self._by_part(places):
             parts.append(delayed(taken, pure=False)(self._parts[k], local))
-        X, targets, cases = zip(*self._read(parts, _chained), strict=True)
+        X, targets, cases = zip(*self._read(parts, chained), strict=True)
         weights = None if cases[0] is None else np.concatenate(cases)
         return np.concatenate(X), np.concatenate(targets), weights
 
@@ -306,13 +280,13 @@ class DaskRows(Rows):
         """Return what rows answer to some of their numbers, not computed yet."""
         job = self._job(ask)
         return [
-            delayed(_numbered, pure=False)(job, of, part)
+            delayed(numbered, pure=False)(job, of, part)
             for of, part in zip(numbers, parts, strict=True)
         ]
 
     def _choose(self, numbers, source) -> Chosen:
         numbers = self._scheduler.persist(numbers)
-        counts = [delayed(_counted, pure=False)(of) for of in numbers]
+        counts = [delayed(counted, pure=False)(of) for of in numbers]
         return Chosen(numbers, source, self._read(counts, added)[0])
 
     def beyond(self, params, size):
@@ -333,11 +307,11 @@ class DaskRows(Rows):
     def without(self, which):
         other = copy(self)
         other._parts = [
-            delayed(_without, pure=False)(part, numbers)
+            delayed(without, pure=False)(part, numbers)
             for part, numbers in zip(self._parts, which.numbers, strict=True)
         ]
         other._described = other._read(
-            [delayed(described, pure=False)(part) for part in other._parts], _chained
+            [delayed(described, pure=False)(part) for part in other._parts], chained
         )
         other._count()
         other._keep()
@@ -385,7 +359,7 @@ class DaskRows(Rows):
                 if quantile is not None:
                     return quantile
             below, counts, largest = self._histogram(params, low, high)
-            low, high, weight = _narrowed(
+            low, high, weight = narrowed(
                 share * self.total_weight, low, high, below, counts, largest
             )
             expected = weight / self.total_weight * self.n_present
@@ -445,94 +419,6 @@ class DaskRows(Rows):
         return self._read(self._asked(ask), triangulated)
 
 
-def parts_of(X, y, sample_weight) -> list:
-    """Return the blocks of collections, each a Delayed :class:`Part`.
-
-    Raises
-    ------
-    TypeError
-        If one is no array or data frame of Dask.
-    ValueError
-        If they do not have the same number of blocks.
-    """
-    names = _column_names(X)
-    blocks = _blocks("X", X)
-    others = {"y": y, "sample_weight": sample_weight}
-    aligned = {
-        name: [None] * len(blocks) if of is None else _blocks(name, _like(of, X))
-        for name, of in others.items()
-    }
-    for name, of in aligned.items():
-        if len(of) != len(blocks):
-            raise ValueError(f"{name} must have as many blocks as X, {len(blocks)}, got {len(of)}.")
-    return [
-        delayed(read, pure=False)(number, names, *block)
-        for number, block in enumerate(zip(blocks, *aligned.values(), strict=True))
-    ]
-
-
-def _column_names(X):
-    """Return the names of the columns of a data frame, or the number of those of an array."""
-    if isinstance(X, da.Array):
-        if X.ndim != 2:
-            raise ValueError(f"X must be 2-D, got shape {X.shape}.")
-        if math.isnan(X.shape[1]):
-            raise ValueError("X must have a known number of columns, got nan.")
-        return int(X.shape[1])
-    return list(map(str, getattr(X, "columns", [])))
-
-
-def _like(collection, X):
-    """Return a collection in the blocks of the rows of X, where both are known."""
-    arrays = isinstance(collection, da.Array) and isinstance(X, da.Array)
-    if not arrays or math.isnan(X.shape[0]) or collection.shape[0] != X.shape[0]:
-        return collection
-    return collection.rechunk({0: X.chunks[0]})
-
-
-def _blocks(name, collection) -> list:
-    """Return the blocks of rows of a collection."""
-    if not dask.is_dask_collection(collection) or not hasattr(collection, "to_delayed"):
-        raise TypeError(
-            f"{name} must be a dask.array or dask.dataframe collection, got "
-            f"{type(collection).__name__}."
-        )
-    if isinstance(collection, da.Array) and collection.ndim == 2 and collection.numblocks[1] > 1:
-        collection = collection.rechunk({1: -1})
-    return list(np.ravel(collection.to_delayed()))
-
-
-def _narrowed(wanted, low, high, below, counts, largest):
-    """Return bounds between which a quantile lies, and the case weight there.
-
-    Parameters
-    ----------
-    wanted : float
-        The case weight that lies below it; at a tie it is the mean of two sizes.
-    low, high : float
-        Bounds between which sizes were counted.
-    below : float
-        The case weight below.
-    counts : ndarray of shape (n_bins,)
-        The case weight in even bins between the bounds.
-    largest : float
-        The largest size.
-    """
-    edges = np.linspace(low, high, len(counts) + 1)
-    cumulated, slack = below + np.cumsum(counts), scales.TIE * wanted
-    if below >= wanted - slack:
-        return 0.0, low, below
-    at = int(np.searchsorted(cumulated, wanted - slack))
-    if at >= len(counts):
-        return high, max(largest, high), wanted
-    last = at
-    if cumulated[at] <= wanted + slack:
-        last = next((k for k in range(at + 1, len(counts)) if counts[k] > 0.0), None)
-        if last is None:
-            return edges[at], max(largest, high), wanted
-    return edges[at], edges[last + 1], float(counts[at] + counts[last])
-
-
 class GatheredRows(DenseRows):
     """All rows with a weight of a small collection, in this process."""
 
@@ -540,45 +426,3 @@ class GatheredRows(DenseRows):
 
     def training_weights(self, params, loss, scale, left_out=()):
         return self.source.training_weights(params, loss, scale, self.source.chosen(left_out))
-
-
-def _chained(parts):
-    """Return lists one after the other."""
-    return [item for part in parts for item in part]
-
-
-def _counted(numbers):
-    return [len(numbers)]
-
-
-class Scheduler:
-    """What computes: the workers of a client, or Dask as it is set up in this process."""
-
-    def __init__(self, client):
-        self._client = client
-
-    def compute(self, value):
-        """Return the result of a Delayed."""
-        if self._client is None:
-            return dask.compute(value)[0]
-        return self._client.compute(value).result()
-
-    def persist(self, values):
-        """Return Delayed objects whose results are kept where they are computed."""
-        if self._client is None:
-            return list(dask.persist(*values))
-        return list(self._client.persist(values))
-
-    def memory(self) -> float:
-        """Return how many bytes the workers, or this process, may keep."""
-        if self._client is None:
-            import os
-
-            return _SHARE_OF_MEMORY * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
-        limits = [worker["memory_limit"] or math.inf for worker in workers]
-        return _SHARE_OF_MEMORY * min(limits, default=0.0) * len(limits)
-
-
-_SHARE_OF_MEMORY = 0.3
-"""Of the memory of the workers, what blocks may take up: reading one needs room besides."""

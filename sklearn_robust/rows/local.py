@@ -82,13 +82,12 @@ class LocalRows(Rows):
     def placed(cls, X, y, sample_weight, columns, origin, *, n_threads=None):
         """Return rows whose columns are standardised as those of others are."""
         rows = cls.__new__(cls)
-        rows._place(X, sample_weight)
-        rows._n_threads = n_threads or rows._n_threads
+        rows._place(X, sample_weight, n_threads)
         rows.y, rows.columns, rows._origin = read_only(y), columns, origin
         rows._packed, rows._floor = None, None
         return rows
 
-    def _place(self, X, sample_weight):
+    def _place(self, X, sample_weight, n_threads=None):
         """Keep X and the case weights, and decide on the ranges."""
         self.n_rows, self.n_features = X.shape
         self.sample_weight = sample_weight
@@ -98,7 +97,9 @@ class LocalRows(Rows):
         n_ranges = self._n_ranges()
         edges = [self.n_rows * k // n_ranges for k in range(n_ranges + 1)]
         self._ranges = list(pairwise(edges))
-        self._n_threads = available_threads() if len(self._ranges) > 1 else 1
+        self._n_threads = 1
+        if len(self._ranges) > 1:
+            self._n_threads = n_threads or available_threads()
         self._pool: ThreadPoolExecutor | None = None
 
     def _count(self):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils import assert_all_finite
 
 from .dense import DenseRows
+from .local import LocalRows
+from .standardisation import Standardisation
 
 
 class Description(NamedTuple):
@@ -63,7 +66,7 @@ class Part:
         return places if self.cases is None else np.flatnonzero(self.cases > 0.0)[places]
 
 
-def read(number, names, X, y, cases) -> Part:
+def read(number, names, check, block) -> Part:
     """Return a block as it is read, or raise in its name.
 
     Parameters
@@ -72,20 +75,24 @@ def read(number, names, X, y, cases) -> Part:
         Which block it is.
     names : list of str or int
         Names of the columns that X is to have, or their number.
-    X, y, cases : array or data frame
-        Of the block; ``cases`` may be None.
+    check : bool
+        Whether NaN and infinity are looked for.
+    block : sequence of array or data frame
+        X, y and, where they are given, case weights.
     """
+    X, y, cases = block if len(block) == 3 else (*block, None)
     where = f"block {number}"
     n_features = names if isinstance(names, int) else len(names)
     if not isinstance(names, int) and list(map(str, getattr(X, "columns", names))) != names:
         raise ValueError(f"X must have the columns {names} in {where}, got {list(X.columns)}.")
-    X = _numbers("X", X, where)
+    X = _numbers("X", X, where, check)
     if X.ndim != 2 or X.shape[1] != n_features:
         raise ValueError(f"X must have {n_features} columns in {where}, got shape {X.shape}.")
-    y = _numbers("y", y, where).astype(np.float64, copy=False)
+    y = _numbers("y", y, where, check).astype(np.float64, copy=False)
     y = y.reshape(len(y), -1)
     if cases is not None:
-        cases = _numbers("sample_weight", cases, where).astype(np.float64, copy=False).ravel()
+        cases = _numbers("sample_weight", cases, where, check)
+        cases = cases.astype(np.float64, copy=False).ravel()
         if np.any(cases < 0.0):
             raise ValueError(
                 f"sample_weight must be in [0, inf), got {float(cases.min())!r} in {where}."
@@ -98,8 +105,8 @@ def read(number, names, X, y, cases) -> Part:
     return Part(X, y, cases)
 
 
-def _numbers(name, values, where):
-    """Return a block as float32 or float64, without NaN or infinity, or raise in its name."""
+def _numbers(name, values, where, check):
+    """Return a block as float32 or float64, finite if that is checked, or raise in its name."""
     if hasattr(values, "toarray"):
         raise ValueError(f"{name} must be dense arrays or data frames, got a sparse {where}.")
     try:
@@ -109,7 +116,8 @@ def _numbers(name, values, where):
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must hold numbers, got others in {where}: {error}") from error
     try:
-        assert_all_finite(array)
+        if check:
+            assert_all_finite(array)
     except ValueError as error:
         raise ValueError(f"{name} must be finite, got NaN or infinity in {where}.") from error
     return array
@@ -140,3 +148,56 @@ def taken(part: Part, places):
     numbers = part.present_numbers(places)
     cases = None if part.cases is None else part.cases[numbers]
     return [(part.X[numbers], part.y[numbers], cases)]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is asked of every block, and how its rows are to be seen."""
+
+    ask: Callable[[LocalRows], Any]
+    target: int
+    columns: Standardisation | None
+    origin: float
+
+    def __call__(self, part: Part):
+        return self.ask(part.rows(self.target, self.columns, self.origin))
+
+
+def added(parts):
+    """Return the sums, place by place, of lists of numbers, arrays and lists."""
+    total, *others = parts
+    for other in others:
+        total = [mine + theirs for mine, theirs in zip(total, other, strict=True)]
+    return total
+
+
+def triangulated(parts):
+    """Return R of the rows of some triangular matrices together."""
+    return np.linalg.qr(np.vstack(parts), mode="r")
+
+
+def asked(job, part):
+    """Return what the rows of a block answer."""
+    return job(part)
+
+
+def numbered(job, numbers, part):
+    """Return what the rows of a block answer when they are told some of their numbers."""
+    return job(part)(numbers)
+
+
+def without(part, numbers):
+    """Return a block in which some rows have no weight."""
+    cases = np.ones(len(part.y)) if part.cases is None else part.cases.copy()
+    cases[numbers] = 0.0
+    return replace(part, cases=cases)
+
+
+def chained(parts):
+    """Return lists one after the other."""
+    return [item for part in parts for item in part]
+
+
+def counted(numbers):
+    """Return how many there are, in a list of its own."""
+    return [len(numbers)]

@@ -77,3 +77,35 @@ class ResidualStatistics(ABC):
         """Return quantiles of the sizes of the residuals, shape (1001,)."""
         few = self.thinned(scales.ENOUGH)
         return scales.size_quantiles(few.residuals(params), few.sample_weight)
+
+
+def narrowed(wanted, low, high, below, counts, largest):
+    """Return bounds between which a quantile lies, and the case weight there.
+
+    Parameters
+    ----------
+    wanted : float
+        The case weight that lies below it; at a tie it is the mean of two sizes.
+    low, high : float
+        Bounds between which sizes were counted.
+    below : float
+        The case weight below.
+    counts : ndarray of shape (n_bins,)
+        The case weight in even bins between the bounds.
+    largest : float
+        The largest size.
+    """
+    edges = np.linspace(low, high, len(counts) + 1)
+    cumulated, slack = below + np.cumsum(counts), scales.TIE * wanted
+    if below >= wanted - slack:
+        return 0.0, low, below
+    at = int(np.searchsorted(cumulated, wanted - slack))
+    if at >= len(counts):
+        return high, max(largest, high), wanted
+    last = at
+    if cumulated[at] <= wanted + slack:
+        others = at + 1 + np.flatnonzero(counts[at + 1 :])
+        if len(others) == 0:
+            return edges[at], max(largest, high), wanted
+        last = int(others[0])
+    return edges[at], edges[last + 1], float(counts[at] + counts[last])

@@ -1,6 +1,6 @@
 """How often 95 % confidence limits hold the true coefficient, beside least squares'.
 
-Run as ``python benchmarks/coverage.py [SIMULATIONS]``. Each simulation draws 200 rows of three
+Run as ``python benchmarks/confidence.py [SIMULATIONS]``. Each simulation draws 200 rows of three
 normal features and an intercept; the errors are normal, Student's with 3 degrees of freedom, or
 normal with one row in ten moved 10 standard deviations up or down. Shown are the share of all
 limits that hold, in per cent, and the mean width of those of the slopes.
