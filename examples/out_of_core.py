@@ -6,8 +6,9 @@ Writes a Parquet data set, a file at a time, and fits it on two workers whose me
 a quarter of what the data take up. Prints how often the files were read, how long it took, and
 the most memory that a worker had.
 
-Run as ``python examples/out_of_core.py [MEGABYTES [FOLDER]]``: megabytes for each worker, 400 by
-default, which makes 3.2 gigabytes of data. Without a folder they are written to a temporary one.
+Run as ``python examples/out_of_core.py [MEGABYTES [FOLDER]]``: megabytes for each worker, 500 by
+default, which makes 4 gigabytes of data. Half of that a worker needs for its libraries alone.
+Without a folder the data are written to a temporary one.
 """
 
 import resource
@@ -16,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import dask
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
@@ -23,12 +25,12 @@ from distributed import Client, LocalCluster
 
 from sklearn_robust.dask import DaskRobustRegressor
 
-WORKERS, TIMES, FEATURES, ROWS_OF_A_FILE = 2, 4, 20, 100_000
+WORKERS, TIMES, FEATURES, ROWS_OF_A_FILE = 2, 4, 20, 25_000
 NAMES = [f"x{k}" for k in range(FEATURES)]
 
 
 def write(folder, n_files):
-    """Write files of 100 000 rows; in each a tenth of the targets is far too high."""
+    """Write files of 25 000 rows; in each a tenth of the targets is far too high."""
     for number in range(n_files):
         rng = np.random.default_rng(number)
         rows = pd.DataFrame(rng.normal(size=(ROWS_OF_A_FILE, FEATURES)), columns=NAMES)
@@ -42,7 +44,7 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def main(megabytes=400, folder=None):
+def main(megabytes=500, folder=None):
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(folder or temporary)
         size = 8 * ROWS_OF_A_FILE * (FEATURES + 1)
@@ -51,6 +53,8 @@ def main(megabytes=400, folder=None):
         print(f"data: {n_files * ROWS_OF_A_FILE:,} rows, {n_files * size / 1e6:,.0f} MB; "
               f"memory: {WORKERS} workers of {megabytes:,} MB")  # fmt: skip
         with (
+            # Dask would read several small files at once, for which a small worker has no room.
+            dask.config.set({"dataframe.parquet.minimum-partition-size": 1}),
             LocalCluster(
                 WORKERS, threads_per_worker=1, memory_limit=megabytes * 1_000_000,
                 dashboard_address=None,
@@ -59,7 +63,7 @@ def main(megabytes=400, folder=None):
         ):  # fmt: skip
             rows = dd.read_parquet(folder)
             begin = time.perf_counter()
-            model = DaskRobustRegressor(random_state=0).fit(rows[NAMES], rows["y"])
+            model = DaskRobustRegressor(1.0, scale=1.3).fit(rows[NAMES], rows["y"])
             seconds = time.perf_counter() - begin
             peaks = [f"{value:,.0f} MB" for value in client.run(peak).values()]
         print(f"readings: {model.n_passes_}, seconds: {seconds:.1f}")
