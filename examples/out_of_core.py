@@ -6,9 +6,9 @@ Writes a Parquet data set, a file at a time, and fits it on two workers whose me
 a quarter of what the data take up. Prints how often the files were read, how long it took, and
 the most memory that a worker had.
 
-Run as ``python examples/out_of_core.py [MEGABYTES [FOLDER]]``: megabytes for each worker, 500 by
-default, which makes 4 gigabytes of data. Half of that a worker needs for its libraries alone.
-Without a folder the data are written to a temporary one.
+Run as ``python examples/out_of_core.py [MEGABYTES [FOLDER]]``: megabytes for each worker, 800 by
+default, which makes 6.4 gigabytes of data. Half of those 800 a worker needs for its libraries, Arrow
+among them; with much less it comes to a halt. Without a folder the data go to a temporary one.
 """
 
 import resource
@@ -44,7 +44,7 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def main(megabytes=500, folder=None):
+def main(megabytes=800, folder=None):
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(folder or temporary)
         size = 8 * ROWS_OF_A_FILE * (FEATURES + 1)
