@@ -8,7 +8,8 @@ the most memory that a worker had.
 
 Run as ``python examples/out_of_core.py [MEGABYTES [FOLDER]]``: megabytes for each worker, 800 by
 default, which makes 6.4 gigabytes of data. Half of those 800 a worker needs for its libraries,
-Arrow among them; with much less it comes to a halt. Without a folder the data go to a temporary one.
+Arrow among them; with much less it comes to a halt. Without a folder the data go to a
+temporary one.
 """
 
 import resource
