@@ -59,7 +59,7 @@ class _OnCollections(RobustLinearModel):
 
     def _check_parameters(self):
         super()._check_parameters()
-        if not any(self.persist is choice for choice in _PERSIST) and self.persist != "auto":
+        if not isinstance(self.persist, bool) and self.persist != "auto":
             raise ValueError(f"persist must be one of {list(_PERSIST)}, got {self.persist!r}.")
 
     def _validated(self, X, y, sample_weight, *, reset=True):
@@ -107,7 +107,17 @@ class _OnCollections(RobustLinearModel):
             When it is computed, if X holds NaN or infinity, or other columns than in the fit.
         """
         check_is_fitted(self)
-        return self._lazily("predict", X, np.shape(self.intercept_))
+        local, shape = self.to_local(), np.shape(self.intercept_)
+        if not dask.is_dask_collection(X):
+            return local.predict(X)
+        if not isinstance(X, da.Array):
+            parts = X.map_partitions(_predicted_frame, local, meta=_like_frame(shape))
+            return parts.to_dask_array()
+        if X.numblocks[1] > 1:
+            X = X.rechunk({1: -1})
+        axes = {"drop_axis": 1} if not shape else {"chunks": (X.chunks[0], shape)}
+        meta = np.empty((0,) * (1 + len(shape)))
+        return X.map_blocks(local.predict, dtype=np.float64, meta=meta, **axes)
 
     def to_local(self):
         """Return the fitted estimator of arrays in memory.
@@ -127,27 +137,11 @@ class _OnCollections(RobustLinearModel):
         parameters = self.get_params(deep=False)
         del parameters["persist"]
         local = self._local(**parameters)
-        learned = {k: v for k, v in vars(self).items() if k.endswith("_")}
+        learned = self._learned()
         for name in ("weights_", "n_passes_"):
             learned.pop(name, None)
         local.__dict__.update(learned)
         return local
-
-    def _lazily(self, method, X, shape, *others):
-        """Return what a method of the local estimator gives for every block of rows."""
-        local = self.to_local()
-        if not dask.is_dask_collection(X):
-            return getattr(local, method)(X, *others)
-        if not isinstance(X, da.Array):
-            parts = X.map_partitions(_of_frame, local, method, meta=_like_frame(shape))
-            return parts.to_dask_array()
-        if X.numblocks[1] > 1:
-            X = X.rechunk({1: -1})
-        axes = {"drop_axis": 1} if not shape else {"chunks": (X.chunks[0], shape)}
-        return da.map_blocks(
-            _of_block, X, *others, local=local, method=method, dtype=np.float64,
-            meta=np.empty((0,) * (1 + len(shape))), **axes,
-        )  # fmt: skip
 
 
 class DaskRobustRegressor(_OnCollections, RobustRegressor):
@@ -385,9 +379,10 @@ feature_names_in_
         from .distribution import general_robust
 
         y = y if isinstance(y, da.Array) else y.to_dask_array()
+        alpha, scale = self.alpha_, self.scale_  # not the estimator, whose weights would go along
         residuals = y - self.predict(X)
         return residuals.map_blocks(
-            lambda r: -general_robust.logpdf(r, self.alpha_, scale=self.scale_), dtype=np.float64
+            lambda r: -general_robust.logpdf(r, alpha, scale=scale), dtype=np.float64
         )
 
 
@@ -405,17 +400,13 @@ def _nothing_like(X):
     """Return an array or frame of no rows with the columns of a collection."""
     if isinstance(X, da.Array):
         return np.empty((0, int(X.shape[1])))
-    return X.partitions[0].head(0, npartitions=1)
+    return X._meta
 
 
-def _of_block(X, *others, local, method):
-    return getattr(local, method)(X, *others)
-
-
-def _of_frame(X, local, method):
+def _predicted_frame(X, local):
     import pandas as pd
 
-    values = getattr(local, method)(X)
+    values = local.predict(X)
     kind = pd.Series if values.ndim == 1 else pd.DataFrame
     return kind(values, index=X.index)
 

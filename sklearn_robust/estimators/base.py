@@ -194,6 +194,10 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         """Return a fitted estimator of one candidate: itself, where nothing was chosen."""
         return self
 
+    def _learned(self):
+        """Return the attributes of the fit by name."""
+        return {name: value for name, value in vars(self).items() if name.endswith("_")}
+
     def _again(self, X, y, sample_weight, random_state):
         """Return a fit to other data that begins at this one, silently."""
         other = copy(self).set_params(warm_start=True, verbose=0, random_state=random_state)

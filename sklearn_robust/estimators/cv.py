@@ -338,7 +338,7 @@ class RobustRegressorCV(RobustLinearModel):
 
     def _plain(self):
         plain = self._chosen_one()
-        plain.__dict__.update({k: v for k, v in vars(self).items() if k.endswith("_")})
+        plain.__dict__.update(self._learned())
         return plain
 
     def _fit_target(self, rows, initial, report):

@@ -17,10 +17,17 @@ from ..scale import n_cases
 from ..solvers import Likelihood, Objective
 from ..validation import check_choice, check_integer, check_number, check_seed
 from .covariance import observed_information, sandwich
-from .fitted import NOT_OF_THESE, is_adaptive, model_of, targets_with_rows, training_data
+from .fitted import (
+    NOT_OF_THESE,
+    coefficients_of,
+    is_adaptive,
+    model_of,
+    targets_with_rows,
+    training_data,
+)
 
 _COLUMNS = ("estimate", "std_error", "z", "p_value", "ci_low", "ci_high")
-METHODS = ("auto", "sandwich", "information", "bootstrap")
+_METHODS = ("auto", "sandwich", "information", "bootstrap")
 """How the standard errors are found."""
 _OWED = 0.1
 """Standard errors that a coefficient may be away from the minimum before it is doubted."""
@@ -227,7 +234,7 @@ def coef_table(
     (('x0', 'x1', 'x2', 'intercept'), array([0.09, 0.23, 0.08, 6.45]))
     """
     check_number("level", level, 0.0, 1.0, "()")
-    check_choice("method", method, METHODS)
+    check_choice("method", method, _METHODS)
     check_integer("n_resamples", n_resamples, 2)
     check_seed("random_state", random_state)
     check_integer("verbose", verbose, 0, flag_too=True)
@@ -240,7 +247,7 @@ def coef_table(
         method = "information" if is_adaptive(model) else "sandwich"
     names, targets = _names(model, estimator, y)
     X, y, cases = training_data(model, seen, y, sample_weight)
-    estimate = _coefficients(model)
+    estimate = coefficients_of(model)
     if method == "bootstrap":
         rng = check_random_state(random_state)
         draws = _resampled(model, X, y, cases, n_resamples, rng, n_jobs, verbose)
@@ -282,14 +289,6 @@ def _p_values(draws):
     return np.minimum(2.0 * (1.0 + beyond) / (1.0 + draws.shape[1]), 1.0)
 
 
-def _coefficients(model):
-    """Return coefficients and intercept, shape (n_targets, n_names)."""
-    coefs = np.atleast_2d(model.coef_)
-    if not model.fit_intercept:
-        return coefs
-    return np.column_stack([coefs, np.atleast_1d(model.intercept_)])
-
-
 def _standard_errors(model, X, y, cases, method):
     """Return the standard errors by a formula, shape (n_targets, n_names)."""
     found, doubts = [], set()
@@ -327,7 +326,7 @@ def _resampled(model, X, y, cases, n_resamples, rng, n_jobs, verbose):
             warnings.simplefilter("always")
             again = model._again(X, y, counts.astype(np.float64), seed)
         unconverged = any(issubclass(w.category, ConvergenceWarning) for w in caught)
-        return _coefficients(again), unconverged
+        return coefficients_of(again), unconverged
 
     seeds = rng.randint(_LARGEST_SEED, size=n_resamples)
     refits = Parallel(n_jobs=n_jobs, verbose=verbose)(delayed(refit)(seed) for seed in seeds)

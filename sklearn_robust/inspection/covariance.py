@@ -77,7 +77,7 @@ def sandwich(objective: Objective, params) -> Covariance:
     # of the order of 1, and what dependent columns leave open is not in them.
     shape = objective if loss.redescending else objective.least_squares()
     root = shape.curvature(params)[-1]
-    penalty = root.root.T @ (objective.ridge()[:, None] * root.root)
+    penalty = _penalty(objective, root)
     gram = np.eye(len(penalty)) - penalty
     n, p = rows.n_cases, float(np.trace(gram))
     _check_cases(n, p)
@@ -107,7 +107,7 @@ def observed_information(likelihood: Likelihood, params, scale, alpha) -> Covari
     rows, loss = cast(LocalRows, objective.rows), objective.loss
     root = objective.least_squares().curvature(params)[-1]
     slopes = loss.slopes(rows.residuals(params)[rows.present()], scale)
-    penalty = root.root.T @ (objective.ridge()[:, None] * root.root)
+    penalty = _penalty(objective, root)
     curvature = rows.gram(root.root, slopes) + penalty
     mixed, others = _nuisance(likelihood, params, scale, alpha)
     _check_cases(rows.n_cases, len(curvature) - float(np.trace(penalty)) + len(others))
@@ -143,6 +143,11 @@ def _nuisance(likelihood, params, scale, alpha):
     second = second.reshape(len(params) + 2, len(steps))
     others = second[len(params) :][free]
     return second[: len(params)], 0.5 * (others + others.T)
+
+
+def _penalty(objective, root):
+    """Return the curvature of the penalty in root coordinates."""
+    return root.root.T @ (objective.ridge()[:, None] * root.root)
 
 
 def _check_cases(n, p):

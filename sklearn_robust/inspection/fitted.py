@@ -59,6 +59,14 @@ def is_adaptive(model) -> bool:
     return isinstance(model, AdaptiveRobustRegressor)
 
 
+def coefficients_of(model) -> np.ndarray:
+    """Return coefficients and, if fitted, intercept, shape (n_targets, n_parameters)."""
+    coefs = np.atleast_2d(model.coef_)
+    if not model.fit_intercept:
+        return coefs
+    return np.column_stack([coefs, np.atleast_1d(model.intercept_)])
+
+
 def targets_of(model) -> list[FittedTarget]:
     """Return the fit of every target."""
     per_target = map(np.atleast_1d, (model.intercept_, model.scale_, model.alpha_))

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..scale import n_cases
 from ..validation import check_integer, check_number
-from .fitted import NOT_OF_THESE, is_adaptive, model_of, taken_in, training_data
+from .fitted import NOT_OF_THESE, coefficients_of, is_adaptive, model_of, taken_in, training_data
 
 _SHARPER = 1e-2
 """Profile fits are found this much more sharply: their differences are what counts."""
@@ -125,7 +125,7 @@ def profile_alpha(estimator, X, y, alphas=None, *, sample_weight=None, level=0.9
             f"estimator must be or end in an AdaptiveRobustRegressor, got {estimator!r}."
         )
     low, high = map(float, model.alpha_bounds)
-    alphas = np.linspace(low, high, 41) if alphas is None else check_shapes(alphas, low, high)
+    alphas = np.linspace(low, high, 41) if alphas is None else _check_shapes(alphas, low, high)
     nlls = np.atleast_2d(model.nll(X, y).T)
     X, y, cases = training_data(model, X, y, sample_weight)
     threshold = float(chi2.ppf(level, 1))
@@ -156,7 +156,7 @@ def profile_alpha(estimator, X, y, alphas=None, *, sample_weight=None, level=0.9
     return AlphaProfile(alphas, nll, deviance, model.alpha_, float(level), threshold, interval)
 
 
-def check_shapes(alphas, low, high):
+def _check_shapes(alphas, low, high):
     """Return shapes as float64 of shape (n_alphas,), or raise."""
     for alpha in (given := np.atleast_1d(np.array(alphas, dtype=object))):
         check_number("every one of alphas", alpha, low, high)
@@ -170,11 +170,8 @@ class _Profile:
         self._data = X, y, weights
         self._model, self._verbose = model, verbose
         self._cases_twice = 2.0 * n_cases(weights)
-        coef = np.atleast_2d(model.coef_)[target]
-        intercept = np.atleast_1d(model.intercept_)[target]
-        start = np.append(coef, intercept) if model.fit_intercept else coef
         self.alpha = float(np.atleast_1d(model.alpha_)[target])
-        self._starts, self._nlls = {self.alpha: start}, {}
+        self._starts, self._nlls = {self.alpha: coefficients_of(model)[target]}, {}
 
     def at(self, alphas):
         """Return likelihoods and deviances at some shapes, visited from the fit outwards."""
@@ -203,7 +200,7 @@ class _Profile:
         }  # fmt: skip
         X, y, weights = self._data
         fit = type(self._model)(**given).fit(X, y, weights)
-        self._starts[alpha] = np.append(fit.coef_, fit.intercept_)[: len(self._starts[nearest])]
+        self._starts[alpha] = coefficients_of(fit)[0]
         penalty = 0.5 * fit.l2_regularization * float(np.sum((fit.coef_ / fit.scale_) ** 2))
         self._nlls[alpha] = fit.nll_ + penalty
         if self._verbose:

@@ -6,6 +6,7 @@ import math
 from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import dask.array as da
 import numpy as np
@@ -21,7 +22,6 @@ from .parts import (
     Description,
     Job,
     Part,
-    added,
     asked,
     chained,
     counted,
@@ -31,7 +31,7 @@ from .parts import (
     triangulated,
     without,
 )
-from .statistics import narrowed
+from .statistics import MARGIN, added, narrowed
 
 _FAN_IN = 8
 """Results that are added up at a time, wherever they are."""
@@ -40,8 +40,6 @@ _KEPT = 1 << 24
 _GATHERED = 1_000_000
 """Residuals that are brought together, at the most, where a quantile is looked for."""
 _BINS = 4096
-_MARGIN = 0.04
-"""Share of the rows to look through on either side of a quantile, at first."""
 _MOST_LOOKS = 50
 _WELSCH = resolve("welsch")
 
@@ -108,8 +106,7 @@ class DaskRows(Rows):
 
     def _describe(self):
         """Read what the blocks hold, and keep those that are not empty."""
-        found = [delayed(described, pure=False)(part) for part in self._parts]
-        descriptions: list[Description] = self._read(found, chained)
+        descriptions = self._descriptions()
         kept = [k for k, description in enumerate(descriptions) if description.n_rows]
         if not kept:
             raise ValueError("X must hold at least one row, got none.")
@@ -120,6 +117,9 @@ class DaskRows(Rows):
         self.n_rows = sum(one.n_rows for one in self._described)
         self._size = sum(one.size for one in self._described)
         self._count()
+
+    def _descriptions(self) -> list[Description]:
+        return self._read([delayed(described, pure=False)(of) for of in self._parts], chained)
 
     def _count(self):
         blocks = self._described
@@ -207,20 +207,25 @@ class DaskRows(Rows):
             if last > first:
                 yield k, places[first:last] - self._places[k]
 
-    def _seen(self, X, targets, cases) -> LocalRows:
+    def _seen(self, taken, kind=DenseRows) -> Any:
+        """Return what :meth:`_taken` did as rows in this process."""
+        X, targets, cases = taken
         y = np.ascontiguousarray(targets[:, self._target])
-        return DenseRows.placed(X, y, cases, self.columns, self._origin)
+        return kind.placed(X, y, cases, self.columns, self._origin)
+
+    @property
+    def _few(self) -> LocalRows:
+        """The rows that are kept here."""
+        return self._seen(self._kept)
 
     def _only_present(self, places):
-        return self._seen(*self._taken(places))
+        return self._seen(self._taken(places))
 
     def _here(self):
-        if len(self._kept[0]) == self.n_present:
-            return self._seen(*self._kept)
-        return self._only_present(np.arange(self.n_present))
+        return self._few if self.are_few else self._only_present(np.arange(self.n_present))
 
     def thinned(self, most):
-        return self._seen(*self._kept).thinned(most)
+        return self._few.thinned(most)
 
     @property
     def are_few(self) -> bool:
@@ -229,9 +234,7 @@ class DaskRows(Rows):
 
     def here(self) -> GatheredRows:
         """Return the rows in this process; their weights stay where they were."""
-        X, targets, cases = self._kept
-        y = np.ascontiguousarray(targets[:, self._target])
-        rows = GatheredRows.placed(X, y, cases, self.columns, self._origin)
+        rows = self._seen(self._kept, GatheredRows)
         rows.source = self
         return rows
 
@@ -254,7 +257,7 @@ class DaskRows(Rows):
         def ask(rows):
             return lambda numbers: rows.training_weights(params, loss, scale, numbers)[0]
 
-        largest = float(self._seen(*self._kept).weights(params, loss, scale).max())
+        largest = float(self._few.weights(params, loss, scale).max())
         if len(left_out) == 0:
             return self._joined(self._asked(lambda rows: ask(rows)(()), self._source)), largest
         return self._joined(self._numbered(ask, left_out.source, self._source)), largest
@@ -310,9 +313,7 @@ class DaskRows(Rows):
             delayed(without, pure=False)(part, numbers)
             for part, numbers in zip(self._parts, which.numbers, strict=True)
         ]
-        other._described = other._read(
-            [delayed(described, pure=False)(part) for part in other._parts], chained
-        )
+        other._described = other._descriptions()
         other._count()
         other._keep()
         return other
@@ -320,8 +321,10 @@ class DaskRows(Rows):
     # -- scales --
 
     def _expected(self, params, low, high) -> float:
-        """Return about how many residuals have a size between two bounds."""
-        sizes = np.abs(self._seen(*self._kept).residuals(params))
+        """Return about how many residuals have a size between two bounds, or more."""
+        if self.n_present <= _GATHERED:
+            return self.n_present
+        sizes = np.abs(self._few.residuals(params))
         return float(np.mean((sizes >= low) & (sizes <= high))) * self.n_present
 
     def sizes(self, params, low, high):
@@ -338,20 +341,15 @@ class DaskRows(Rows):
         return *self.loss_gradient(params, loss, scale), found
 
     def deviation(self, params, share):
-        few = self._seen(*self._kept)
-        sizes, cases = np.abs(few.residuals(params)), few.sample_weight
-        low, high = (
-            scales.size_quantile(sizes, min(max(share + apart, 1e-9), 1.0), cases)
-            for apart in (-_MARGIN, _MARGIN)
-        )
-        return self._quantile(params, share, low, high) / scales.normal_quantile(share)
+        bounds = self._bracket(params, share, self._few)
+        return self._quantile(params, share, *bounds) / scales.normal_quantile(share)
 
     def _quantile(self, params, share, low, high) -> float:
         """Return a quantile of the sizes, exact but where rounding cannot tell it.
 
         Where too many lie between the bounds, they are counted in bins first.
         """
-        expected = 2.0 * _MARGIN * self.n_present
+        expected = 2.0 * MARGIN * self.n_present
         for _ in range(_MOST_LOOKS):
             if expected <= _GATHERED:
                 found = Rows.sizes(self, params, low, high)

@@ -18,6 +18,7 @@ from . import planes
 from .base import Rows
 from .block import Block
 from .standardisation import LEAST
+from .statistics import added
 from .threads import available_threads, serial_algebra
 
 _CHUNK = 1 << 18
@@ -35,8 +36,6 @@ _MANY = 50_000
 """Rows beyond which residuals are not all held at once; quantiles are bracketed first."""
 _FEW = 5_000
 """Rows that show where to look for a quantile."""
-_MARGIN = 0.04
-"""Share of the rows to look through on either side: over 5 standard errors of so few rows."""
 
 
 def read_only(array):
@@ -159,12 +158,8 @@ class LocalRows(Rows):
 
     def _only(self, which) -> LocalRows:
         """Return some rows by their numbers, everything else as here."""
-        other = copy(self)
         weights = None if self.sample_weight is None else self.sample_weight[which]
-        other._place(self._rows_of(which), weights)
-        other.y = read_only(self.y[which])
-        other._packed, other._floor = None, None
-        return other
+        return self.placed(self._rows_of(which), self.y[which], weights, self.columns, self._origin)
 
     def without(self, which) -> Rows:
         other = copy(self)
@@ -326,11 +321,7 @@ class LocalRows(Rows):
             yield from pending.popleft().result()
 
     def _sum(self, task: Callable) -> list:
-        results = self._in_order(task)
-        totals = list(next(results))
-        for parts in results:
-            totals = [total + part for total, part in zip(totals, parts, strict=True)]
-        return totals
+        return added(self._in_order(task))
 
     def residuals(self, params):
         return self._written(self._residuals_into(params))
@@ -374,13 +365,8 @@ class LocalRows(Rows):
     def deviation(self, params, share):
         if self.n_rows <= _MANY:
             return scales.deviation(self.residuals(params), share, self.sample_weight)
-        few = self.thinned(_FEW)
-        sizes, cases = np.abs(few.residuals(params)), few.sample_weight
-        low, high = (
-            scales.size_quantile(sizes, min(max(share + apart, 1e-9), 1.0), cases)
-            for apart in (-_MARGIN, _MARGIN)
-        )
-        quantile = self.sizes(params, low, high).quantile(share)
+        bounds = self._bracket(params, share, self.thinned(_FEW))
+        quantile = self.sizes(params, *bounds).quantile(share)
         if quantile is None:
             quantile = self.sizes(params, 0.0, np.inf).quantile(share)
         return quantile / scales.normal_quantile(share)

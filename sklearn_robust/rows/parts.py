@@ -163,14 +163,6 @@ class Job:
         return self.ask(part.rows(self.target, self.columns, self.origin))
 
 
-def added(parts):
-    """Return the sums, place by place, of lists of numbers, arrays and lists."""
-    total, *others = parts
-    for other in others:
-        total = [mine + theirs for mine, theirs in zip(total, other, strict=True)]
-    return total
-
-
 def triangulated(parts):
     """Return R of the rows of some triangular matrices together."""
     return np.linalg.qr(np.vstack(parts), mode="r")

@@ -10,6 +10,19 @@ import numpy as np
 from .. import kernels
 from .. import scale as scales
 
+MARGIN = 0.04
+"""Share of the rows to look through on either side of a quantile, over 5 standard errors of those
+that show where."""
+
+
+def added(parts):
+    """Return the sums, place by place, of lists of numbers, arrays and lists."""
+    results = iter(parts)
+    total = list(next(results))
+    for other in results:
+        total = [mine + theirs for mine, theirs in zip(total, other, strict=True)]
+    return total
+
 
 class ResidualStatistics(ABC):
     """Statistics of the residuals at given parameters, from ranges of rows."""
@@ -43,6 +56,14 @@ class ResidualStatistics(ABC):
     @abstractmethod
     def m_scale(self, params, n_parameters, floor) -> float:
         """Return the M-scale of the residuals, breakdown point 1/2, at least ``floor``."""
+
+    def _bracket(self, params, share, few):
+        """Return bounds of a quantile of the sizes, which a few of the rows show."""
+        sizes, cases = np.abs(few.residuals(params)), few.sample_weight
+        return tuple(
+            scales.size_quantile(sizes, min(max(share + apart, 1e-9), 1.0), cases)
+            for apart in (-MARGIN, MARGIN)
+        )
 
     def sizes(self, params, low, high) -> scales.Sizes:
         """Return the sizes of the residuals between two bounds, and sums of those below."""
