@@ -47,7 +47,7 @@ def main(n_rows=10_000_000):
     print(f"{n_rows} x {COLUMNS}, two workers of one thread\n"
           f"{'blocks':>6} {'readings':>9} {'fit, s':>8} {'a reading, s':>13} {'X.sum(), s':>11} "
           f"{'ratio':>6} {'of no rows, s':>14}")  # fmt: skip
-    with LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster):
+    with LocalCluster(2, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster):
         for n_blocks in (8, 32, 128):
             data = collection(n_rows, n_blocks)
             X = data[:, :-1].map_blocks(np.ascontiguousarray).persist()

@@ -7,9 +7,9 @@ a quarter of what the data take up. Prints how often the files were read, how lo
 the most memory that a worker had.
 
 Run as ``python examples/out_of_core.py [MEGABYTES [FOLDER]]``: megabytes for each worker, 800 by
-default, which makes 6.4 gigabytes of data. Half of those 800 a worker needs for its libraries,
-Arrow among them; with much less it comes to a halt. Without a folder the data go to a
-temporary one.
+default, which makes 6.4 gigabytes of data and takes some minutes. About 350 of those 800 are the
+libraries that a worker loads; with much less it comes to a halt. Without a folder the data go to
+a temporary one.
 """
 
 import resource
@@ -26,12 +26,12 @@ from distributed import Client, LocalCluster
 
 from sklearn_robust.dask import DaskRobustRegressor
 
-WORKERS, TIMES, FEATURES, ROWS_OF_A_FILE = 2, 4, 20, 25_000
+WORKERS, TIMES, FEATURES, ROWS_OF_A_FILE = 2, 4, 20, 100_000
 NAMES = [f"x{k}" for k in range(FEATURES)]
 
 
 def write(folder, n_files):
-    """Write files of 25 000 rows; in each a tenth of the targets is far too high."""
+    """Write files of 100 000 rows; in each a tenth of the targets is far too high."""
     for number in range(n_files):
         rng = np.random.default_rng(number)
         rows = pd.DataFrame(rng.normal(size=(ROWS_OF_A_FILE, FEATURES)), columns=NAMES)
@@ -58,7 +58,7 @@ def main(megabytes=800, folder=None):
             dask.config.set({"dataframe.parquet.minimum-partition-size": 1}),
             LocalCluster(
                 WORKERS, threads_per_worker=1, memory_limit=megabytes * 1_000_000,
-                dashboard_address=None,
+                dashboard_address=":0",
             ) as cluster,
             Client(cluster) as client,
         ):  # fmt: skip

@@ -338,7 +338,7 @@ def test_plain_estimators_name_those_of_collections(model):
 def cluster():
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit="1GiB"
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", memory_limit="1GiB"
     ) as cluster:
         yield cluster
 

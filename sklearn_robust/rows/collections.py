@@ -131,9 +131,9 @@ def _blocks(name, collection) -> list:
     _check_collection(name, collection)
     if isinstance(collection, da.Array) and collection.ndim == 2 and collection.numblocks[1] > 1:
         collection = collection.rechunk({1: -1})
-    if not isinstance(collection, da.Array):  # optimised, it could have fewer blocks
-        return list(collection.to_delayed(optimize_graph=False))
-    return list(np.ravel(collection.to_delayed()))
+    # Optimised each by itself, X and y would no longer share what both are made of, and a frame
+    # could have fewer blocks.
+    return list(np.ravel(collection.to_delayed(optimize_graph=False)))
 
 
 def _check_collection(name, collection):
