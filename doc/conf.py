@@ -9,6 +9,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "matplotlib.sphinxext.plot_directive",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
@@ -16,6 +17,14 @@ autosummary_generate = True
 numpydoc_show_class_members = False
 templates_path = ["_templates"]
 html_theme = "pydata_sphinx_theme"
+html_theme_options = {"header_links_before_dropdown": 4, "show_prev_next": False}
+html_title = "sklearn_robust"
+html_sidebars = {"*": []}
+html_show_sourcelink = False
+plot_include_source = False
+plot_html_show_formats = False
+plot_html_show_source_link = False
+plot_formats = [("png", 110)]
 exclude_patterns = ["_build"]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

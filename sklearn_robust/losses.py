@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 
 from . import kernels
 
-__all__ = ["Loss", "psi", "psi_prime", "resolve", "rho", "tuning_constant", "weight"]
+__all__ = ["psi", "psi_prime", "rho", "tuning_constant", "weight"]
 
 
 _BALANCED_L1_AT_ZERO = 0.5 * math.expm1(3.0)

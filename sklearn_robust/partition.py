@@ -8,7 +8,7 @@ import numpy as np
 
 from . import kernels
 
-__all__ = ["TABLE", "log_partition"]
+__all__ = ["log_partition"]
 
 
 def _read_table():

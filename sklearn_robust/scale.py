@@ -8,21 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-__all__ = [
-    "Sizes",
-    "deviation",
-    "half_of_cases",
-    "m_scale",
-    "mad",
-    "middle",
-    "n_cases",
-    "normal_quantile",
-    "scale_floor",
-    "size_quantile",
-    "size_quantiles",
-    "truncated_deviation",
-    "truncated_deviation_of",
-]
+__all__ = ["m_scale", "mad", "scale_floor", "truncated_deviation"]
 
 _NORMAL_QUARTILE = 0.674489750196
 """The median of abs(Z) for Z standard normal; makes the MAD consistent there."""
@@ -288,6 +274,15 @@ def truncated_deviation(residuals, largest, sample_weight=None, *, n_parameters=
     -------
     float
         In the unit of ``residuals``; consistent for the standard deviation at the normal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_robust.scale import m_scale, truncated_deviation
+    >>> residuals = np.random.default_rng(0).normal(size=100_000)
+    >>> residuals[:20_000] = 1e6
+    >>> round(truncated_deviation(residuals, m_scale(residuals)), 1)
+    1.0
     """
     cases = np.ones(len(residuals)) if sample_weight is None else sample_weight
     free = 2.0 * _half_of_cases(n_parameters, len(residuals), sample_weight) / cases.sum()
@@ -364,6 +359,13 @@ def scale_floor(y, sample_weight=None, centre=None):
         spread is the 0.75 quantile of the distances from the median, or where that is zero
         the first that is not of the quantiles 0.9, 0.99 and 1, lest a few far values set it.
         The least normal double where ``y`` is all zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_robust.scale import scale_floor
+    >>> f"{scale_floor(np.array([1.0, 2.0, 3.0, 4.0, 5.0])):.0e}"
+    '2e-12'
     """
     y, sample_weight = _thinned(y, sample_weight)
     centre = middle(y, sample_weight) if centre is None else centre

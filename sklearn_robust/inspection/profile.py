@@ -65,11 +65,13 @@ def profile_alpha(estimator, X, y, alphas=None, *, sample_weight=None, level=0.9
     ----------
     estimator : AdaptiveRobustRegressor
         Fitted; or a pipeline or search that ends in one.
-    X, y, sample_weight
+    X, y
         The data it was fitted to.
     alphas : sequence of float, optional
         Shapes at which the profile is wanted, within ``alpha_bounds``; default 41 of them evenly
         from end to end.
+    sample_weight : array-like of shape (n_samples,), optional
+        The case weights of the fit.
     level : float in (0, 1), default=0.95
     verbose : int >= 0, default=0
         If positive, prints a line for every shape.

@@ -1,0 +1,181 @@
+"""What people read: the README, the pages, the docstrings, the examples."""
+
+import contextlib
+import dataclasses
+import importlib
+import inspect
+import io
+import re
+import runpy
+import textwrap
+import warnings
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+PUBLIC = [
+    "sklearn_robust",
+    "sklearn_robust.dask",
+    "sklearn_robust.datasets",
+    "sklearn_robust.distribution",
+    "sklearn_robust.inspection",
+    "sklearn_robust.losses",
+    "sklearn_robust.metrics",
+    "sklearn_robust.onnx",
+    "sklearn_robust.partition",
+    "sklearn_robust.scale",
+]
+"""The modules whose ``__all__`` is public."""
+INTERNAL = {"estimators", "kernels", "pipelines", "rows", "solvers", "validation"}
+
+FAULTS = {"GL08", "PR01", "PR02", "PR03", "RT01"}
+"""numpydoc's names for no docstring, and for parameters or returned values not in it."""
+
+
+# ---- names ---------------------------------------------------------------------------
+
+
+def public():
+    """Yield every public name with what it names."""
+    for module in PUBLIC:
+        if module.endswith(".dask"):
+            pytest.importorskip("dask")
+        for name in importlib.import_module(module).__all__:
+            yield f"{module}.{name}", getattr(importlib.import_module(module), name)
+
+
+def test_every_module_is_public_or_not():
+    modules = {path.stem for path in (ROOT / "sklearn_robust").iterdir() if path.suffix == ".py"}
+    folders = {path.parent.name for path in (ROOT / "sklearn_robust").glob("*/__init__.py")}
+    shown = {name.partition(".")[2] or "__init__" for name in PUBLIC}
+    assert modules | folders == shown | INTERNAL
+
+
+def test_every_public_name_is_in_the_reference():
+    text = (ROOT / "doc" / "api.rst").read_text(encoding="utf-8")
+    listed = set(re.findall(r"[\w.]+", text))
+    missing = [name for name, _ in public() if name.removeprefix("sklearn_robust.") not in listed]
+    assert not missing
+
+
+def test_the_reference_lists_nothing_else():
+    text = (ROOT / "doc" / "api.rst").read_text(encoding="utf-8")
+    listed = re.findall(r"^   ([\w.]+)$", text, flags=re.MULTILINE)
+    assert {f"sklearn_robust.{name}" for name in listed} <= {name for name, _ in public()}
+
+
+def test_public_names_are_documented():
+    validate = pytest.importorskip("numpydoc.validate").validate
+    found = []
+    for name, what in public():
+        if not inspect.isroutine(what) and not isinstance(what, type):
+            continue
+        wanted = FAULTS | {"EX01"}  # an example
+        if dataclasses.is_dataclass(what):
+            wanted = {"GL08"}  # a result, made by a function: it has attributes
+        found += [(name, *fault) for fault in validate(name)["errors"] if fault[0] in wanted]
+        for method, of in vars(what).items() if isinstance(what, type) else ():
+            ours = getattr(of, "__module__", "").startswith("sklearn_robust")
+            if inspect.isroutine(getattr(what, method)) and ours and not method.startswith("_"):
+                faults = validate(f"{name}.{method}")["errors"]
+                found += [(name, method, *fault) for fault in faults if fault[0] in FAULTS]
+    assert not found
+
+
+# ---- code in documents ---------------------------------------------------------------
+
+
+def blocks_of(path):
+    """Return the blocks of Python and what stands behind them as their output, or nothing."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".md":
+        return re.findall(r"```python\n(.*?)```\s*(?:```text\n(.*?)```)?", text, flags=re.DOTALL)
+    block = r"((?:    .*\n|\n)*)"
+    found = re.findall(
+        rf"code-block:: python\n\n{block}(?:\.\. code-block:: text\n\n{block})?", text
+    )
+    return [tuple(map(textwrap.dedent, pair)) for pair in found]
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "doc").glob("*.rst"))]
+
+
+@pytest.mark.parametrize("path", list(filter(blocks_of, PAGES)), ids=lambda path: path.name)
+def test_code_does_what_the_page_says(path, tmp_path, monkeypatch):
+    """Blocks of a page follow each other, as they would when they are copied."""
+    monkeypatch.chdir(tmp_path)
+    if "dask" in path.read_text(encoding="utf-8"):
+        pytest.importorskip("dask.dataframe")
+    names = {}
+    for code, output in blocks_of(path):
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(code, names)
+        assert printed.getvalue().split() == output.split()
+
+
+def test_pages_with_code_are_found():
+    found = {path.name for path in PAGES if blocks_of(path)}
+    assert found >= {"README.md", "coming_from.rst", "larger_than_memory.rst"}
+
+
+# ---- examples ------------------------------------------------------------------------
+
+
+def test_quickstart_names_the_bad_years(tmp_path, capsys):
+    example = runpy.run_path(str(ROOT / "examples" / "quickstart.py"))
+    picture = tmp_path / "picture.png"
+    example["main"](str(picture))
+    printed = capsys.readouterr().out
+    assert re.findall(r"(\d{4}).*known to be wrong", printed) == [
+        str(year) for year in range(1964, 1970)
+    ]
+    assert picture.stat().st_size > 10_000
+
+
+def test_adaptive_line_is_drawn_and_animated(tmp_path, capsys):
+    example = runpy.run_path(str(ROOT / "examples" / "plot_adaptive_line.py"))
+    picture, animation = tmp_path / "line.png", tmp_path / "line.gif"
+    example["main"](str(picture), str(animation))
+    assert re.search(r"adaptive +0\.7152 +0\.1486", capsys.readouterr().out)
+    assert picture.stat().st_size > 10_000
+    assert animation.read_bytes().startswith(b"GIF")
+
+
+def test_cross_validation_example(tmp_path):
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("pandas")
+    example = runpy.run_path(str(ROOT / "examples" / "plot_cross_validation.py"))
+    example["main"].__globals__.update(ALPHAS=(-2.0, 2.0), PENALTIES=(0.01, 0.1))
+    picture = tmp_path / "picture.png"
+    robust, squared, search = example["main"](picture)
+    assert picture.stat().st_size > 10_000
+    assert (robust.alpha_, squared.alpha_) == (-2.0, 2.0)
+    assert search.best_params_["robustregressor__alpha"] == -2.0
+
+
+def test_inspection_example(capsys):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("Agg")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
+        runpy.run_path(str(ROOT / "examples" / "plot_inspection.py"))
+    assert len(plt.get_fignums()) == 5
+    plt.close("all")
+    printed = capsys.readouterr().out
+    assert "[ 1  3  4 21]" in printed
+    assert "LinearRegression() True" in printed
+
+
+def test_tour(capsys):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    pytest.importorskip("pandas")
+    plt.switch_backend("Agg")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
+        runpy.run_path(str(ROOT / "examples" / "plot_tour.py"))
+    assert len(plt.get_fignums()) == 2
+    plt.close("all")
+    assert "6 of 209 machines" in capsys.readouterr().out
