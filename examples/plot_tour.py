@@ -114,9 +114,9 @@ print(chosen.best_params_, round(-chosen.best_score_, 3))
 # -----------------------
 #
 # Nothing has to be chosen if the errors are taken to follow Barron's distribution:
-# :class:`~sklearn_robust.AdaptiveRobustRegressor` learns its shape with the coefficients. That near 2
-# would be normal errors, 0 the tails of the Cauchy distribution. The profile says how surely it is
-# known.
+# :class:`~sklearn_robust.AdaptiveRobustRegressor` learns its shape with the coefficients. A shape
+# near 2 would be normal errors, 0 the tails of the Cauchy distribution. The profile says how
+# surely it is known.
 
 from sklearn_robust import AdaptiveRobustRegressor
 from sklearn_robust.inspection import AlphaProfileDisplay
