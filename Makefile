@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo test lint bench docs dist clean
 
 demo: $(VENV)/.dev
 	$(BIN)/python examples/quickstart.py quickstart.png
@@ -31,5 +31,8 @@ $(VENV)/.%: pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[$*]"
 	touch $@
 
+dist: $(VENV)/.dev
+	$(BIN)/python -m build
+
 clean:
-	rm -rf $(VENV) doc/_build doc/generated doc/auto_examples
+	rm -rf $(VENV) dist doc/_build doc/generated doc/auto_examples
