@@ -10,12 +10,9 @@ import numpy as np
 from scipy.optimize import brentq
 
 from . import kernels
+from .kernels import losses as branches
 
 __all__ = ["psi", "psi_prime", "rho", "tuning_constant", "weight"]
-
-
-_BALANCED_L1_AT_ZERO = 0.5 * math.expm1(3.0)
-"""Of its alpha = 0.5 and gamma = 1.5: alpha·(exp(gamma/alpha) - 1)."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,9 @@ class Loss:
     @property
     def weight_at_zero(self) -> float:
         """The weight of a zero residual, the largest there is."""
-        return _BALANCED_L1_AT_ZERO if self.code == kernels.BALANCED_L1 else 1.0
+        at_zero = np.zeros(1)
+        kernels.residuals_to_weights(self.code, self.alpha, 1.0, 1.0, at_zero)
+        return float(at_zero[0])
 
     def rho_psi_weight(self, residuals: np.ndarray, scale: float):
         """Return rho, psi and weight of every residual, each of shape (n_residuals,)."""
@@ -51,7 +50,7 @@ class Loss:
 
 
 def _member(alpha: float) -> Loss:
-    return Loss(kernels.GENERAL, alpha, redescending=alpha < 1.0)
+    return Loss(branches.GENERAL, alpha, redescending=alpha < 1.0)
 
 
 NAMED = {
@@ -60,9 +59,9 @@ NAMED = {
     "cauchy": _member(0.0),
     "geman_mcclure": _member(-2.0),
     "welsch": _member(-math.inf),
-    "huber": Loss(kernels.HUBER, math.nan, redescending=False),
-    "tukey": Loss(kernels.TUKEY, math.nan, redescending=True),
-    "balanced_l1": Loss(kernels.BALANCED_L1, math.nan, redescending=False),
+    "huber": Loss(branches.HUBER, math.nan, redescending=False),
+    "tukey": Loss(branches.TUKEY, math.nan, redescending=True),
+    "balanced_l1": Loss(branches.BALANCED_L1, math.nan, redescending=False),
 }
 """Every loss that has a name; "general" is the family itself."""
 

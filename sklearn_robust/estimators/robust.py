@@ -34,9 +34,9 @@ class RobustRegressor(RobustLinearModel):
         From 1 up the problem is convex and has one answer; below 1 far rows lose all
         influence, and the start decides which minimum is found.
     loss : str, default="general"
-        "general" for the loss of shape ``alpha``; or a named loss, which ignores ``alpha``:
-        "huber", "tukey" (bisquare) or "balanced_l1" with threshold c, and "l2",
-        "charbonnier", "cauchy", "geman_mcclure", "welsch" for members of the family.
+        "general" for the loss of shape ``alpha``; or another by its name, which ignores
+        ``alpha``, such as "huber" or "tukey" (bisquare) with threshold c:
+        :func:`sklearn_robust.losses.rho` lists them.
     scale : "auto", "mad", "s", "reweighted" or float in [1e-150, 1e150], default="auto"
         The scale c, in the unit of y: a number, or c = k·sigma for a residual scale sigma and
         the k that follows from ``efficiency``.

@@ -8,15 +8,7 @@ from .block import reweighted
 from .columns import dense_moments
 from .dense import dense_pass, dense_residuals
 from .likelihood import most_likely
-from .losses import (
-    BALANCED_L1,
-    GENERAL,
-    HUBER,
-    TUKEY,
-    psi_slopes,
-    rho_influence_weight,
-    rho_psi_weights,
-)
+from .losses import GENERAL, psi_slopes, rho_influence_weight, rho_psi_weights
 from .partition import log_partition
 from .planes import planes_of_parts, planes_through, refine, scales_of
 from .residuals import (
@@ -34,15 +26,12 @@ from .sparse import csr_gradient, csr_gram, csr_residuals
 from .twofold import add_gradient
 
 __all__ = [
-    "BALANCED_L1",
     "BLOCK",
     "GENERAL",
     "GRAM",
-    "HUBER",
     "NOTHING",
     "SHAPE",
     "SIZES",
-    "TUKEY",
     "add_gradient",
     "csr_gradient",
     "csr_gram",
