@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor
 from sklearn_robust.losses import NAMED
 
 ALPHAS = [-np.inf, -10.0, -2.0, -1e-6, 0.0, 1e-10, 0.5, 1.0, 1.5, 2.0 - 1e-9, 2.0]
@@ -24,6 +25,13 @@ CONVEX = [
 """The losses under which a problem has one optimum."""
 
 SOLVERS = ["irls", "lbfgs"]
+
+MODELS = {
+    "convex": RobustRegressor(1.0, random_state=0),
+    "redescending": RobustRegressor(random_state=0),
+    "adaptive": AdaptiveRobustRegressor(random_state=0),
+}
+"""A fit of every kind that can be inspected; cloned before it is used."""
 
 REFERENCE = Path(__file__).parent / "reference"
 

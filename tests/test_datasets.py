@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_robust import datasets
+from sklearn_robust import RobustRegressor, datasets
 
 SHAPES = {
     "stackloss": (21, 3),
@@ -65,3 +65,24 @@ def test_frames_need_pandas(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without_pandas)
     with pytest.raises(ImportError, match="as_frame=True needs pandas"):
         datasets.load_phones(as_frame=True)
+
+
+# ---- known bad rows ------------------------------------------------------------------
+
+
+def test_phones_known_bad_years_have_no_weight():
+    X, y = datasets.load_phones(return_X_y=True)
+    model = RobustRegressor().fit(X, y)
+    wrong = (X.ravel() >= 64) & (X.ravel() <= 69)
+    assert np.all(model.weights_[wrong] < 1e-6)
+    assert np.all(model.weights_[X.ravel() <= 62] > 0.5)
+    assert 1.0 < model.coef_[0] < 1.2
+
+
+def test_stackloss_huber_is_that_of_statsmodels_documentation():
+    """The RLM example of statsmodels' documentation, HuberT at its defaults."""
+    X, y = datasets.load_stackloss(return_X_y=True)
+    model = RobustRegressor(loss="huber", tol=1e-9).fit(X, y)
+    np.testing.assert_allclose(
+        [model.intercept_, *model.coef_], [-41.026498, 0.829384, 0.926066, -0.127847], atol=1e-4
+    )

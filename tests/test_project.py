@@ -10,6 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sklearn_robust"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+FOLDERS = ["benchmarks", "examples", "tests", "tools"]
+"""Where code is beside the package."""
 
 ALLOWED = {
     "kernels": {"kernels"},
@@ -71,7 +73,10 @@ def test_imports_go_one_way(path):
     assert set(_imported_layers(path)) <= ALLOWED[_layer(path)]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+FILES = [*MODULES, *(file for name in FOLDERS for file in sorted((ROOT / name).rglob("*.py")))]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_and_functions_are_short(path):
     source = path.read_text(encoding="utf-8")
     assert len(source.splitlines()) < 450

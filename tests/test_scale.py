@@ -1,15 +1,23 @@
 """Residual scales."""
 
+import math
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy.optimize import brentq
 from statsmodels.robust.scale import mad as statsmodels_mad
 
-from sklearn_robust.scale import mad, scale_floor
+from sklearn_robust.losses import rho
+from sklearn_robust.scale import m_scale, mad, n_cases, scale_floor, truncated_deviation
 
 values = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30).map(np.array)
+several = st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=30).map(np.array)
 repeats = st.lists(st.integers(0, 4), min_size=30, max_size=30)
+
+
+# ---- the MAD and floors --------------------------------------------------------------
 
 
 @given(r=values)
@@ -44,3 +52,63 @@ def test_floor():
     assert scale_floor(np.array([1e12, 1e12 + 2.0])) == pytest.approx(8.9e-4, rel=1e-2)
     far, weights = np.array([0.0, 2.0, 1e9]), np.array([1.0, 1.0, 0.0])
     assert scale_floor(far, weights) == scale_floor(far[:2])
+
+
+# ---- the M-scale and the truncated deviation ------------------------------------------
+
+
+@given(r=several, p=st.integers(0, 2))
+def test_m_scale_solves_its_equation(r, p):
+    s = m_scale(r, n_parameters=p, floor=1e-9)
+    total = np.sum(rho(r, scale=s / math.sqrt(3.0)))
+    if s == 1e-9:
+        assert total <= 0.5 * (len(r) - p)
+    else:
+        assert total == pytest.approx(0.5 * (len(r) - p), rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_m_scale_is_the_root_that_scipy_finds(seed):
+    r = np.random.default_rng(seed).standard_cauchy(size=50)
+    excess = lambda s: rho(r, scale=s / math.sqrt(3.0)).sum() - 0.5 * 47  # noqa: E731
+    assert m_scale(r, n_parameters=3) == pytest.approx(brentq(excess, 1e-6, 1e6, xtol=1e-15))
+
+
+@given(r=several, repeats=repeats)
+def test_weights_of_other_scales_are_repetitions(r, repeats):
+    counts = np.array(repeats[: len(r)])
+    counts[0] = max(counts[0], 1)
+    repeated, cases = np.repeat(r, counts), counts.astype(float)
+    options = {"n_parameters": 0.5, "floor": 1e-9}
+    assert m_scale(r, cases, **options) == pytest.approx(m_scale(repeated, **options), rel=1e-9)
+    assert truncated_deviation(r, 1e5, cases) == pytest.approx(truncated_deviation(repeated, 1e5))
+
+
+def test_weights_below_one_are_shares_of_the_rows():
+    cases = np.full(10, 1e-3)
+    assert n_cases(cases) == pytest.approx(10.0)
+    r = np.arange(10.0)
+    assert m_scale(r, cases, n_parameters=4) == pytest.approx(m_scale(r, n_parameters=4))
+
+
+def test_scales_are_consistent_at_the_normal():
+    r = np.random.default_rng(0).normal(size=200_000)
+    assert m_scale(r) == pytest.approx(1.0, rel=0.01)
+    assert truncated_deviation(r, 2.0) == pytest.approx(1.0, rel=0.01)
+
+
+@given(r=several, k=st.sampled_from([1e-100, 1e-3, 7.0, 1e100]), largest=st.floats(0.1, 1e6))
+def test_scales_have_the_unit_of_the_residuals(r, k, largest):
+    # Where half of them are about zero, the equation holds to rounding over a range of scales.
+    assume(np.count_nonzero(np.abs(r) > 1e-9 * np.max(np.abs(r))) != len(r) / 2)
+    one, other = m_scale(r, floor=1e-9), m_scale(k * r, floor=k * 1e-9)
+    assert other == pytest.approx(k * one, rel=1e-9)
+    one, other = truncated_deviation(r, largest), truncated_deviation(k * r, k * largest)
+    assert other == pytest.approx(k * one, rel=1e-9)
+
+
+@given(r=several, largest=st.floats(0.0, 1e6))
+def test_truncated_deviation_is_not_above_its_bound_nor_below_half_of_the_rows(r, largest):
+    sigma = truncated_deviation(r, largest)
+    assert sigma <= largest
+    assert sigma == largest or np.mean(np.abs(r) <= 2.5 * sigma * (1.0 + 1e-9)) >= 0.5
