@@ -33,7 +33,8 @@ print(coef_table(robust, X, y))
 
 # %%
 # Formulas are for many rows. With 21, rows drawn again show how far they can be trusted: most
-# limits become wider, and are no longer the same on both sides.
+# limits become wider, and are no longer the same on both sides. (A standard error here is that of
+# the middle of the draws, the limits are their tails: one may shrink and the other grow.)
 
 print(coef_table(robust, X, y, method="bootstrap", n_resamples=199, random_state=0))
 

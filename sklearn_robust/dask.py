@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .estimators.adaptive import AdaptiveRobustRegressor
-from .estimators.base import RobustLinearModel
+from .estimators.base import DOCUMENTATION, RobustLinearModel
 from .estimators.progress import with_callbacks
 from .estimators.robust import RobustRegressor
 
@@ -21,7 +21,7 @@ try:
     import dask.array as da
 except ImportError as error:
     raise ImportError(
-        "sklearn_robust.dask needs Dask: pip install 'sklearn_robust[dask]'."
+        "sklearn_robust.dask needs Dask, which the extra dask of the package brings."
     ) from error
 
 __all__ = ["DaskAdaptiveRobustRegressor", "DaskRobustRegressor"]
@@ -34,6 +34,7 @@ class _OnCollections(RobustLinearModel):
 
     persist: Any
     _local: type
+    _doc_link_template = f"{DOCUMENTATION}/generated/sklearn_robust.dask.{{estimator_name}}.html"
 
     @property
     def client(self):

@@ -189,5 +189,5 @@ def test_matplotlib_is_asked_for_by_its_extra(monkeypatch, data):
         lambda: AlphaProfileDisplay.from_estimator(model, X, y, alphas=[1.0]),
     )
     for call in calls:
-        with pytest.raises(ImportError, match=r"pip install 'sklearn_robust\[plot\]'"):
+        with pytest.raises(ImportError, match="extra plot"):
             call()

@@ -60,7 +60,12 @@ def _layer(path):
 def _imported_layers(path):
     here = path.relative_to(ROOT).with_suffix("").parts
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if not isinstance(node, ast.ImportFrom) or node.level == 0:
+        if isinstance(node, ast.Import):
+            assert not any("sklearn_robust" in alias.name for alias in node.names)
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        if node.level == 0:
+            assert "sklearn_robust" not in node.module
             continue
         base = here[: len(here) - node.level]
         names = [node.module.split(".")] if node.module else [[a.name] for a in node.names]

@@ -278,6 +278,11 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         middle = self.predict(X)
         return np.stack([middle - reaches, middle + reaches], axis=-1)
 
+    def _solvers(self):
+        from ..solvers import LIKELIHOOD_SOLVERS
+
+        return [name for name in LIKELIHOOD_SOLVERS if name != "auto"]
+
     def _check_parameters(self):
         from ..solvers import LIKELIHOOD_STARTS
 

@@ -206,15 +206,19 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         return other.fit(X, y, sample_weight)
 
     def _check_parameters(self):
-        from ..solvers import SOLVERS
-
-        check_choice("solver", self.solver, ["auto", *SOLVERS])
+        check_choice("solver", self.solver, ["auto", *self._solvers()])
         check_number("tol", self.tol, 0.0, np.inf, "[)")
         check_integer("max_iter", self.max_iter, 1)
         check_flag("fit_intercept", self.fit_intercept)
         check_flag("warm_start", self.warm_start)
         check_integer("verbose", self.verbose, 0, flag_too=True)
         check_seed("random_state", self.random_state)
+
+    def _solvers(self):
+        """Return the names of the solvers there are."""
+        from ..solvers import SOLVERS
+
+        return SOLVERS
 
     def _previous(self, n_targets):
         """Return what a warm start begins at for every target, or None for a cold start."""

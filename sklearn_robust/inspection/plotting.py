@@ -17,7 +17,7 @@ def pyplot(display: str):
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            f"{display} needs matplotlib: pip install 'sklearn_robust[plot]'."
+            f"{display} needs matplotlib, which the extra plot of the package brings."
         ) from error
     return plt
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 
 import dask
 import dask.array as da
@@ -37,7 +36,9 @@ class Scheduler:
     def memory(self) -> float:
         """Return how many bytes the workers, or this process, may keep."""
         if self._client is None:
-            return _SHARE_OF_MEMORY * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+            from distributed.system import MEMORY_LIMIT  # that of a container too
+
+            return _SHARE_OF_MEMORY * MEMORY_LIMIT
         workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
         limits = [float(worker["memory_limit"] or math.inf) for worker in workers]
         return _SHARE_OF_MEMORY * min(limits, default=0.0) * len(limits)
