@@ -8,7 +8,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from statsmodels.miscmodels.tmodel import TLinearModel
 
-from sklearn_robust import AdaptiveRobustRegressor
+from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor, solvers
 from sklearn_robust.datasets import (
     load_hbk,
     load_phones,
@@ -355,6 +355,14 @@ def test_wrong_parameters_are_refused(parameter, value, accepted):
         AdaptiveRobustRegressor(**{parameter: value}).fit(X, y)
     assert str(raised.value).startswith(parameter)
     assert f"got {value!r}" in str(raised.value)
+
+
+def test_a_solver_of_given_shapes_alone_is_refused(monkeypatch):
+    X, y = contaminated()
+    monkeypatch.setitem(solvers.SOLVERS, "mine", solvers.SOLVERS["irls"])
+    assert RobustRegressor(1.0, solver="mine").fit(X, y).coef_.shape == (4,)
+    with pytest.raises(ValueError, match="solver must be one of"):
+        AdaptiveRobustRegressor(solver="mine").fit(X, y)
 
 
 @pytest.mark.parametrize("coverage", [0.0, 1.0, "much"])

@@ -99,6 +99,13 @@ def test_inherited_methods_and_properties_are_looked_at():
     assert set(methods) >= {"client", "fit", "predict", "to_linear_regression", "to_local"}
 
 
+def test_html_of_estimators_links_to_their_pages():
+    estimators = {name: what for name, what in public() if name.endswith(("Regressor", "CV"))}
+    assert len(estimators) == 5
+    for name, estimator in estimators.items():
+        assert f"/generated/{name}.html" in estimator()._repr_html_()
+
+
 # ---- code in documents ---------------------------------------------------------------
 
 
