@@ -2,14 +2,19 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+OLDEST := .venv-oldest
+OLDEST_PYTHON := $(shell sed -n 's/^requires-python = ">=\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: demo test lint bench docs dist clean
+.PHONY: demo test test-oldest lint bench docs dist clean
 
 demo: $(VENV)/.dev
 	$(BIN)/python examples/quickstart.py quickstart.png
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-oldest: $(OLDEST)/.test
+	$(OLDEST)/bin/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -31,8 +36,15 @@ $(VENV)/.%: pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[$*]"
 	touch $@
 
+# The lower bounds in pyproject.toml are the only list of the oldest versions.
+$(OLDEST)/.%: pyproject.toml $(VENV)/.dev
+	$(BIN)/uv venv --quiet --clear --python $(OLDEST_PYTHON) $(OLDEST)
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(OLDEST) \
+		--resolution lowest-direct --editable ".[$*]"
+	touch $@
+
 dist: $(VENV)/.dev
 	$(BIN)/python -m build
 
 clean:
-	rm -rf $(VENV) dist doc/_build doc/generated doc/auto_examples
+	rm -rf $(VENV) $(OLDEST) dist doc/_build doc/generated doc/auto_examples

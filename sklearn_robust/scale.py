@@ -323,7 +323,7 @@ def truncated_deviation_of(sizes_between, median, largest, free):
         if count < (0.5 - TIE) * found.total:
             if before == math.inf:
                 return largest
-            return median() / _WINDOW
+            return min(median() / _WINDOW, before)  # a tie of half of them averages two
         before, sigma = sigma, min(root / math.sqrt(_WITHIN * free), sigma)
     return sigma
 

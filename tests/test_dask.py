@@ -337,9 +337,13 @@ def test_plain_estimators_name_those_of_collections(model):
 @pytest.fixture(scope="module")
 def cluster():
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=":0", memory_limit="1GiB"
-    ) as cluster:
+    # A busy machine may need longer to start a worker again than a cluster waits by default.
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "5 minutes"}),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=":0", memory_limit="1GiB"
+        ) as cluster,
+    ):
         yield cluster
 
 

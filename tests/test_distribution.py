@@ -12,7 +12,7 @@ from scipy import integrate, stats
 from sklearn_robust.distribution import general_robust, log_partition
 
 NAMED = {
-    0.0: stats.cauchy(scale=np.sqrt(2.0)),
+    0.0: stats.t(1, scale=np.sqrt(2.0)),
     1.0: stats.genhyperbolic(1.0, 1.0, 0.0),
     2.0: stats.norm(),
 }

@@ -51,7 +51,8 @@ def test_pipeline_and_search(estimator, data):
     assert _right(piped.fit(X, y), X, y)
     search = GridSearchCV(piped, {f"{piped.steps[1][0]}__tol": [1e-6, 1e-5]}, cv=3)
     assert _right(search.fit(X, y), X, y)
-    assert cross_val_score(piped, X, y, cv=3, scoring="neg_median_absolute_error").min() > -2.0
+    score = "neg_median_absolute_error"
+    assert cross_val_score(piped, X, y, cv=3, scoring=score, params={}).min() > -2.0
 
 
 def test_weights_through_a_pipeline(estimator, data, routing):
@@ -76,7 +77,7 @@ def test_column_transformer(estimator, data):
     )
     piped = make_pipeline(encoded, estimator).fit(table, y)
     assert _right(piped, table, y)
-    assert cross_val_predict(piped, table, y, cv=3).shape == y.shape
+    assert cross_val_predict(piped, table, y, cv=3, params={}).shape == y.shape
 
 
 def test_targets_of_others(estimator, data):

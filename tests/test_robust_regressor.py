@@ -91,7 +91,7 @@ def test_fixed_scale_is_that_of_scipy(solver, scipy_loss, alpha, c):
     X, y = contaminated(6)
     full = np.column_stack([X, np.ones(len(y))])
     oracle = least_squares(
-        lambda b: full @ b - y, np.linalg.lstsq(full, y)[0], lambda b: full,
+        lambda b: full @ b - y, np.linalg.lstsq(full, y)[0], lambda b: full.copy(),
         loss=scipy_loss, f_scale=1.3, xtol=1e-12, ftol=1e-15, gtol=1e-12,
     )  # fmt: skip
     model = RobustRegressor(alpha, scale=c, solver=solver).fit(X, y)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 from statsmodels.robust.scale import mad as statsmodels_mad
@@ -99,8 +99,10 @@ def test_scales_are_consistent_at_the_normal():
 
 @given(r=several, k=st.sampled_from([1e-100, 1e-3, 7.0, 1e100]), largest=st.floats(0.1, 1e6))
 def test_scales_have_the_unit_of_the_residuals(r, k, largest):
-    # Where half of them are about zero, the equation holds to rounding over a range of scales.
-    assume(np.count_nonzero(np.abs(r) > 1e-9 * np.max(np.abs(r))) != len(r) / 2)
+    # Where half of them are next to the others about zero, what tells the scales from each other
+    # in the equation is lost in rounding.
+    lower, upper = np.sort(np.abs(r))[[len(r) // 2 - 1, len(r) // 2]]
+    assume(len(r) % 2 or lower > 1e-3 * upper)
     one, other = m_scale(r, floor=1e-9), m_scale(k * r, floor=k * 1e-9)
     assert other == pytest.approx(k * one, rel=1e-9)
     one, other = truncated_deviation(r, largest), truncated_deviation(k * r, k * largest)
@@ -108,6 +110,7 @@ def test_scales_have_the_unit_of_the_residuals(r, k, largest):
 
 
 @given(r=several, largest=st.floats(0.0, 1e6))
+@example(r=np.array([0.0, 6.0, 6.0, 1e-161]), largest=1.0)
 def test_truncated_deviation_is_not_above_its_bound_nor_below_half_of_the_rows(r, largest):
     sigma = truncated_deviation(r, largest)
     assert sigma <= largest

@@ -237,7 +237,8 @@ class RobustRegressorCV(RobustLinearModel):
         MetadataRouter
         """
         return (
-            MetadataRouter(owner=self)
+            # A name, for scikit-learn 1.6 copies the owner, and not every cv can be copied.
+            MetadataRouter(owner=type(self).__name__)
             .add_self_request(self)
             .add(
                 splitter=check_cv(self.cv),
