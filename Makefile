@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 OLDEST_PYTHON := $(shell sed -n 's/^requires-python = ">=\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: demo test test-oldest lint bench docs dist clean
+.PHONY: demo test test-oldest coverage lint bench docs dist clean
 
 demo: $(VENV)/.dev
 	$(BIN)/python examples/quickstart.py quickstart.png
@@ -15,6 +15,14 @@ test: $(VENV)/.dev
 
 test-oldest: $(OLDEST)/.test
 	$(OLDEST)/bin/python -m pytest -n 2 --dist loadfile
+
+# Compiled lines cannot be seen: what tests the kernels runs them as Python, thousands of times
+# slower, and what tests the rest runs them compiled. Two files see nothing that others do not.
+coverage: $(VENV)/.dev
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report= \
+	    --cov-fail-under=0 tests/test_kernels.py tests/test_losses.py tests/test_rows.py
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-append \
+	    --ignore tests/test_project.py --ignore tests/test_scikit_learn.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -47,4 +55,4 @@ dist: $(VENV)/.dev
 	$(BIN)/python -m build
 
 clean:
-	rm -rf $(VENV) $(OLDEST) dist doc/_build doc/generated doc/auto_examples
+	rm -rf $(VENV) $(OLDEST) .coverage* dist doc/_build doc/generated doc/auto_examples

@@ -112,13 +112,14 @@ class _OnCollections(RobustLinearModel):
         if not dask.is_dask_collection(X):
             return local.predict(X)
         if not isinstance(X, da.Array):
-            parts = X.map_partitions(_predicted_frame, local, meta=_like_frame(shape))
+            parts = X.map_partitions(_predicted_frame, local, shape, meta=_like_frame(shape))
             return parts.to_dask_array()
         if X.numblocks[1] > 1:
             X = X.rechunk({1: -1})
         axes = {"drop_axis": 1} if not shape else {"chunks": (X.chunks[0], shape)}
         meta = np.empty((0,) * (1 + len(shape)))
-        return X.map_blocks(local.predict, dtype=np.float64, meta=meta, **axes)
+        options = {"local": local, "shape": shape, "dtype": np.float64, "meta": meta}
+        return X.map_blocks(_predicted, **options, **axes)
 
     def to_local(self):
         """Return the fitted estimator of arrays in memory.
@@ -404,10 +405,15 @@ def _nothing_like(X):
     return X._meta
 
 
-def _predicted_frame(X, local):
+def _predicted(X, local, shape):
+    # Filters leave empty blocks, which scikit-learn does not take.
+    return local.predict(X) if len(X) else np.empty((0, *shape))
+
+
+def _predicted_frame(X, local, shape):
     import pandas as pd
 
-    values = local.predict(X)
+    values = _predicted(X, local, shape)
     kind = pd.Series if values.ndim == 1 else pd.DataFrame
     return kind(values, index=X.index)
 

@@ -2,6 +2,8 @@
 
 import os
 
+import interpreted
+import numba
 import numpy as np
 from hypothesis import settings
 
@@ -10,6 +12,9 @@ settings.register_profile("explore", deadline=None, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 SEED = int(os.environ.get("TEST_SEED", "0"))
+
+if numba.config.DISABLE_JIT:
+    interpreted.follow_ieee()
 
 
 def pytest_runtest_setup(item):

@@ -1,5 +1,7 @@
 """Standard errors against their oracles, tests and limits."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -9,11 +11,11 @@ from problems import CONVEX, LOSSES, MODELS, contaminated, name
 from scipy import sparse
 from scipy.stats import cauchy
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
 from statsmodels.tools.numdiff import approx_hess
 
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor, RobustRegressorCV
@@ -292,6 +294,20 @@ def test_names_come_through_nested_pipelines_and_searches():
         assert (names[0], names[5], names[-1]) == ("a", "a b", "intercept")
 
 
+def test_columns_that_a_step_does_not_name_are_numbered():
+    X, y = contaminated()
+    pipe = make_pipeline(FunctionTransformer(np.cbrt), RobustRegressor(1.0)).fit(X, y)
+    assert coef_table(pipe, X, y).names == ("x0", "x1", "x2", "x3", "intercept")
+
+
+def test_resamples_that_do_not_converge_are_counted():
+    X, y = contaminated(n=40)
+    with pytest.warns(ConvergenceWarning, match="max_iter=1"):
+        model = RobustRegressor(1.0, max_iter=1, tol=1e-14).fit(X, y)
+    with pytest.warns(ConvergenceWarning, match="3 of 3 refits did not converge; .* max_iter"):
+        coef_table(model, X, y, method="bootstrap", n_resamples=3, random_state=0)
+
+
 def test_shares_of_rows_have_no_jump():
     """Weights that sum to less than the rows are shares; of next to nothing they are nothing."""
     X, y = contaminated(n=60)
@@ -389,6 +405,10 @@ def test_what_is_refused():
         lost = RobustRegressor(scale=1e-9, random_state=0).fit(X, y)
     with pytest.raises(ValueError, match='method="bootstrap" needs none'):
         coef_table(lost, X, y)
+    with pytest.warns(ConvergenceWarning, match="max_iter=1"):
+        lost = AdaptiveRobustRegressor(init=np.full(5, 100.0), max_iter=1).fit(X, y)
+    with pytest.raises(ValueError, match="estimator must be at a minimum"):
+        coef_table(lost, X, y, method="information")
     X[0, 0] = np.nan
     with pytest.raises(ValueError, match="Input X contains NaN"):
         coef_table(model, X, y)
@@ -409,3 +429,20 @@ def test_a_table_prints_and_is_written_as_html():
     frame = table.to_frame()
     assert list(frame.index) == list(table.names)
     np.testing.assert_array_equal(frame["std_error"], table.std_error)
+
+
+def test_a_table_of_targets_names_them():
+    X, y = contaminated()
+    both = np.column_stack([y, -y])
+    lines = str(coef_table(RobustRegressor(1.0).fit(X, both), X, both)).splitlines()
+    labels = [line.split()[:2] for line in lines[1:-1]]
+    names = ["x0", "x1", "x2", "x3", "intercept"]
+    assert labels == [[target, name] for target in ("y0", "y1") for name in names]
+
+
+def test_a_frame_needs_pandas(monkeypatch):
+    X, y = contaminated()
+    table = coef_table(RobustRegressor(1.0).fit(X, y), X, y)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match="to_frame needs pandas: pip install pandas"):
+        table.to_frame()

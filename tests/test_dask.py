@@ -1,19 +1,22 @@
 """Fits of Dask collections: those of the same rows in memory, wherever the blocks are."""
 
-import functools
+import importlib
 import pickle
+import sys
 import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+from in_blocks import N, blocks, many, same
 from problems import LOSSES, contaminated, name
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor, RobustRegressorCV
 from sklearn_robust.datasets import load_hbk
-from sklearn_robust.scale import deviation
+from sklearn_robust.scale import deviation, mad
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
@@ -32,16 +35,6 @@ PAIRS = {
     "without intercept": (RobustRegressor, DaskRobustRegressor, {"fit_intercept": False}),
     "adaptive": (AdaptiveRobustRegressor, DaskAdaptiveRobustRegressor, {}),
 }
-N = 30_000
-
-
-@functools.cache
-def many(p=3, seed=0):
-    return contaminated(seed=seed, n=N, p=p)
-
-
-def blocks(array, size=4_000):
-    return da.from_array(array, chunks=(size, *array.shape[1:]))
 
 
 def fits(pair, X, y, weights=None, **more):
@@ -50,15 +43,6 @@ def fits(pair, X, y, weights=None, **more):
     first = local(**options).fit(X, y, weights)
     cases = None if weights is None else blocks(weights)
     return first, other(**options).fit(blocks(X), blocks(y), cases)
-
-
-def same(local, other, rtol=1e-8):
-    for learned in ("coef_", "intercept_", "scale_", "alpha_"):
-        np.testing.assert_allclose(
-            getattr(other, learned), getattr(local, learned), rtol=rtol, atol=1e-8
-        )
-    assert isinstance(other.weights_, da.Array)
-    np.testing.assert_allclose(other.weights_.compute(), local.weights_, atol=1e-7)
 
 
 @pytest.mark.parametrize("pair", PAIRS)
@@ -99,7 +83,7 @@ def test_few_rows_are_fitted_as_they_are(pair):
 def test_case_weights(pair, n):
     X, y = contaminated(n=n, p=3)
     weights = np.random.default_rng(1).integers(0, 3, size=n).astype(float)
-    weights[: n // 8] = 0.0  # a block without any
+    weights[: n // 7] = 0.0  # a block without any
     local, other = fits(pair, X, y, weights)
     same(local, other)
 
@@ -135,11 +119,13 @@ def test_bad_leverage_rows_are_left_out_in_their_blocks():
     same(local, other)
 
 
-def test_frames_with_blocks_of_unknown_length():
+def test_frames_with_empty_blocks_and_blocks_of_unknown_length():
     X, y = many()
     frame = pd.DataFrame(X, columns=list("abc")).assign(y=y, w=1.0)
     collection = dd.from_pandas(frame, npartitions=7)
     collection = collection[collection["a"] > -1e9]  # lengths are no longer known
+    nothing = collection[collection["a"] > 1e9]
+    collection = dd.concat([nothing, collection, nothing], interleave_partitions=False)
     local = RobustRegressor(random_state=0).fit(frame[list("abc")], y)
     columns, target = collection[list("abc")], collection["y"]
     other = DaskRobustRegressor(random_state=0).fit(columns, target, collection["w"])
@@ -150,6 +136,8 @@ def test_frames_with_blocks_of_unknown_length():
     np.testing.assert_allclose(predicted.compute(), local.predict(frame[list("abc")]))
     unknown = DaskRobustRegressor(random_state=0).fit(columns.to_dask_array(), target)
     same(local, unknown)
+    again = unknown.predict(columns.to_dask_array())
+    np.testing.assert_allclose(again.compute(), predicted.compute(), rtol=1e-12)
     with pytest.raises(ValueError, match="feature names"):
         other.predict(columns.rename(columns={"a": "z"})).compute()
 
@@ -193,6 +181,8 @@ def test_predictions_and_likelihoods_are_lazy():
         assert lazy.shape == expected.shape
         np.testing.assert_allclose(lazy.compute(), expected, rtol=1e-7, atol=1e-8)
     np.testing.assert_allclose(other.predict(X[:5]), local.predict(X[:5]))
+    some = X[:5], np.column_stack([y, -y])[:5]
+    np.testing.assert_allclose(other.nll(*some), local.nll(*some), rtol=1e-7)
     assert other.score(columns, targets) == pytest.approx(local.score(X, np.column_stack([y, -y])))
 
 
@@ -261,6 +251,22 @@ def test_quantiles_of_rows_in_an_order_that_misleads(share, monkeypatch):
         assert found == pytest.approx(deviation(y, share), rel=1e-11)
 
 
+def test_residuals_of_equal_size_are_their_own_quantile(monkeypatch):
+    y = np.where(np.arange(N) % 3 == 0, 7.0, -7.0)
+    monkeypatch.setattr("sklearn_robust.rows.dask._GATHERED", 100)
+    parts = parts_of(blocks(np.zeros((N, 1))), blocks(y), None)
+    rows = DaskRows(parts, Scheduler(None), fit_intercept=False, persist=True)
+    np.testing.assert_array_equal(rows.residuals(np.zeros(1)), y)
+    assert rows.deviation(np.zeros(1), 0.5) == pytest.approx(mad(y), rel=1e-11)
+
+
+def test_rows_so_wide_that_few_are_kept_are_fetched_to_be_searched(monkeypatch):
+    monkeypatch.setattr("sklearn_robust.rows.dask._KEPT", 400)
+    local, other = fits("default", *contaminated(n=300))
+    same(local, other, rtol=1e-6)
+    assert other.n_passes_ > 3
+
+
 # ---- what is refused -----------------------------------------------------------------
 
 
@@ -290,6 +296,8 @@ def test_blocks_are_named():
         [da.from_delayed(dask.delayed(X[:k]), (np.nan, 3), float) for k in (5, 9)]
     )
     refused("y must have as many rows as X, 9 in block 1, got 5", lengths, blocks(y[:10], 5))
+    zeros = da.from_delayed(dask.delayed(sparse.csr_array)(X[:30]), (30, 3), float)
+    refused("X must be dense arrays or data frames, got a sparse block 0", zeros, blocks(y[:30]))
 
 
 def test_frames_are_named_too():
@@ -313,6 +321,16 @@ def test_what_is_no_collection_is_refused():
     refused("y must have as many blocks as X, 8, got 1", blocks(X), da.from_array(y[:-1], N))
     refused("persist must be one of", blocks(X), blocks(y), persist="yes")
     refused("X must be 2-D", blocks(y), blocks(y))
+    wide = da.from_delayed(dask.delayed(X), (N, np.nan), float)
+    refused("X must have a known number of columns, got nan", wide, da.from_array(y, N))
+    refused("X must hold at least one row, got none", blocks(X[:0]), blocks(y[:0]))
+
+
+def test_dask_is_asked_for_by_its_extra(monkeypatch):
+    monkeypatch.delitem(sys.modules, "sklearn_robust.dask")
+    monkeypatch.setitem(sys.modules, "dask", None)
+    with pytest.raises(ImportError, match=r"extra dask"):
+        importlib.import_module("sklearn_robust.dask")
 
 
 @pytest.mark.parametrize(
@@ -329,89 +347,3 @@ def test_plain_estimators_name_those_of_collections(model):
         model.fit(X, y)
     with pytest.raises(TypeError, match="takes collections"):
         model.predict(blocks(X))
-
-
-# ---- workers -------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    distributed = pytest.importorskip("distributed")
-    # A busy machine may need longer to start a worker again than a cluster waits by default.
-    with (
-        dask.config.set({"distributed.deploy.lost-worker-timeout": "5 minutes"}),
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0", memory_limit="1GiB"
-        ) as cluster,
-    ):
-        yield cluster
-
-
-@pytest.fixture
-def client(cluster):
-    from distributed import Client
-
-    with Client(cluster, set_as_default=False) as client:
-        yield client
-
-
-def test_one_worker_and_two_give_the_same_bits(cluster, client):
-    X, y = many()
-    learned = []
-    for workers in (1, 2):
-        cluster.scale(workers)
-        client.wait_for_workers(workers)
-        model = DaskAdaptiveRobustRegressor(random_state=0)
-        model.client = client
-        model.fit(blocks(X), blocks(y))
-        learned.append([*model.coef_, model.intercept_, model.scale_, model.alpha_, model.nll_])
-    assert learned[0] == learned[1]
-    same(AdaptiveRobustRegressor(random_state=0).fit(X, y), model)
-
-
-def test_the_active_client_is_taken(cluster):
-    from distributed import Client
-
-    with Client(cluster):
-        X, y = many()
-        model = DaskRobustRegressor(1.0, scale=1.0).fit(blocks(X), blocks(y))
-        same(RobustRegressor(1.0, scale=1.0).fit(X, y), model)
-
-
-def test_a_worker_that_dies_is_done_without(cluster, client):
-    X, y = many()
-    alive = list(client.scheduler_info()["workers"])
-    callers = []
-
-    class Model(DaskRobustRegressor):
-        def _rows_of(self, *data):
-            for rows in super()._rows_of(*data):
-
-                def dying(*args, read=rows._read):
-                    callers.append(args)
-                    if len(callers) == 3:
-                        process = cluster.workers[next(iter(cluster.workers))].process
-                        process.process.terminate()
-                    return read(*args)
-
-                rows._read = dying
-                yield rows
-
-    model = Model(1.0, scale=1.0, persist=True)
-    model.client = client
-    model.fit(blocks(X), blocks(y))
-    assert len(callers) >= 4
-    client.wait_for_workers(2)
-    assert set(client.scheduler_info()["workers"]) != set(alive)
-    expected = DaskRobustRegressor(1.0, scale=1.0).fit(blocks(X), blocks(y))
-    np.testing.assert_array_equal(model.coef_, expected.coef_)
-
-
-def test_workers_name_blocks_too(client):
-    X, y = many()
-    bad = X.copy()
-    bad[9_000, 1] = np.nan
-    model = DaskRobustRegressor(1.0)
-    model.client = client
-    with pytest.raises(ValueError, match="NaN or infinity in block 2"):
-        model.fit(blocks(bad), blocks(y))

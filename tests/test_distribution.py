@@ -61,6 +61,19 @@ def test_tails_are_integrals_of_the_density(alpha, x):
     assert general_robust.sf(x, alpha) == pytest.approx(tail, rel=1e-9)
 
 
+@pytest.mark.parametrize("alpha", NAMED)
+def test_logarithms_of_tails_are_those_of_named_members(alpha):
+    far = np.array([-38.0, -3.0, 0.5])
+    expected = NAMED[alpha].logcdf(far)
+    np.testing.assert_allclose(general_robust.logcdf(far, alpha), expected, rtol=1e-8)
+    np.testing.assert_allclose(general_robust.logsf(-far, alpha), expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize("alpha", [1.0, 1.9, 2.0, 3.0])
+def test_odd_moments_are_zero(alpha):
+    assert [general_robust.moment(n, alpha) for n in (1, 3, 5)] == [0.0, 0.0, 0.0]
+
+
 @given(alpha=st.floats(0.0, 20.0), x=st.floats(-1e10, 1e10), scale=st.floats(1e-3, 1e3))
 @example(alpha=12.0, x=117.78125, scale=1.0)
 def test_symmetry_and_units(alpha, x, scale):

@@ -270,6 +270,7 @@ def test_constants_that_do_not_exist(keywords, pattern):
         tuning_constant(**keywords)
 
 
+@np.errstate(over="ignore")  # bits wrap around, of which Python tells
 def test_vectorised_exp_and_log1p_are_those_of_mpmath():
     """Each to 3e-16 of its value; the compiled code behind every loss calls nothing else."""
     import mpmath

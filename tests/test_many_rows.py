@@ -112,6 +112,25 @@ def test_weights_are_cases_in_many_rows():
     _same(weighted, repeated, X, 1e-4)
 
 
+@pytest.mark.parametrize("scale", ["mad", "s", "auto", 2.0], ids=str)
+def test_acceleration_that_leads_nowhere_is_done_without(scale, monkeypatch):
+    X, y = contaminated(n=MANY, p=4)
+    options = {"alpha": 0.0, "scale": scale, "random_state": 0, "tol": 1e-9, "max_iter": 500}
+    quick = RobustRegressor(**options).fit(X, y)
+    nowhere = "sklearn_robust.solvers.accelerated.accelerated"
+    monkeypatch.setattr(nowhere, lambda *args, **options: (None, []))
+    _same(RobustRegressor(**options).fit(X, y), quick, X, 1e-4 if scale == "auto" else 1e-6)
+
+
+def test_many_rows_most_of_which_lie_on_a_plane():
+    X, y = contaminated(n=MANY, p=3)
+    exact = np.arange(MANY) % 5 < 3
+    y[exact] = X[exact] @ [1.0, -2.0, 3.0] + 4.0
+    with pytest.warns(UserWarning, match="More than half of the rows are fitted exactly"):
+        model = RobustRegressor(random_state=0).fit(X, y)
+    np.testing.assert_allclose([*model.coef_, model.intercept_], [1.0, -2.0, 3.0, 4.0], rtol=1e-9)
+
+
 def test_columns_that_a_sample_does_not_show_are_fitted():
     """A column that is nearly always zero is zero in most samples."""
     X, y = contaminated(n=40_000, p=3)
@@ -184,6 +203,14 @@ def test_scales_of_many_residuals_are_those_of_all_at_once(weighted):
     assert sizes.quantile(0.5) == pytest.approx(0.674489750196 * mad(residuals, cases), rel=1e-12)
     assert sizes.quantile(0.9) is None
     assert sizes.quantile(0.1) is None
+
+
+def test_rows_in_an_order_that_misleads():
+    """The evenly spaced rows that show where a median lies are all large."""
+    y = np.random.default_rng(0).normal(size=60_000)
+    y[::12] *= 1e6
+    rows = make_rows(np.zeros((60_000, 1)), y, fit_intercept=False)
+    assert rows.deviation(np.zeros(1), 0.5) == pytest.approx(mad(y), rel=1e-12)
 
 
 # ---- few rows ------------------------------------------------------------------------

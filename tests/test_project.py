@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from interpreted import needs_compiler
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sklearn_robust"
@@ -96,6 +97,7 @@ def test_only_kernels_are_compiled():
     assert users == {PACKAGE / "kernels"}
 
 
+@needs_compiler
 def test_an_edit_of_any_kernel_is_a_new_key_of_the_cache():
     """numba looks at the code of a function and at what it closes over, not at what it calls."""
     from sklearn_robust import kernels

@@ -403,6 +403,14 @@ def test_verbose_prints_a_line_an_iteration(capsys):
     assert re.fullmatch(r"\[RobustRegressor\] iteration 1: objective [\d.]+", lines[0])
 
 
+def test_verbose_may_be_a_flag(capsys):
+    X, y = contaminated()
+    RobustRegressor(verbose=True).fit(X, y)
+    assert capsys.readouterr().out
+    RobustRegressor(verbose=False).fit(X, y)
+    assert not capsys.readouterr().out
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_too_few_iterations_warn_once(solver):
     X, y = contaminated()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from interpreted import needs_compiler
 from problems import LOSSES, contaminated, name
 from scipy import sparse
 from threadpoolctl import threadpool_limits
@@ -152,6 +153,7 @@ def test_columns_are_centred_and_scaled(problem, layout):
     np.testing.assert_allclose(back[0], coef)
 
 
+@needs_compiler
 @pytest.mark.parametrize("layout", ["row-major", "column-major", "every second row", "csr"])
 def test_the_number_of_threads_changes_no_bit(layout):
     X, y = contaminated(n=300_000, p=6)
@@ -166,6 +168,7 @@ def test_the_number_of_threads_changes_no_bit(layout):
         np.testing.assert_array_equal(first, second)
 
 
+@needs_compiler
 def test_threads_follow_threadpoolctl():
     X, y = contaminated(n=300_000, p=6)
     with threadpool_limits(1):

@@ -132,6 +132,16 @@ def test_penalty_on_more_columns_than_rows():
     assert np.argmax(np.abs(model.coef_)) == 0
 
 
+def test_more_columns_than_a_search_of_planes_can_bear(monkeypatch):
+    """The estimate then is what the search from least squares finds, and no row is left out."""
+    X, y = contaminated()
+    usual = AdaptiveRobustRegressor(random_state=0).fit(X, y)
+    for module in ("s_estimate", "start"):
+        monkeypatch.setattr(f"sklearn_robust.solvers.{module}.WIDEST", 2)
+    wide = AdaptiveRobustRegressor(random_state=0).fit(X, y)
+    np.testing.assert_allclose(wide.coef_, usual.coef_, rtol=1e-4)
+
+
 # ---- breakdown -----------------------------------------------------------------------
 
 

@@ -10,7 +10,15 @@ from scipy.optimize import brentq
 from statsmodels.robust.scale import mad as statsmodels_mad
 
 from sklearn_robust.losses import rho
-from sklearn_robust.scale import m_scale, mad, n_cases, scale_floor, truncated_deviation
+from sklearn_robust.rows.statistics import narrowed
+from sklearn_robust.scale import (
+    Sizes,
+    m_scale,
+    mad,
+    n_cases,
+    scale_floor,
+    truncated_deviation,
+)
 
 values = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30).map(np.array)
 several = st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=30).map(np.array)
@@ -89,6 +97,33 @@ def test_weights_below_one_are_shares_of_the_rows():
     assert n_cases(cases) == pytest.approx(10.0)
     r = np.arange(10.0)
     assert m_scale(r, cases, n_parameters=4) == pytest.approx(m_scale(r, n_parameters=4))
+
+
+def test_a_median_beside_the_sizes_that_are_seen_is_not_known():
+    """It is the mean of the two in the middle, of which one is not among them."""
+    seen = Sizes(np.array([4.0, 3.0]), np.ones(2), 1.0, 0.5, 3.0, 4.0, 6.0)
+    assert seen.quantile(0.5) is None
+    assert seen.quantile(0.4) == 4.0
+    assert seen.quantile(0.1) is None
+
+
+@pytest.mark.parametrize("bounds", [(0.0, 1e3), (0.5, 1.5), (0.0, 0.1), (5.0, 9.0)])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 1.0])
+def test_bins_narrow_the_bounds_of_a_quantile(bounds, share):
+    sizes = np.abs(np.random.default_rng(0).standard_cauchy(size=100))
+    counts, below = np.histogram(sizes, 16, bounds)[0], np.sum(sizes < bounds[0])
+    low, high, weight = narrowed(100 * share, *bounds, below, counts, sizes.max())
+    quantile = np.quantile(sizes, share, method="averaged_inverted_cdf")
+    assert low <= quantile <= high
+    assert weight >= np.sum((sizes > low) & (sizes < high)) or weight >= 100 * share
+
+
+def test_bins_end_between_the_two_sizes_of_a_median():
+    sizes = np.array([1.0, 2.0, 3.0, 9.0, 9.5, 9.9])
+    counts = np.histogram(sizes, 16, (0.0, 4.0))[0]
+    low, high, _ = narrowed(3.0, 0.0, 4.0, 0.0, counts, 9.9)
+    assert low <= 3.0
+    assert high == 9.9
 
 
 def test_scales_are_consistent_at_the_normal():

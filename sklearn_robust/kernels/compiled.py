@@ -52,7 +52,10 @@ def compiled(fastmath=False):
 
 def entry(function):
     """Compile a function that is called from Python, and keep it on disk where that is possible."""
+    stamped = _stamped(function)
     try:
-        return njit(cache=True, **_OPTIONS)(_stamped(function))
+        made = njit(cache=True, **_OPTIONS)(stamped)
     except RuntimeError:
         return njit(**_OPTIONS)(function)
+    # With NUMBA_DISABLE_JIT numba gives back what it got, which Python cannot run.
+    return function if made is stamped else made

@@ -89,7 +89,7 @@ def read(number, names, check, block) -> Part:
     if X.ndim != 2 or X.shape[1] != n_features:
         raise ValueError(f"X must have {n_features} columns in {where}, got shape {X.shape}.")
     y = _numbers("y", y, where, check).astype(np.float64, copy=False)
-    y = y.reshape(len(y), -1)
+    y = y[:, None] if y.ndim == 1 else y
     if cases is not None:
         cases = _numbers("sample_weight", cases, where, check)
         cases = cases.astype(np.float64, copy=False).ravel()

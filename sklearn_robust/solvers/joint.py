@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ _STEEPEST = -5.0
 """A steeper slope is no slope but a jump: two scales have led to different minima."""
 
 
-class _ResidualScale(ScaleRule):
+class _ResidualScale(ABC):
     """The scale c = k·sigma of residuals: a function of the parameters.
 
     Attributes
@@ -58,12 +58,8 @@ class _ResidualScale(ScaleRule):
     def _sigma(self, params) -> float:
         """Return the residual scale."""
 
-    def read(self, objective, params):
-        value, gradient = objective.value_gradient(params)
-        return value, gradient, math.log(self(params) / objective.scale)
 
-
-class MadScale(_ResidualScale):
+class MadScale(_ResidualScale, ScaleRule):
     """The MAD; once it is zero, wider quantiles of the sizes, and the floor where all are.
 
     A quantile that has been zero is not looked at again: the larger scale of a wider one
@@ -98,7 +94,7 @@ class MadScale(_ResidualScale):
         return self._constant / normal_quantile(0.5)
 
 
-class MScale(_ResidualScale):
+class MScale(_ResidualScale, ScaleRule):
     """The M-scale with a breakdown point of 1/2, of residuals from so many free parameters."""
 
     def __init__(self, rows, constant, n_parameters):
