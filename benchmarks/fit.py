@@ -4,14 +4,19 @@ Every repeat times all models one after the other, so that a ratio compares neig
 and drifts of the machine cancel. Beside stands what accuracy was left: how far the objective lies
 above that of a fit that Newton's method has polished at the same scale and shape, relative to it.
 
-LmRob is that of pylmrob (a port of R's lmrob), timed only where it is installed, as are
-statsmodels and skglm: python benchmarks/fit.py [--repeats 7].
+R's lmrob is timed where Rscript and robustbase are installed, in a process of R that takes its
+own time; its port LmRob where pylmrob is, as are statsmodels and skglm:
+python benchmarks/fit.py [--repeats 7].
 """
 
 import argparse
+import shutil
 import statistics
+import subprocess
+import tempfile
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 from sklearn.linear_model import (
@@ -55,6 +60,18 @@ LIMITS = {
 """What the project wants to reach over LinearRegression and over HuberRegressor."""
 LIMITS["alpha=0.5, ols, mad"] = LIMITS["alpha=1, ols, mad"]
 _STEPS = 20
+_LMROB = """
+suppressMessages(library(robustbase))
+lines <- file("stdin", "r")
+while (length(line <- readLines(lines, 1)) > 0) {
+  asked <- strsplit(line, " ")[[1]]
+  n <- as.integer(asked[1])
+  p <- as.integer(asked[2])
+  X <- matrix(readBin(asked[3], "double", n * p), n, p, byrow = TRUE)
+  y <- readBin(asked[4], "double", n)
+  cat(system.time(lmrob(y ~ X))[["elapsed"]], "\\n")
+}
+"""
 _SLOW = 2e7
 """Rows times columns squared beyond which peers that take minutes are left out."""
 
@@ -67,6 +84,35 @@ def make_data(n, p, seed=0):
     bad = rng.random(n) < 0.1
     y[bad] += 10.0 + 5.0 * rng.normal(size=bad.sum())
     return X, y
+
+
+class Lmrob:
+    """R's lmrob at its defaults, in one process of R."""
+
+    def __init__(self):
+        self._process = subprocess.Popen(
+            ["Rscript", "-e", _LMROB],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+        )  # fmt: skip
+
+    @staticmethod
+    def is_installed():
+        """Return whether R and its robustbase are there."""
+        if shutil.which("Rscript") is None:
+            return False
+        asked = subprocess.run(
+            ["Rscript", "-e", "library(robustbase)"], capture_output=True, check=False
+        )
+        return asked.returncode == 0
+
+    def seconds(self, X, y):
+        """Return what a fit took by R's own clock: X and y go there through files."""
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [Path(folder) / name for name in ("X", "y")]
+            for path, array in zip(paths, (X, y), strict=True):
+                array.tofile(path)
+            print(*X.shape, *paths, file=self._process.stdin)
+            return float(self._process.stdout.readline())
 
 
 def peers():
@@ -97,10 +143,14 @@ def peers():
         models["LmRob"] = LmRob()
     except ImportError:
         pass
+    if Lmrob.is_installed():
+        models["lmrob of R"] = Lmrob()
     return models
 
 
 def seconds(model, X, y):
+    if isinstance(model, Lmrob):
+        return model.seconds(X, y)
     fit = getattr(model, "fit", model)
     begin = time.perf_counter()
     fit(X, y)
@@ -131,8 +181,8 @@ def excess(model, X, y):
     return (found - best) / abs(best)
 
 
-def compare(n, p, repeats):
-    """Return median seconds, ratios of every model to the two peers, and excesses."""
+def compare(n, p, repeats, others):
+    """Print median seconds, ratios of every model to the two peers, and excesses."""
     X, y = make_data(n, p)
     models = {"linear": LinearRegression(), "huber": HuberRegressor(), **MODELS}
     times = {name: [] for name in models}
@@ -158,7 +208,7 @@ def compare(n, p, repeats):
             f"{over_huber:7.3f} x huber  excess {above:8.1e}  {wanted}", flush=True,
         )  # fmt: skip
     if n * p * p <= _SLOW:
-        for name, model in peers().items():
+        for name, model in others.items():
             took = min(seconds(model, X, y) for _ in range(2))
             ours = statistics.median(times["default"])
             print(f"{name:>20} {1e3 * took:9.1f} ms  default / it {ours / took:7.3f}", flush=True)
@@ -169,8 +219,9 @@ def main():
     parser.add_argument("--repeats", type=int, default=7)
     repeats = parser.parse_args().repeats
     warnings.simplefilter("ignore")  # peers that do not converge
+    others = peers()
     for n, p in SIZES:
-        compare(n, p, repeats)
+        compare(n, p, repeats, others)
 
 
 if __name__ == "__main__":
