@@ -17,7 +17,7 @@ import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.animation import FuncAnimation, PillowWriter
+from PIL import Image
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor
@@ -82,7 +82,7 @@ def animate(animation):
         warnings.simplefilter("ignore", ConvergenceWarning)
         fits = [AdaptiveRobustRegressor(**search, max_iter=k).fit(X, y) for k in range(1, last + 1)]
     iterations = np.arange(1, last + 1)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.5), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.5), dpi=80, layout="constrained")
     draw_points(left, X, y, flipped)
     (line,) = left.plot([], [], color=BLUE, linewidth=2, label="fit")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
@@ -94,20 +94,22 @@ def animate(animation):
     scales.set_ylabel("scale, in the unit of y (squares)", color=ORANGE)
     scales.set(ylim=(0, 1.1 * max(fit.scale_ for fit in fits)))
 
-    def frame(k):
-        fit = fits[min(k, last - 1)]
-        line.set_data([0, 1], fit.predict([[0.0], [1.0]]))
-        alphas.set_data(iterations[: k + 1], [f.alpha_ for f in fits[: k + 1]])
-        sizes.set_data(iterations[: k + 1], [f.scale_ for f in fits[: k + 1]])
-        left.set_title(f"iteration {min(k + 1, last)}: alpha {fit.alpha_:.2f}, "
-                       f"scale {fit.scale_:.3f}")  # fmt: skip
-        return line, alphas, sizes
-
     # Titles change from frame to frame, the layout need not be found again.
     left.set_title("iteration")
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    FuncAnimation(figure, frame, frames=last + 4).save(animation, PillowWriter(fps=2), dpi=80)
+    frames = []
+    for k, fit in enumerate(fits):
+        line.set_data([0, 1], fit.predict([[0.0], [1.0]]))
+        alphas.set_data(iterations[: k + 1], [f.alpha_ for f in fits[: k + 1]])
+        sizes.set_data(iterations[: k + 1], [f.scale_ for f in fits[: k + 1]])
+        left.set_title(f"iteration {k + 1}: alpha {fit.alpha_:.2f}, scale {fit.scale_:.3f}")
+        figure.canvas.draw()
+        frames.append(Image.fromarray(np.array(figure.canvas.buffer_rgba())))
+    milliseconds = [500] * (last - 1) + [2500]
+    frames[0].save(
+        animation, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0
+    )
     plt.close(figure)
 
 

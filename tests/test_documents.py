@@ -12,6 +12,8 @@ import warnings
 from pathlib import Path
 
 import pytest
+from sklearn.linear_model import HuberRegressor, RANSACRegressor
+from statsmodels.robust.robust_linear_model import RLM
 
 ROOT = Path(__file__).parents[1]
 
@@ -143,6 +145,15 @@ def test_no_block_is_passed_over(path):
     text = path.read_text(encoding="utf-8")
     elsewhere = text.count(":class: elsewhere")  # of packages that are not here
     assert len(re.findall(r"(?:::|```) ?python", text)) == len(blocks_of(path)) + elsewhere
+
+
+@pytest.mark.parametrize("theirs", [HuberRegressor, RANSACRegressor, RLM, RLM.fit])
+def test_every_parameter_of_a_peer_is_mapped(theirs):
+    page = (ROOT / "doc" / "coming_from.rst").read_text(encoding="utf-8")
+    name = theirs.__qualname__.split(".")[0]
+    mapped = page.split(f"   * - {name}\n")[1].split(".. list-table")[0]
+    parameters = set(inspect.signature(theirs).parameters) - {"self", "kwargs"}
+    assert parameters == {word for word in parameters if re.search(rf"\b{word}\b", mapped)}
 
 
 @pytest.mark.parametrize("page", ["guide.rst", "index.rst"])
