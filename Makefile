@@ -7,7 +7,7 @@ OLDEST_PYTHON := $(shell sed -n 's/^requires-python = ">=\(.*\)"/\1/p' pyproject
 
 .PHONY: demo test test-oldest coverage lint bench docs dist clean
 
-demo: $(VENV)/.dev
+demo: $(VENV)/.plot
 	$(BIN)/python examples/quickstart.py quickstart.png
 
 test: $(VENV)/.dev
@@ -40,9 +40,10 @@ docs: $(VENV)/.doc
 	$(BIN)/sphinx-build -W --keep-going -b html doc doc/_build/html
 
 $(VENV)/.%: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[$*]"
-	touch $@
+	@echo "Installing the package and its extra $* in $(VENV); the first time takes minutes."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	@touch $@
 
 # The lower bounds in pyproject.toml are the only list of the oldest versions.
 $(OLDEST)/.%: pyproject.toml $(VENV)/.dev

@@ -30,9 +30,11 @@ WRONG_YEARS = range(1964, 1970)
 def main(picture="quickstart.png"):
     X, calls = load_phones(return_X_y=True)
     years = 1900 + X.ravel().astype(int)
+    print("International calls from Belgium (millions), 1950 to 1973")
+    print("(the very first fit compiles, for half a minute)\n", flush=True)
 
     search = GridSearchCV(
-        make_pipeline(StandardScaler(), RobustRegressor()),
+        make_pipeline(StandardScaler(), RobustRegressor(random_state=0)),
         {"robustregressor__alpha": [2.0, 1.0, 0.0, -2.0, -np.inf]},
         scoring="neg_median_absolute_error",
         cv=KFold(8, shuffle=True, random_state=0),
@@ -42,7 +44,6 @@ def main(picture="quickstart.png"):
     weights = robust[-1].weights_
     squares = LinearRegression().fit(X, calls)
 
-    print("International calls from Belgium (millions), 1950 to 1973\n")
     print("alpha    median absolute error, held-out years")
     results = search.cv_results_
     for params, score in zip(results["params"], results["mean_test_score"], strict=True):
