@@ -43,7 +43,9 @@ CHECKED = [
         AdaptiveRobustRegressor(init="ols", solver="irls"),
         AdaptiveRobustRegressor(alpha_bounds=(0.0, 0.0), fit_intercept=False),
         RobustRegressorCV(alphas=(1.0, -np.inf), cv=3),
-        RobustRegressorCV(scales=("s", 0.5), l2_regularizations=(0.0, 0.1), selection="1se"),
+        RobustRegressorCV(
+            alphas=(2.0, 0.0), scales=("s", 0.5), l2_regularizations=(0.0, 0.1), selection="1se"
+        ),
     ]
 )
 def test_scikit_learn_checks(estimator, check):
