@@ -365,6 +365,17 @@ def test_a_solver_of_given_shapes_alone_is_refused(monkeypatch):
         AdaptiveRobustRegressor(solver="mine").fit(X, y)
 
 
+@pytest.mark.parametrize("init", ["ols", "gnc", "s"])
+def test_a_solver_of_the_likelihood_alone_is_taken(init, monkeypatch):
+    X, y = contaminated()
+    usual = AdaptiveRobustRegressor(init=init, random_state=0).fit(X, y)
+    monkeypatch.setitem(LIKELIHOOD_SOLVERS, "mine", LIKELIHOOD_SOLVERS["lbfgs"])
+    mine = AdaptiveRobustRegressor(init=init, solver="mine", random_state=0).fit(X, y)
+    np.testing.assert_allclose(mine.coef_, usual.coef_, rtol=1e-4)
+    with pytest.raises(ValueError, match="solver must be one of"):
+        RobustRegressor(1.0, solver="mine").fit(X, y)
+
+
 @pytest.mark.parametrize("coverage", [0.0, 1.0, "much"])
 def test_wrong_coverage(coverage):
     X, y = contaminated()

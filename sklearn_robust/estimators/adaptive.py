@@ -281,7 +281,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     def _solvers(self):
         from ..solvers import LIKELIHOOD_SOLVERS
 
-        return [name for name in LIKELIHOOD_SOLVERS if name != "auto"]
+        return list(LIKELIHOOD_SOLVERS)
 
     def _check_parameters(self):
         from ..solvers import LIKELIHOOD_STARTS

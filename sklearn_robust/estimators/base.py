@@ -206,7 +206,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         return other.fit(X, y, sample_weight)
 
     def _check_parameters(self):
-        check_choice("solver", self.solver, ["auto", *self._solvers()])
+        check_choice("solver", self.solver, self._solvers())
         check_number("tol", self.tol, 0.0, np.inf, "[)")
         check_integer("max_iter", self.max_iter, 1)
         check_flag("fit_intercept", self.fit_intercept)
@@ -218,7 +218,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         """Return the names of the solvers there are."""
         from ..solvers import SOLVERS
 
-        return SOLVERS
+        return ["auto", *SOLVERS]
 
     def _previous(self, n_targets):
         """Return what a warm start begins at for every target, or None for a cold start."""

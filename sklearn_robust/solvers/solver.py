@@ -13,8 +13,11 @@ _SMALL = 30_000_000
 
 
 def choose(name, rows):
-    """Return the solver of a name; "auto" is the one that is faster for so many rows."""
-    if name != "auto":
+    """Return the solver of a name, or for any other the one that is faster for so many rows.
+
+    Others are "auto" and the names of solvers that only the likelihood has.
+    """
+    if name in SOLVERS:
         return SOLVERS[name]
     small = rows.n_rows * (rows.n_features + 1) ** 2 <= _SMALL
     return irls if small else lbfgs
