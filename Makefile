@@ -10,7 +10,8 @@ OLDEST_PYTHON := $(shell sed -n 's/^requires-python = ">=\(.*\)"/\1/p' pyproject
 demo: $(VENV)/.plot
 	$(BIN)/python examples/quickstart.py quickstart.png
 
-# Two processes fill two cores; threads of both would wait for each other. Tests of threads ask for them.
+# Two processes fill two cores; threads of both would wait for each other. Tests of threads ask for
+# them.
 test test-oldest coverage: export OMP_NUM_THREADS = 1
 
 test: $(VENV)/.dev

@@ -13,6 +13,8 @@ from sklearn_robust.losses import resolve, rho, weight
 from sklearn_robust.partition import TABLE
 
 ROUNDING = (1e-16, 1.0)
+COEF = np.array([1.0, -2.0, 0.5])
+"""Of the plane that the rows lie near; the constant last."""
 LOSSES = [{"alpha": 1.5}, {"alpha": 1.0}, {"loss": "huber"}, {"alpha": 2.0}]
 
 
@@ -20,7 +22,7 @@ def plane(n=11, seed=0, noise=0.3):
     """Return columns with ones, y near a plane but for two rows, and case weights."""
     rng = np.random.default_rng(seed)
     Z = np.vstack([rng.normal(size=(2, n)), np.ones(n)])
-    y = np.array([1.0, -2.0, 0.5]) @ Z + noise * rng.normal(size=n)
+    y = COEF @ Z + noise * rng.normal(size=n)
     y[:2] += [8.0, 20.0]
     return Z, y, rng.integers(1, 4, size=n).astype(float)
 
@@ -173,7 +175,7 @@ def test_m_scale_between_two_sizes_far_apart():
 def test_the_least_scales_are_found_and_the_others_may_be_infinite():
     Z, y, cases = plane(9)
     half = 0.5 * cases.sum()
-    planes = np.random.default_rng(1).normal([1.0, -2.0, 0.5], size=(12, 3))
+    planes = np.random.default_rng(1).normal(COEF, size=(12, 3))
     exact = np.array([m_scale(y - one @ Z, cases, half) for one in planes])
     found = kernels.scales_of(Z, y, cases, half, 1e-9, 1e-12, 4, planes)
     best = np.argsort(exact)[:4]
@@ -212,7 +214,7 @@ def dense_pass(X, y, cases, alpha, extra, *, c=1.0, low=0.0, high=0.0, by_column
     X = np.ascontiguousarray(X.T) if by_column else X
     loss = resolve(alpha=alpha)
     return kernels.dense_pass(
-        X, by_column, y, 0.0, cases, np.zeros(2), np.ones(2), np.array([1.0, -2.0]), 0.5,
+        X, by_column, y, 0.0, cases, np.zeros(2), np.ones(2), COEF[:2], COEF[2],
         loss.code, loss.alpha, c, extra, low, high, 0, len(y),
     )  # fmt: skip
 
@@ -237,7 +239,7 @@ def test_the_slope_in_the_shape_is_that_of_the_loss(alpha, far, weighted):
     cases[1] = 0.0
     own = cases if weighted else np.empty(0)
     counts = cases if weighted else np.ones(11)
-    residuals = y - np.array([1.0, -2.0, 0.5]) @ Z
+    residuals = y - COEF @ Z
     sums = dense_pass(Z[:2].T.copy(), y, own, alpha, kernels.SHAPE)[0]
     with mp.workdps(120):
         near = [slope_in_shape(r, min(alpha, 2.0 - 1e-12)) for r in residuals]
@@ -252,7 +254,7 @@ def test_sizes_between_two_bounds_and_sums_of_those_below(weighted, by_column):
     cases[3] = 0.0
     own = cases if weighted else np.empty(0)
     counts = cases if weighted else np.ones(11)
-    residuals = y - np.array([1.0, -2.0, 0.5]) @ Z
+    residuals = y - COEF @ Z
     sizes = np.abs(residuals)
     low, high = np.quantile(sizes, [0.3, 0.7])
     inside, below = (low <= sizes) & (sizes <= high) & (counts > 0.0), sizes < low
@@ -274,7 +276,7 @@ def test_gradient_and_gram_matrix_are_their_sums(by_column):
     _, gradient, gram, *_ = dense_pass(
         Z[:2].T.copy(), y, cases, 1.0, kernels.GRAM, by_column=by_column
     )
-    residuals = y - np.array([1.0, -2.0, 0.5]) @ Z
+    residuals = y - COEF @ Z
     w = cases * weight(residuals, 1.0)
     np.testing.assert_allclose(gradient, -Z @ (w * residuals), rtol=1e-12)
     np.testing.assert_allclose(gram, (Z * w) @ Z.T, rtol=1e-12)

@@ -37,6 +37,12 @@ def load(data):
     return getattr(datasets, f"load_{data}")(return_X_y=True)
 
 
+def m_estimate(data, psi, tuning, scale, expected, **keywords):
+    """Return the M-estimate that begins at R's S-estimate and keeps its scale."""
+    held = {"init": expected["start"], "scale": tuning * scale}
+    return RobustRegressor(**LOSSES[psi], **held, **keywords, **SHARP).fit(*load(data))
+
+
 def params(model):
     return np.append(model.coef_, model.intercept_)
 
@@ -71,17 +77,11 @@ def test_mm_estimate(data, psi, tuning, scale, expected, solver):
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize(COLUMNS, FITS)
 def test_m_estimate_from_the_s_estimate(data, psi, tuning, scale, expected, solver):
-    model = RobustRegressor(
-        **LOSSES[psi], init=expected["start"], scale=tuning * scale, solver=solver, **SHARP
-    ).fit(*load(data))
+    model = m_estimate(data, psi, tuning, scale, expected, solver=solver)
     np.testing.assert_allclose(params(model), expected["estimate"], rtol=1e-8)
 
 
 @pytest.mark.parametrize(COLUMNS, FITS)
 def test_standard_errors(data, psi, tuning, scale, expected):
-    X, y = load(data)
-    model = RobustRegressor(
-        **LOSSES[psi], init=expected["start"], scale=tuning * scale, **SHARP
-    ).fit(X, y)
-    table = coef_table(model, X, y)
+    table = coef_table(m_estimate(data, psi, tuning, scale, expected), *load(data))
     np.testing.assert_allclose(table.std_error, expected["std_error"], rtol=1e-8)

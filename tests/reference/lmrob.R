@@ -7,7 +7,6 @@
 # what is left between two programs is rounding.
 
 library(robustbase)
-options(digits = 15)
 
 mean_of <- function(f) {
   2 * integrate(function(x) f(x) * dnorm(x), 0, 12, rel.tol = 1e-13)$value
@@ -35,9 +34,9 @@ for (data in c("stackloss", "phones", "starscyg", "hbk", "salinity")) {
     set.seed(0)
     fit <- lmrob(y ~ ., table, control = lmrob.control(
       psi = psi, tuning.psi = tuning.psi[[psi]], tuning.chi = tuning.chi[[psi]],
-      nResample = 5000,
-      best.r.s = 20, max.it = 5000, k.max = 5000, maxit.scale = 5000, refine.tol = 1e-12,
-      rel.tol = 1e-12, scale.tol = 1e-14, solve.tol = 1e-12, cov = ".vcov.w", compute.rd = FALSE))
+      nResample = 5000, best.r.s = 20, max.it = 5000, k.max = 5000, maxit.scale = 5000,
+      refine.tol = 1e-12, rel.tol = 1e-12, scale.tol = 1e-14, solve.tol = 1e-12,
+      cov = ".vcov.w", compute.rd = FALSE))
     stopifnot(fit$converged)
     errors <- sqrt(diag(vcov(fit)))
     terms <- c("intercept", setdiff(names(table), "y"))
