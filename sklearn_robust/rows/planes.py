@@ -62,8 +62,8 @@ def search(block: Block, *, half, floor, penalty, given, random_state):
     """
     y, cases = block.y, block.cases
     columns = block.columns.T
-    far = _distances(columns)
-    root = _root(columns, np.minimum(1.0, _FAR / far) ** 2)
+    far = distances(columns)
+    root = root_of(columns, np.minimum(1.0, _FAR / far) ** 2)
     if root.shape[1] == 0:
         return given
     rows = columns @ root
@@ -83,7 +83,7 @@ def search(block: Block, *, half, floor, penalty, given, random_state):
     return unit * (found @ root.T)
 
 
-def _distances(columns):
+def distances(columns):
     """Return how many deviations of a column a row lies from its median, at the most."""
     apart = np.abs(columns - np.median(columns, axis=0))
     ordinary = np.median(apart, axis=0)
@@ -91,7 +91,12 @@ def _distances(columns):
     return np.max(apart / np.where(spread > 0.0, spread, 1.0), axis=1, initial=1e-300)
 
 
-def _root(columns, weights):
+def far_weights(columns):
+    """Return weights of the rows for the coordinates, less than 1 of those far off."""
+    return np.minimum(1.0, _FAR / distances(columns)) ** 2
+
+
+def root_of(columns, weights):
     """Return the matrix that makes the weighted columns orthonormal, dependent ones left out."""
     upper = np.linalg.qr(np.sqrt(weights)[:, None] * columns, mode="r")
     sizes = np.sqrt(np.einsum("ij,ij->j", upper, upper))

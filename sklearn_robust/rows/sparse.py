@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 
 from .. import kernels
 from .local import LocalRows, read_only
@@ -77,3 +78,7 @@ class SparseRows(LocalRows):
 
     def _raw_rows(self, which, columns=slice(None)):
         return self._X[which][:, columns].astype(np.float64).toarray()
+
+    def _apart(self, columns, base):
+        X = self._X if self.sample_weight is None else self._X[self.present()]
+        return sparse.csc_array(X[:, columns])

@@ -18,6 +18,7 @@ from .joint import (
     minimise_with_scale,
     packed_with_mad,
 )
+from .level_moves import minimise_with_level_moves
 from .linear import minimum_norm
 from .objective import Objective
 from .result import RegressionResult, SolverResult, Start, quiet
@@ -94,7 +95,8 @@ class Regression:
         """Minimise at a fixed scale."""
         if self.followed:
             return self.ground.minimise(objective, start, **options)
-        return choose(self.ground.solver, objective.rows)(objective, start, **options)
+        solver = choose(self.ground.solver, objective.rows)
+        return minimise_with_level_moves(solver, objective, start, **options)
 
     def fit(self, report, neighbour: RegressionResult | None = None) -> RegressionResult:
         """Minimise.
