@@ -7,11 +7,10 @@ import sklearn
 from problems import ALPHAS, contaminated
 from scipy import sparse
 from sklearn.linear_model import Ridge
-from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, RepeatedKFold, ShuffleSplit
 
 from sklearn_robust import RobustRegressor, RobustRegressorCV
-from sklearn_robust.metrics import s_scale, s_scale_scorer
+from sklearn_robust.metrics import get_scorer, s_scale, s_scale_scorer
 
 PENALTIES = (0.0, 1e-2, 1.0)
 
@@ -90,7 +89,9 @@ def test_every_splitter(cv):
                                .check_cv(cv).get_n_splits())  # fmt: skip
 
 
-@pytest.mark.parametrize("scoring", ["r2", "neg_median_absolute_error", s_scale_scorer])
+@pytest.mark.parametrize(
+    "scoring", ["r2", "neg_median_absolute_error", "neg_max_error", "tau_size", s_scale_scorer]
+)
 def test_scoring_is_what_it_says(scoring):
     X, y = contaminated()
     model = RobustRegressorCV((1.0, -2.0), cv=3, scoring=scoring, random_state=0).fit(X, y)
@@ -146,12 +147,6 @@ def test_one_weight_for_all_and_masks_for_folds():
     none.fit(X, y)
     masks = RobustRegressorCV(**options, cv=[(mask, ~mask)]).fit(X, y, sample_weight=1.0)
     assert masks.best_score_ == pytest.approx(none.best_score_, rel=1e-9)
-
-
-def test_a_given_scorer_gets_no_weights_without_routing():
-    X, y = contaminated()
-    model = RobustRegressorCV((1.0,), scoring=lambda model, X, y: 1.0)
-    assert model.fit(X, y, sample_weight=np.ones(len(y))).best_score_ == 1.0
 
 
 def test_weights_of_a_fold_that_are_all_zero_are_named():
@@ -274,6 +269,8 @@ def test_an_iterable_of_splits_is_used_once():
         ({"scoring": lambda model, X, y: np.nan}, r"scoring must give some candidate a number"),
         ({"scoring": lambda model, X, y: {"a": 1.0}}, r"scoring must give a number, got \{'a'"),
         ({"scoring": ["r2"]}, r"scoring must be a name, a callable or None, got \['r2'\]"),
+        ({"scoring": "mse"}, r"scoring must be one of .*'s_scale'.* a name of .*, got 'mse'"),
+        ({"scoring": "nll"}, r"scoring must be one of \['s_scale'.*, got 'nll', which only"),
         ({"cv": []}, r"cv must give at least one split, got none from \[\]"),
     ],
 )
