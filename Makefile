@@ -5,14 +5,14 @@ BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 OLDEST_PYTHON := $(shell sed -n 's/^requires-python = ">=\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: demo test test-oldest coverage lint bench docs dist clean
+.PHONY: demo test test-oldest test-portable coverage lint bench docs dist clean
 
 demo: $(VENV)/.plot
 	$(BIN)/python examples/quickstart.py quickstart.png
 
 # Two processes fill two cores; threads of both would wait for each other. Tests of threads ask for
 # them.
-test test-oldest coverage: export OMP_NUM_THREADS = 1
+test test-oldest test-portable coverage: export OMP_NUM_THREADS = 1
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -21,6 +21,22 @@ test: $(VENV)/.dev
 test-oldest: export NUMBA_CACHE_DIR = $(CURDIR)/$(OLDEST)/numba
 test-oldest: $(OLDEST)/.test
 	$(OLDEST)/bin/python -m pytest -n 2 --dist loadfile
+
+# The sets of vector instructions that numpy would choose on this machine, beyond those it needs.
+NUMPY_FEATURES = import numpy; \
+	print(*numpy.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", []))
+
+# The suite as other processors add up: first with kernels compiled for any processor of this family,
+# without wide vectors or fused multiplication and addition, and the linear algebra of an old one
+# (OpenBLAS passes over a name that is not of its family); then with numpy's plainest loops. numba
+# takes no features with the name "generic", unless NUMBA_CPU_FEATURES lists some.
+test-portable: $(VENV)/.dev
+	NUMBA_CPU_NAME=generic NUMBA_CPU_FEATURES= OPENBLAS_CORETYPE=Prescott \
+	    NUMBA_CACHE_DIR=$(CURDIR)/$(VENV)/portable-generic \
+	    $(BIN)/python -m pytest -n 2 --dist loadfile
+	NPY_DISABLE_CPU_FEATURES="$$($(BIN)/python -c '$(NUMPY_FEATURES)')" \
+	    NUMBA_CACHE_DIR=$(CURDIR)/$(VENV)/portable-numpy \
+	    $(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Compiled lines cannot be seen: what tests the kernels runs them as Python, thousands of times
 # slower, and what tests the rest runs them compiled. Two files see nothing that others do not.

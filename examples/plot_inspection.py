@@ -77,5 +77,5 @@ LossDisplay.from_alphas(kind="surface")
 # What is handed on can be scikit-learn's own linear model.
 
 linear = robust.to_linear_regression()
-print(linear, np.array_equal(linear.predict(X), robust.predict(X)))
+print(linear, np.allclose(linear.predict(X), robust.predict(X)))
 plt.show()

@@ -2,12 +2,16 @@
 
 A scorer is what ``scoring`` takes in scikit-learn's ``GridSearchCV``, ``cross_val_score`` and their
 like; greater is better, so that a size of residuals counts with a minus. With metadata routing
-their ``set_score_request`` says whether they want ``sample_weight``.
+their ``set_score_request`` says whether they want ``sample_weight``. :func:`get_scorer` returns a
+scorer by its name, which is that of its score.
 """
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
+from sklearn import metrics
 from sklearn.base import BaseEstimator
 from sklearn.metrics import make_scorer
 from sklearn.utils import check_array, check_consistent_length
@@ -17,6 +21,8 @@ from .scale import m_scale, size_quantile
 from .validation import check_number, check_weights
 
 __all__ = [
+    "get_scorer",
+    "get_scorer_names",
     "nll_scorer",
     "s_scale",
     "s_scale_scorer",
@@ -222,6 +228,13 @@ class _NllScorer(BaseEstimator):
 
     __call__ = score
 
+    def _accept_sample_weight(self):
+        """Return that ``sample_weight`` is taken.
+
+        A search with several scores asks every scorer this, and fails where one has no answer.
+        """
+        return True
+
 
 s_scale_scorer = make_scorer(s_scale, greater_is_better=False)
 """Minus :func:`s_scale`."""
@@ -232,3 +245,87 @@ trimmed_mean_squared_error_scorer = make_scorer(trimmed_mean_squared_error, grea
 nll_scorer = _NllScorer()
 """Minus the mean held-out negative log-likelihood of an ``AdaptiveRobustRegressor``, or of a
 pipeline that ends in one; for several targets the mean of theirs."""
+
+SCORERS = {
+    "nll": nll_scorer,
+    "s_scale": s_scale_scorer,
+    "tau_size": tau_size_scorer,
+    "trimmed_mean_squared_error": trimmed_mean_squared_error_scorer,
+}
+"""The scorers of this module by their names."""
+
+
+def get_scorer(scoring):
+    """Return a scorer by its name, one of this package or of scikit-learn.
+
+    The names of this package are those of the scores: "s_scale", "tau_size",
+    "trimmed_mean_squared_error" and "nll". As greater is better for every scorer, these are minus
+    the scores, as are scikit-learn's whose names begin with ``neg_``.
+
+    Parameters
+    ----------
+    scoring : str, callable or None
+        A name of :func:`get_scorer_names`. A callable and None are returned as they are.
+
+    Returns
+    -------
+    callable
+        Called with a fitted estimator, X and y, it returns a number. ``GridSearchCV``,
+        ``cross_val_score`` and their like take it as ``scoring``, or in a dict of several. It is a
+        copy: a request for metadata that is set on it changes no other.
+
+    Raises
+    ------
+    ValueError
+        If there is no scorer of that name.
+
+    See Also
+    --------
+    sklearn.metrics.get_scorer : The same, of scikit-learn's names alone.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sklearn_robust import RobustRegressor
+    >>> from sklearn_robust.datasets import load_phones
+    >>> from sklearn_robust.metrics import get_scorer
+    >>> X, y = load_phones(return_X_y=True)
+    >>> model, shapes = RobustRegressor(random_state=0), {"alpha": [2.0, -2.0]}
+    >>> for name in ("s_scale", "neg_mean_squared_error"):
+    ...     found = GridSearchCV(model, shapes, scoring=get_scorer(name), cv=4).fit(X, y)
+    ...     print(name, found.best_params_)
+    s_scale {'alpha': -2.0}
+    neg_mean_squared_error {'alpha': 2.0}
+    """
+    if scoring is None or callable(scoring):
+        return scoring
+    if not isinstance(scoring, str):
+        raise ValueError(f"scoring must be a name, a callable or None, got {scoring!r}.")
+    if scoring in SCORERS:
+        return deepcopy(SCORERS[scoring])
+    # Not looked up in the list of names, in which scikit-learn leaves out those it deprecates.
+    try:
+        return metrics.get_scorer(scoring)
+    except ValueError as error:
+        raise ValueError(
+            f"scoring must be one of {list(SCORERS)} or a name of "
+            f"sklearn.metrics.get_scorer_names(), got {scoring!r}."
+        ) from error
+
+
+def get_scorer_names():
+    """Return the names that :func:`get_scorer` takes.
+
+    Returns
+    -------
+    list of str
+        In alphabetical order: the names of this package and those of scikit-learn.
+
+    Examples
+    --------
+    >>> from sklearn.metrics import get_scorer_names as get_names_of_sklearn
+    >>> from sklearn_robust.metrics import get_scorer_names
+    >>> sorted(set(get_scorer_names()) - set(get_names_of_sklearn()))
+    ['nll', 's_scale', 'tau_size', 'trimmed_mean_squared_error']
+    """
+    return sorted({*SCORERS, *metrics.get_scorer_names()})

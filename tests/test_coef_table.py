@@ -1,12 +1,14 @@
 """Standard errors against their oracles, tests and limits."""
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 import statsmodels.api as sm
+from closeness import assert_close
 from problems import CONVEX, LOSSES, MODELS, contaminated, name
 from scipy import sparse
 from scipy.stats import cauchy
@@ -32,9 +34,13 @@ def model(request):
     return clone(MODELS[request.param])
 
 
-def same(first, second, **tolerance):
-    for column in COLUMNS:
-        np.testing.assert_allclose(getattr(first, column), getattr(second, column), **tolerance)
+def same(first, second, tol):
+    """Compare two tables; a p-value moves by z² times what moves z."""
+    error, z, p_value = second.std_error, second.z, second.p_value
+    size = np.abs(second.estimate) + error
+    terms = [size, error, 1.0 + np.abs(z), p_value * (1.0 + z**2), size, size]
+    for column, each in zip(COLUMNS, terms, strict=True):
+        assert_close(getattr(first, column), getattr(second, column), terms=each, tol=tol)
 
 
 # ---- standard errors -----------------------------------------------------------------
@@ -50,11 +56,12 @@ def test_least_squares_is_that_of_statsmodels(fit_intercept, weighted):
     written = np.arange(len(y)) if weights is None else np.repeat(np.arange(len(y)), weights)
     columns = np.column_stack([X, np.ones(len(y))]) if fit_intercept else X
     fit = sm.OLS(y[written], columns[written]).fit(use_t=False)
-    np.testing.assert_allclose(table.std_error, fit.bse, rtol=1e-9)
-    np.testing.assert_allclose(table.z, fit.tvalues, rtol=1e-8)
-    np.testing.assert_allclose(table.p_value, fit.pvalues, rtol=1e-7, atol=1e-300)
-    limits = np.column_stack([table.ci_low, table.ci_high])
-    np.testing.assert_allclose(limits, fit.conf_int(0.1), rtol=1e-8)
+    low, high = fit.conf_int(0.1).T
+    theirs = SimpleNamespace(
+        estimate=fit.params, std_error=fit.bse, z=fit.tvalues, p_value=fit.pvalues,
+        ci_low=low, ci_high=high,
+    )  # fmt: skip
+    same(table, theirs, tol=1e-11)
 
 
 @pytest.mark.parametrize("load", [load_stackloss, contaminated], ids=["stackloss", "made"])
@@ -66,7 +73,7 @@ def test_huber_is_that_of_statsmodels(load):
     fit = rlm.fit(cov="H1", tol=1e-13, maxiter=1000)
     table = coef_table(model, X, y)
     np.testing.assert_allclose(table.std_error, fit.bse, rtol=1e-6)
-    np.testing.assert_allclose(table.p_value, fit.pvalues, rtol=1e-5, atol=1e-12)
+    assert_close(table.p_value, fit.pvalues, terms=fit.pvalues * (1.0 + fit.tvalues**2), tol=1e-6)
 
 
 def test_information_at_a_cauchy_is_that_of_scipy():
@@ -122,7 +129,7 @@ def test_weight_two_is_the_row_twice(model):
     model.set_params(tol=1e-9)
     first = coef_table(model.fit(X, y, weights), X, y, sample_weight=weights)
     second = coef_table(model.fit(X[written], y[written]), X[written], y[written])
-    same(first, second, rtol=2e-4, atol=1e-12)
+    same(first, second, tol=2e-4)
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1e8])
@@ -133,7 +140,7 @@ def test_units_of_columns_and_target(model, scale):
     np.testing.assert_allclose(longer.std_error, scale * table.std_error, rtol=1e-4)
     units = np.geomspace(1.0, scale, X.shape[1])
     other = coef_table(model.fit(X * units, y), X * units, y)
-    np.testing.assert_allclose(other.z, table.z, rtol=1e-3)
+    assert_close(other.z, table.z, terms=1.0 + np.abs(table.z), tol=1e-3)
 
 
 def test_every_kind_of_data_gives_the_same_table(model):
@@ -142,7 +149,7 @@ def test_every_kind_of_data_gives_the_same_table(model):
     frame = pd.DataFrame(X, columns=list("abcd"))
     kinds = (sparse.csr_array(X), frame, pl.from_pandas(frame), np.asfortranarray(X))
     for kind in kinds:
-        same(coef_table(model.fit(kind, y), kind, y), table, rtol=1e-6, atol=1e-12)
+        same(coef_table(model.fit(kind, y), kind, y), table, tol=1e-6)
     assert coef_table(model.fit(frame, y), frame, y).names == ("a", "b", "c", "d", "intercept")
 
 
@@ -154,8 +161,8 @@ def test_targets_have_each_their_own(model):
     assert table.targets == ("first", "second")
     for k, target in enumerate((y, other)):
         alone = coef_table(model.fit(X, target), X, target)
-        for column in COLUMNS:
-            np.testing.assert_allclose(getattr(table, column)[k], getattr(alone, column), rtol=1e-9)
+        one = SimpleNamespace(**{column: getattr(table, column)[k] for column in COLUMNS})
+        same(one, alone, tol=1e-9)
     frame = table.to_frame()
     assert list(frame.columns) == COLUMNS
     assert frame.loc[("second", "x0"), "estimate"] == table.estimate[1, 0]
@@ -203,7 +210,7 @@ def test_the_sandwich_of_a_learned_shape_is_that_of_the_shape(keywords):
     model = AdaptiveRobustRegressor(alpha_bounds=bounds, init="ols", tol=1e-9).fit(X, y)
     given = RobustRegressor(scale=model.scale_, init="ols", tol=1e-9, **keywords).fit(X, y)
     table = coef_table(model, X, y, method="sandwich")
-    same(table, coef_table(given, X, y), rtol=1e-5, atol=1e-12)
+    same(table, coef_table(given, X, y), tol=1e-6)
 
 
 def test_rows_left_out_of_the_likelihood_are_not_in_its_errors():
@@ -212,53 +219,7 @@ def test_rows_left_out_of_the_likelihood_are_not_in_its_errors():
     kept = model.weights_ > 0.0
     assert kept.sum() < len(y)
     alone = AdaptiveRobustRegressor(init="ols").fit(X[kept], y[kept])
-    same(coef_table(model, X, y), coef_table(alone, X[kept], y[kept]), rtol=1e-3)
-
-
-def test_bootstrap_agrees_with_the_formula(model):
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(200, 2))
-    y = X @ [1.0, 2.0] + rng.standard_t(5, size=200)
-    model = model.fit(X, y)
-    model.set_params(random_state=np.random.RandomState(0))
-    options = {"method": "bootstrap", "n_resamples": 100, "random_state": 0}
-    table = coef_table(model, X, y, **options)
-    np.testing.assert_allclose(table.std_error, coef_table(model, X, y).std_error, rtol=0.25)
-    assert np.all((table.ci_low < table.estimate) & (table.estimate < table.ci_high))
-    twice = coef_table(model, X, y, n_jobs=2, **options)
-    for column in COLUMNS:
-        np.testing.assert_array_equal(getattr(table, column), getattr(twice, column))
-
-
-def test_bootstrap_tests_agree_with_its_limits():
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(100, 6))
-    y = X @ [0.0, 0.1, 0.2, 0.3, 0.4, 0.0] + rng.normal(size=100)
-    options = {"method": "bootstrap", "n_resamples": 199, "random_state": 0, "level": 0.9}
-    table = coef_table(RobustRegressor(1.0).fit(X, y), X, y, **options)
-    outside = (table.ci_low > 0.0) | (table.ci_high < 0.0)
-    np.testing.assert_array_equal(table.p_value <= 0.1, outside)
-    assert 0 < outside.sum() < 7
-
-
-def test_bootstrap_weights_are_case_weights():
-    X, y = contaminated(n=100)
-    weights = np.full(100, 2.0)
-    model = RobustRegressor(1.0).fit(X, y)
-    options = {"method": "bootstrap", "n_resamples": 100, "random_state": 0}
-    double = coef_table(model.fit(X, y, weights), X, y, sample_weight=weights, **options)
-    single = coef_table(model.fit(X, y), X, y, **options)
-    np.testing.assert_allclose(double.std_error, single.std_error / np.sqrt(2.0), rtol=0.25)
-
-
-def test_bootstrap_leaves_the_estimator_and_its_callbacks_alone(capsys):
-    X, y = contaminated(n=50)
-    model = RobustRegressor(1.0, verbose=1).fit(X, y)
-    capsys.readouterr()
-    before = dict(vars(model))
-    coef_table(model, X, y, method="bootstrap", n_resamples=5, random_state=0)
-    assert capsys.readouterr().out == ""
-    assert vars(model) == before
+    same(coef_table(model, X, y), coef_table(alone, X[kept], y[kept]), tol=1e-3)
 
 
 def test_pipelines_searches_and_cross_validated_fits():
@@ -269,11 +230,11 @@ def test_pipelines_searches_and_cross_validated_fits():
     table = coef_table(pipe, X, y)
     assert table.names == (*X.columns, "intercept")
     alone = coef_table(model.fit(X, y), X, y)
-    np.testing.assert_allclose(table.z[:-1], alone.z[:-1], rtol=1e-6)
+    assert_close(table.z[:-1], alone.z[:-1], terms=1.0 + np.abs(alone.z[:-1]), tol=1e-6)
     search = GridSearchCV(pipe, {"robustregressor__alpha": [1.0]}, cv=3).fit(X, y)
-    same(coef_table(search, X, y), table, rtol=1e-6)
+    same(coef_table(search, X, y), table, tol=1e-6)
     chosen = RobustRegressorCV([1.0], init="ols", scales=("mad",), cv=3).fit(X, y)
-    same(coef_table(chosen, X, y), alone, rtol=1e-6)
+    same(coef_table(chosen, X, y), alone, tol=1e-6)
     coef_table(chosen, X, y, method="bootstrap", n_resamples=3, random_state=0)
 
 
@@ -300,14 +261,6 @@ def test_columns_that_a_step_does_not_name_are_numbered():
     assert coef_table(pipe, X, y).names == ("x0", "x1", "x2", "x3", "intercept")
 
 
-def test_resamples_that_do_not_converge_are_counted():
-    X, y = contaminated(n=40)
-    with pytest.warns(ConvergenceWarning, match="max_iter=1"):
-        model = RobustRegressor(1.0, max_iter=1, tol=1e-14).fit(X, y)
-    with pytest.warns(ConvergenceWarning, match="3 of 3 refits did not converge; .* max_iter"):
-        coef_table(model, X, y, method="bootstrap", n_resamples=3, random_state=0)
-
-
 def test_shares_of_rows_have_no_jump():
     """Weights that sum to less than the rows are shares; of next to nothing they are nothing."""
     X, y = contaminated(n=60)
@@ -315,10 +268,10 @@ def test_shares_of_rows_have_no_jump():
     model = RobustRegressor(2.0)
     with_none = coef_table(model.fit(X, y, half), X, y, sample_weight=half)
     little = np.maximum(half, 1e-9)
-    same(coef_table(model.fit(X, y, little), X, y, sample_weight=little), with_none, rtol=1e-6)
+    same(coef_table(model.fit(X, y, little), X, y, sample_weight=little), with_none, tol=1e-6)
     tenth = np.full(60, 0.1)
     equal = coef_table(model.fit(X, y, tenth), X, y, sample_weight=tenth)
-    same(equal, coef_table(model.fit(X, y), X, y), rtol=1e-9, atol=1e-12)
+    same(equal, coef_table(model.fit(X, y), X, y), tol=1e-9)
 
 
 @pytest.mark.parametrize("model", [RobustRegressor(2.0), RobustRegressor(1.0, tol=1e-9)], ids=str)
@@ -349,7 +302,7 @@ def test_a_scale_held_at_its_bound_is_given():
         bounds = AdaptiveRobustRegressor(scale_bounds=(0.001, bound), random_state=0).fit(X, y)
         start = np.append(bounds.coef_, bounds.intercept_)
         held = AdaptiveRobustRegressor(scale_bounds=(bound, bound), init=start).fit(X, y)
-        same(coef_table(bounds, X, y), coef_table(held, X, y), rtol=1e-4, atol=1e-12)
+        same(coef_table(bounds, X, y), coef_table(held, X, y), tol=1e-4)
 
 
 def test_dependent_columns_have_the_errors_of_least_norm():
@@ -359,8 +312,8 @@ def test_dependent_columns_have_the_errors_of_least_norm():
     single = coef_table(model.fit(X, y), X, y)
     with pytest.warns(UserWarning, match="dependent"):
         double = coef_table(model.fit(twice, y), twice, y)
-    np.testing.assert_allclose(double.std_error[[0, 4]], 0.5 * single.std_error[0], rtol=1e-6)
-    np.testing.assert_allclose(double.std_error[1:4], single.std_error[1:4], rtol=1e-6)
+    np.testing.assert_allclose(double.std_error[[0, 4]], 0.5 * single.std_error[0], rtol=1e-5)
+    np.testing.assert_allclose(double.std_error[1:4], single.std_error[1:4], rtol=1e-5)
 
 
 def test_a_constant_column_is_not_estimated():

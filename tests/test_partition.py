@@ -40,7 +40,7 @@ def test_closed_forms(alpha, z):
 def test_falls_and_slope_matches_differences(alpha, step):
     step = min(step, 0.01 * abs(alpha - 2.0))
     low, high = alpha, alpha + step
-    assert log_partition(low)[0] >= log_partition(high)[0] - 1e-15
+    assert log_partition(low)[0] >= log_partition(high)[0] - 1e-14  # roundings of terms near 1
     if step > 1e-5:
         difference = (log_partition(high)[0] - log_partition(low)[0]) / (high - low)
         middle = log_partition(0.5 * (low + high))[1]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from closeness import assert_close
 from interpreted import needs_compiler
 from problems import LOSSES, contaminated, name
 from scipy import sparse
@@ -9,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_robust.losses import resolve, rho, weight
 from sklearn_robust.rows import make_rows
+from sklearn_robust.scale import mad
 
 LAYOUTS = {
     "row-major": np.ascontiguousarray,
@@ -77,13 +79,33 @@ def _statistics(rows, loss=None, scale=1.5):
     ]
 
 
+def _share(y, weights):
+    return np.full(len(y), 1.0 / len(y)) if weights is None else weights / weights.sum()
+
+
+def _terms(X, y, weights, scale=1.5, **keywords):
+    """Return the sizes of what each of the statistics adds up."""
+    keywords = keywords or {"alpha": 0.5}
+    full, params = np.column_stack([X, np.ones(len(y))]), np.append(np.linspace(-1, 1, 5), 0.5)
+    sizes, residuals = np.abs(y) + np.abs(full) @ np.abs(params), y - full @ params
+    counts = _share(y, weights) * weight(residuals, scale=scale, **keywords)
+    return [
+        _share(y, weights) @ rho(residuals, scale=scale, **keywords),
+        np.abs(full).T @ (counts * sizes) / scale,
+        np.abs(full).T @ np.diag(counts) @ np.abs(full),
+        sizes,
+        np.median(sizes),
+        1.0,
+    ]
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_layouts_agree(problem, layout):
     X, y, weights = problem
     expected = _statistics(make_rows(X, y, weights))
     other = _statistics(make_rows(LAYOUTS[layout](X), y, weights))
-    for one, two in zip(expected, other, strict=True):
-        np.testing.assert_allclose(two, one, rtol=1e-10, atol=1e-12)
+    for one, two, terms in zip(expected, other, _terms(X, y, weights), strict=True):
+        assert_close(two, one, terms=terms)
 
 
 @pytest.mark.parametrize("layout", ["row-major", "column-major", "csr"])
@@ -92,26 +114,29 @@ def test_single_precision_is_read_as_it_is(problem, layout):
     X = X.astype(np.float32)
     expected = _statistics(make_rows(X.astype(np.float64), y, weights))
     rows = make_rows(LAYOUTS[layout](X), y, weights)
-    for one, two in zip(expected, _statistics(rows), strict=True):
-        np.testing.assert_allclose(two, one, rtol=1e-10, atol=1e-12)
+    for one, two, terms in zip(expected, _statistics(rows), _terms(X, y, weights), strict=True):
+        assert_close(two, one, terms=terms)
 
 
 @pytest.mark.parametrize("keywords", LOSSES, ids=name)
 @pytest.mark.parametrize("layout", ["row-major", "column-major", "csr"])
 def test_sums_are_those_of_the_definition(problem, layout, keywords):
     X, y, weights = problem
-    value, gradient, gram, residuals, _, robust = _statistics(
-        make_rows(LAYOUTS[layout](X), y, weights), resolve(**keywords)
-    )
-    share = np.full(len(y), 1.0 / len(y)) if weights is None else weights / weights.sum()
-    full = np.column_stack([X, np.ones(len(y))])
-    expected = y - full @ np.append(np.linspace(-1.0, 1.0, 5), 0.5)
-    w = weight(expected, scale=1.5, **keywords)
-    np.testing.assert_allclose(residuals, expected, atol=1e-12)
-    np.testing.assert_allclose(value, share @ rho(expected, scale=1.5, **keywords), rtol=1e-12)
-    np.testing.assert_allclose(gradient, -full.T @ (share * w * expected) / 1.5, atol=1e-12)
-    np.testing.assert_allclose(gram, full.T @ np.diag(share * w) @ full, atol=1e-12)
-    np.testing.assert_allclose(robust, w / weight(0.0, **keywords), atol=1e-12)
+    found = _statistics(make_rows(LAYOUTS[layout](X), y, weights), resolve(**keywords))
+    share, full = _share(y, weights), np.column_stack([X, np.ones(len(y))])
+    residuals = y - full @ np.append(np.linspace(-1.0, 1.0, 5), 0.5)
+    w = weight(residuals, scale=1.5, **keywords)
+    expected = [
+        share @ rho(residuals, scale=1.5, **keywords),
+        -full.T @ (share * w * residuals) / 1.5,
+        full.T @ np.diag(share * w) @ full,
+        residuals,
+        mad(residuals, weights),
+        w / weight(0.0, **keywords),
+    ]
+    terms = _terms(X, y, weights, **keywords)
+    for one, two, size in zip(expected, found, terms, strict=True):
+        assert_close(two, one, terms=size)
 
 
 @pytest.mark.parametrize("keywords", LOSSES, ids=name)
@@ -123,7 +148,8 @@ def test_gradient_matches_differences(keywords):
     for j, step in enumerate(1e-6 * np.eye(len(params))):
         up = rows.loss_gradient(params + step, loss, scale)[0]
         down = rows.loss_gradient(params - step, loss, scale)[0]
-        assert gradient[j] == pytest.approx(scale * (up - down) / 2e-6, rel=1e-5, abs=1e-8)
+        # Of the difference quotient: the rounding of the sum, over the step, is 1e-10 of it.
+        assert_close(gradient[j], scale * (up - down) / 2e-6, terms=scale * up, tol=1e-8)
 
 
 @pytest.mark.parametrize("layout", ["row-major", "column-major", "csr"])
@@ -135,7 +161,8 @@ def test_triangular_is_a_root_of_the_gram_matrix(problem, layout, fit_intercept)
     for loss in (resolve(alpha=-2.0), resolve("balanced_l1")):
         gram = rows.curvature(params, loss, 1.5)[2]
         upper = rows.triangular(params, loss, 1.5)
-        np.testing.assert_allclose(upper.T @ upper, gram, atol=1e-12)
+        sizes = np.sqrt(np.diag(gram))
+        assert_close(upper.T @ upper, gram, terms=np.outer(sizes, sizes))
 
 
 @pytest.mark.parametrize("layout", ["row-major", "column-major", "csr"])
@@ -146,11 +173,11 @@ def test_columns_are_centred_and_scaled(problem, layout):
     rows = make_rows(LAYOUTS[layout](X), y, weights)
     spread = np.sqrt(np.cov(X.T, aweights=weights, ddof=0).diagonal())
     np.testing.assert_allclose(rows.columns.unit[[0, 2, 3, 4]], spread[[0, 2, 3, 4]], rtol=1e-9)
-    np.testing.assert_allclose(rows.columns.centre[1], 7.1)
+    assert_close(rows.columns.centre[1], 7.1)
     assert rows.columns.unit[1] == 1.0
     coef, intercept = np.linspace(-1.0, 1.0, 5), 0.5
     back = rows.to_original(rows.from_original(coef, intercept))
-    np.testing.assert_allclose(back[0], coef)
+    assert_close(back[0], coef)
 
 
 @needs_compiler

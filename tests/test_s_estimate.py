@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from closeness import assert_close
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from problems import contaminated
@@ -82,8 +83,8 @@ def test_s_estimate_is_equivariant():
     mix = np.random.default_rng(0).normal(size=(4, 4))
     slope = np.arange(4.0)
     moved, (other, shifted) = _s_estimate(X @ mix, 1e3 * (y + X @ slope + 5.0))
-    np.testing.assert_allclose(other, 1e3 * np.linalg.solve(mix, coef + slope), rtol=1e-6)
-    assert shifted == pytest.approx(1e3 * (intercept + 5.0), rel=1e-6)
+    expected = 1e3 * np.append(np.linalg.solve(mix, coef + slope), intercept + 5.0)
+    assert_close(np.append(other, shifted), expected, tol=1e-7)
     assert moved.sigma == pytest.approx(1e3 * estimate.sigma, rel=1e-9)
 
 
@@ -126,7 +127,7 @@ def test_more_columns_than_a_search_of_planes_can_bear(monkeypatch):
     for module in ("s_estimate", "start"):
         monkeypatch.setattr(f"sklearn_robust.solvers.{module}.WIDEST", 2)
     wide = AdaptiveRobustRegressor(random_state=0).fit(X, y)
-    np.testing.assert_allclose(wide.coef_, usual.coef_, rtol=1e-4)
+    assert_close(wide.coef_, usual.coef_, tol=1e-5)
 
 
 # ---- breakdown -----------------------------------------------------------------------
@@ -163,7 +164,7 @@ def test_far_off_is_as_good_as_absent(size, where, model):
     if where != "X":
         y[:3] = -size
     far = model.fit(X, y)
-    np.testing.assert_allclose(far.predict(X)[3:], near[3:], atol=0.3)
+    assert_close(far.predict(X)[3:], near[3:], terms=1.0, tol=0.3)  # of the noise
     assert np.all(far.weights_[:3] < 1e-3)
 
 
@@ -223,7 +224,7 @@ def test_graduation_reaches_the_same_minimum_under_vertical_outliers(keywords, s
     X, y = contaminated(7, share=0.3)
     options = {**keywords, "scale": scale, "tol": 1e-9, "random_state": 0}
     gnc, s = (RobustRegressor(**options, init=init).fit(X, y) for init in ("gnc", "s"))
-    np.testing.assert_allclose(gnc.coef_, s.coef_, atol=1e-6)
+    assert_close(gnc.coef_, s.coef_, tol=1e-7)
 
 
 def test_names_stand_for_what_is_documented():
@@ -263,9 +264,10 @@ def test_only_bad_leverage_points_are_left_out_of_the_likelihood(seed):
     assert np.all(model.weights_[bad] == 0.0)
     assert np.all(model.weights_[~bad] > 0.0)
     assert model.n_cases_ == np.sum(~bad)
-    assert model.nll(X, y)[~bad].mean() == pytest.approx(model.nll_, rel=1e-9)
+    # A minimum is flat: it is found to the square of tol.
+    assert_close(model.nll(X, y)[~bad].mean(), model.nll_, terms=2.0, tol=1e-11)
     without = AdaptiveRobustRegressor(init="ols").fit(X[~bad], y[~bad])
-    np.testing.assert_allclose(model.coef_, without.coef_, atol=1e-4)
+    assert_close(model.coef_, without.coef_, tol=1e-5)
 
 
 @pytest.mark.parametrize("noise", ["normal", "standard_cauchy"])
@@ -276,13 +278,13 @@ def test_without_leverage_no_row_is_left_out(noise):
     one, two = (AdaptiveRobustRegressor(init=i, random_state=0, tol=1e-8).fit(X, y)
                 for i in ("s", "ols"))  # fmt: skip
     assert np.all(one.weights_ > 0.0)
-    np.testing.assert_allclose(one.coef_, two.coef_, atol=1e-5)
+    assert_close(one.coef_, two.coef_, tol=1e-6)
 
 
 def test_graduated_start_of_the_likelihood():
     X, y = contaminated(1, share=0.3)
     gnc, s = (AdaptiveRobustRegressor(init=i, random_state=0).fit(X, y) for i in ("gnc", "s"))
-    assert gnc.nll_ == pytest.approx(s.nll_, rel=1e-6)
+    assert_close(gnc.nll_, s.nll_, terms=1.0, tol=1e-9)
 
 
 # ---- degenerate data -----------------------------------------------------------------
@@ -351,7 +353,7 @@ def test_more_than_half_on_a_plane_is_that_plane(share, model):
     with pytest.warns(UserWarning, match="fitted exactly") as caught:
         model.fit(X, y)
     assert len(caught) == 1
-    np.testing.assert_allclose(model.coef_, [1.0, 2.0, 3.0], atol=1e-9)
+    assert_close(model.coef_, [1.0, 2.0, 3.0])
     assert np.all(model.weights_[~off] > 0.99)
     assert np.all(model.weights_[off] < 1e-6)
     assert model.scale_ < 1e-9
@@ -393,7 +395,7 @@ def test_absent_rows_may_overflow():
     for model in (RobustRegressor(random_state=0), AdaptiveRobustRegressor(random_state=0)):
         alone = clone(model).fit(X, y).coef_
         model.fit(huge, np.append(y, [0.0, 0.0]), sample_weight=weights)
-        np.testing.assert_allclose(model.coef_, alone, rtol=1e-6)
+        assert_close(model.coef_, alone, tol=1e-6)
 
 
 def test_columns_mostly_tiny_are_not_few_far_values():
@@ -401,7 +403,7 @@ def test_columns_mostly_tiny_are_not_few_far_values():
     X = np.exp(-0.5 * ((t[:, None] - np.linspace(0.0, 1.0, 8)) / 0.015) ** 2)
     X = np.maximum(X, 1e-300)
     y = X @ np.ones(8) + 0.01 * np.random.default_rng(0).normal(size=200)
-    np.testing.assert_allclose(RobustRegressor(random_state=0).fit(X, y).coef_, 1.0, atol=0.02)
+    assert_close(RobustRegressor(random_state=0).fit(X, y).coef_, 1.0, tol=0.02)  # of the noise
 
 
 def test_left_out_rows_depend_on_cases_not_on_lines():
@@ -411,4 +413,4 @@ def test_left_out_rows_depend_on_cases_not_on_lines():
     X[0], y[0] = 4.2, -5.0
     weighted = AdaptiveRobustRegressor(random_state=0).fit(X, y, np.full(60, 15.0))
     repeated = AdaptiveRobustRegressor(random_state=0).fit(np.repeat(X, 15, 0), np.repeat(y, 15))
-    np.testing.assert_allclose(weighted.coef_, repeated.coef_, rtol=1e-5)
+    assert_close(weighted.coef_, repeated.coef_, tol=1e-5)

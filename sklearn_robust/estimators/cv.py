@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import math
-from copy import deepcopy
+import warnings
+from inspect import signature
 
 import numpy as np
 import sklearn
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.utils import Bunch, assert_all_finite
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    get_routing_for_object,
+    process_routing,
+)
 from sklearn.utils.parallel import Parallel, delayed
 
-from ..metrics import s_scale_scorer
+from ..metrics import SCORERS, get_scorer
 from ..validation import check_choice, check_number
 from .base import RobustLinearModel
 from .folds import Search, results_of
-from .progress import Progress, with_callbacks
+from .progress import WRAPPERS, Progress, with_callbacks
 from .robust import RobustRegressor, check_scale
 
 _LARGEST_SEED = 2**31 - 1
@@ -42,8 +48,10 @@ class RobustRegressorCV(RobustLinearModel):
         How rows are held out, as in ``GridSearchCV``; None and a number are ``KFold``, None with
         5 folds.
     scoring : str, callable or None, default=None
-        What is greatest for the best candidate, as in ``GridSearchCV``; None is
-        :data:`sklearn_robust.metrics.s_scale_scorer`, minus the M-scale of the held-out residuals.
+        The score, of which the greatest is the best: a name that
+        :func:`sklearn_robust.metrics.get_scorer` takes, such as "tau_size" or "r2", or a callable,
+        as in ``GridSearchCV``. None is "s_scale", minus the M-scale of the held-out residuals.
+        "nll" is refused: candidates have no likelihood.
     selection : {"best", "1se"}, default="best"
         "best" is the candidate of the best mean score. "1se" is the plainest one whose mean score
         is at most one standard error of the best one below it: the largest penalty, of such the
@@ -99,17 +107,26 @@ class RobustRegressorCV(RobustLinearModel):
     --------
     RobustRegressor : One candidate.
     sklearn.model_selection.GridSearchCV : For searches over a whole pipeline, with
-        ``scoring=s_scale_scorer``.
+        ``scoring=get_scorer("s_scale")``.
+    sklearn_robust.metrics.get_scorer : The scorers by their names.
 
     Notes
     -----
     Shapes are fitted in rising order; where the objective is lower at the fit of the shape before
     than at the start, and it does not matter for what is found, the search begins there.
 
-    ``sample_weight`` are case weights in the fits and in the M-scale. A scorer that is given gets
-    them with metadata routing, if it requests them, and the splitter what it requests, such as
-    ``groups``; without, the splitter gets ``groups``. Scorers and splitters see X as an array
-    or sparse matrix, whatever it was given as.
+    ``sample_weight`` are case weights in the fits and in the scores. A scorer gets those of the
+    held-out rows if it takes them: a function if it has a parameter ``sample_weight``, a scorer of
+    ``make_scorer`` if its metric has that parameter. ``GridSearchCV`` has the same rule since
+    scikit-learn 1.7. The mean over the folds counts every fold once, whatever its rows weigh. The
+    splitter gets ``groups``.
+
+    With metadata routing, the scorer and the splitter get what they request. None and the names
+    of this package request ``sample_weight``. scikit-learn's names request nothing, so that fits
+    with ``sample_weight`` raise, as in ``GridSearchCV`` (before scikit-learn 1.9, score without);
+    give the scorer that ``get_scorer(name).set_score_request(sample_weight=True)`` returns.
+
+    Scorers and splitters see X as an array or sparse matrix, whatever it was given as.
 
     References
     ----------
@@ -196,7 +213,8 @@ class RobustRegressorCV(RobustLinearModel):
         ConvergenceWarning
             If ``max_iter`` iterations were not enough, in folds or in the last fit.
         UserWarning
-            If more than half of the rows are fitted exactly, so that their scale is zero.
+            If more than half of the rows are fitted exactly, so that their scale is zero. If
+            ``sample_weight`` is given and the scorer does not take it.
         """
         return self._fit(X, y, sample_weight, **params)
 
@@ -205,11 +223,12 @@ class RobustRegressorCV(RobustLinearModel):
         X, y, weights = self._validated(X, y, sample_weight)
         assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
         cv = check_cv(self.cv)  # before routing, which would use up an iterable
-        routed = self._routed(weights, params)
+        scorer = self._scorer()
+        routed = self._routed(scorer, weights, params)
         splits = list(cv.split(X, y, **routed.splitter.split))
         if not splits:
             raise ValueError(f"cv must give at least one split, got none from {self.cv!r}.")
-        search = Search(self._candidates(), self._scorer(), X, y, weights, routed.scorer.score)
+        search = Search(self._candidates(), scorer, X, y, weights, routed.scorer.score)
         progress = Progress(self, X, y, weights)
         folds = []
         for fold in Parallel(n_jobs=self.n_jobs, return_as="generator")(
@@ -250,9 +269,9 @@ class RobustRegressorCV(RobustLinearModel):
             )
         )
 
-    def _routed(self, sample_weight, params):
+    def _routed(self, scorer, sample_weight, params):
         """Return what splitter and scorer are given."""
-        if sklearn.get_config()["enable_metadata_routing"]:
+        if _routing_is_on():
             return process_routing(self, "fit", sample_weight=sample_weight, **params)
         unknown = set(params) - {"groups"}
         if unknown:
@@ -260,19 +279,31 @@ class RobustRegressorCV(RobustLinearModel):
                 f"fit must be given X, y, sample_weight or groups, got {sorted(unknown)}; others "
                 "need metadata routing."
             )
-        own = sample_weight is not None and self.scoring is None
-        score = {"sample_weight": sample_weight} if own else {}
+        score = {}
+        if sample_weight is not None and _takes_weights(scorer):
+            score["sample_weight"] = sample_weight
+        elif sample_weight is not None:
+            warnings.warn(
+                f"scoring={self.scoring!r} does not take sample_weight: the fits are weighted, "
+                "their scores are not.",
+                UserWarning,
+                stacklevel=4 + WRAPPERS,
+            )
         return Bunch(splitter=Bunch(split=params), scorer=Bunch(score=score))
 
     def _scorer(self):
-        if self.scoring is not None:
-            if not isinstance(self.scoring, str) and not callable(self.scoring):
-                raise ValueError(
-                    f"scoring must be a name, a callable or None, got {self.scoring!r}."
-                )
-            return check_scoring(RobustRegressor(), self.scoring)
-        scorer = deepcopy(s_scale_scorer)
-        if sklearn.get_config()["enable_metadata_routing"]:
+        """Return the scorer; one of this package's names requests weights, as no user can."""
+        named = "s_scale" if self.scoring is None else self.scoring
+        scorer = get_scorer(named)
+        if not isinstance(named, str) or named not in SCORERS:
+            return check_scoring(RobustRegressor(), scorer)
+        if named == "nll":
+            others = sorted(set(SCORERS) - {"nll"})
+            raise ValueError(
+                f"scoring must be one of {others}, a name of sklearn.metrics.get_scorer_names(), a "
+                "callable or None, got 'nll', which only AdaptiveRobustRegressor has."
+            )
+        if _routing_is_on():
             scorer.set_score_request(sample_weight=True)
         return scorer
 
@@ -344,6 +375,21 @@ class RobustRegressorCV(RobustLinearModel):
 
     def _fit_target(self, rows, initial, report):
         return self._chosen_one()._fit_target(rows, initial, report)
+
+
+def _routing_is_on():
+    return sklearn.get_config()["enable_metadata_routing"]
+
+
+def _takes_weights(scorer):
+    """Return whether ``GridSearchCV`` without metadata routing gives a scorer ``sample_weight``."""
+    request = getattr(get_routing_for_object(scorer), "score", None)
+    if request is not None and "sample_weight" in request.requests:
+        return True
+    # A scorer of make_scorer has the parameter even where its metric does not, and then fails.
+    # Before scikit-learn 1.9 its request does not list what the metric takes.
+    function = getattr(scorer, "_score_func", scorer)
+    return "sample_weight" in signature(function).parameters
 
 
 def _listed(name, values):
