@@ -34,8 +34,12 @@ _POLISHED = 3
 """so many candidates, the best."""
 _POLISH_STEPS = 6
 """Steps of reweighted least squares that improve a candidate."""
+_PART = 256
+"""Of about so many rows of a block candidates are held against each other, evenly spaced ones."""
 _GAIN = 1e-7
 """What a move has to win, in units of rho: less may be rounding."""
+_CLEAR_GAIN = 2.0
+"""What it has to win among a part of the rows, lest it only follow what the part has by chance."""
 _ROUGH = 0.3
 """Scale c of the convex loss of the levels, in median sizes of the residuals."""
 _LONGER = 1.5
@@ -81,15 +85,24 @@ def _candidate(number, n_candidates, order, residuals, entries, reduced, pivots,
 
 
 @compiled()
+def _value_of(code, alpha, c, residuals, entries, cases, ridge, base, coefs, work):
+    """Return the objective of a block's rows after a change of its coefficients.
+
+    ``work`` is given rho, influence, weights and the residuals after the change.
+    """
+    _without(residuals, entries, coefs, work[3])
+    value = _loss_of(code, alpha, c, work[3], cases, work[0], work[1], work[2])
+    for k in range(coefs.shape[0]):
+        value += 0.5 * ridge[k] * (base[k] + coefs[k]) ** 2
+    return value
+
+
+@compiled()
 def _polished(code, alpha, c, residuals, entries, cases, ridge, base, coefs, work, gram, packed):
     """Improve the coefficients of a block by reweighted least squares; return the objective."""
     width = entries.shape[0]
-    rho, influence, weights, left = work[0], work[1], work[2], work[3]
-    right = np.empty(width)
-    _without(residuals, entries, coefs, left)
-    value = _loss_of(code, alpha, c, left, cases, rho, influence, weights)
-    for k in range(width):
-        value += 0.5 * ridge[k] * (base[k] + coefs[k]) ** 2
+    weights, left, right = work[2], work[3], np.empty(width)
+    value = _value_of(code, alpha, c, residuals, entries, cases, ridge, base, coefs, work)
     for _ in range(_POLISH_STEPS):
         for j in range(width):
             for k in range(width):
@@ -103,10 +116,7 @@ def _polished(code, alpha, c, residuals, entries, cases, ridge, base, coefs, wor
         substitute(gram, right)
         for k in range(width):
             coefs[k] += right[k]
-        _without(residuals, entries, coefs, left)
-        value = _loss_of(code, alpha, c, left, cases, rho, influence, weights)
-        for k in range(width):
-            value += 0.5 * ridge[k] * (base[k] + coefs[k]) ** 2
+        value = _value_of(code, alpha, c, residuals, entries, cases, ridge, base, coefs, work)
     return value
 
 
@@ -127,19 +137,17 @@ def _minima_of_block(code, alpha, c, residuals, entries, cases, ridge, base):
     order = np.argsort(ratios)
     n_candidates = min(n, _CANDIDATES) if width == 1 else _CANDIDATES
     found, values = np.zeros((n_candidates + 1, width)), np.full(n_candidates + 1, math.inf)
-    values[n_candidates] = _loss_of(code, alpha, c, residuals, cases, work[0], work[1], work[2])
-    for k in range(width):
-        values[n_candidates] += 0.5 * ridge[k] * base[k] ** 2
+    values[n_candidates] = _value_of(
+        code, alpha, c, residuals, entries, cases, ridge, base, found[n_candidates], work
+    )
     for number in range(n_candidates):
         coefs = found[number]
-        if not _candidate(
+        if _candidate(
             number, n_candidates, order, residuals, entries, reduced, pivots, draw, coefs
         ):
-            continue
-        _without(residuals, entries, coefs, work[3])
-        values[number] = _loss_of(code, alpha, c, work[3], cases, work[0], work[1], work[2])
-        for k in range(width):
-            values[number] += 0.5 * ridge[k] * (base[k] + coefs[k]) ** 2
+            values[number] = _value_of(
+                code, alpha, c, residuals, entries, cases, ridge, base, coefs, work
+            )
     limit = math.inf
     if n > _FEW_ROWS:
         limit = np.sort(values[:n_candidates])[min(_POLISHED, n_candidates) - 1]
@@ -191,17 +199,37 @@ def move_blocks(
 
 
 @compiled()
-def _move_block(code, alpha, c, residuals, entries, cases, rows, ridge, coefs):
-    n = rows.shape[0]
-    left, weight = np.empty(n), np.empty(n)
+def _gathered(rows, step, residuals, cases, entries):
+    """Return residuals, case weights and entries of every so many of the rows of a block."""
+    n = (rows.shape[0] + step - 1) // step
+    left, weight, own = np.empty(n), np.empty(n), np.empty((entries.shape[0], n))
     for i in range(n):
-        left[i], weight[i] = residuals[rows[i]], cases[rows[i]]
-    found, values = _minima_of_block(code, alpha, c, left, entries, weight, ridge, coefs)
+        left[i], weight[i] = residuals[rows[i * step]], cases[rows[i * step]]
+        for k in range(entries.shape[0]):
+            own[k, i] = entries[k, i * step]
+    return left, weight, own
+
+
+@compiled()
+def _move_block(code, alpha, c, residuals, entries, cases, rows, ridge, coefs):
+    """Move one block; of many rows, where a part of them wants it clearly."""
+    n, width = rows.shape[0], entries.shape[0]
+    step = (n + _PART - 1) // _PART
+    left, weight, own = _gathered(rows, step, residuals, cases, entries)
+    found, values = _minima_of_block(code, alpha, c, left, own, weight, ridge / step, coefs)
     best = np.argmin(values)
-    gain = values[-1] - values[best]
-    if not gain > _GAIN:
+    gain, change = values[-1] - values[best], found[best]
+    if step > 1 and gain > _CLEAR_GAIN:
+        left, weight, own = _gathered(rows, 1, residuals, cases, entries)
+        work, gram = np.empty((4, n)), np.empty((width, width))
+        now = _value_of(code, alpha, c, left, own, weight, ridge, coefs, np.zeros(width), work)
+        gain = now - _polished(
+            code, alpha, c, left, own, weight, ridge, coefs, change, work, gram,
+            np.empty((width, BLOCK + LINE)),
+        )  # fmt: skip
+    if not gain > (_GAIN if step == 1 else _CLEAR_GAIN):
         return 0.0
-    _take(residuals, rows, entries, found[best], coefs)
+    _take(residuals, rows, entries, change, coefs)
     return gain
 
 

@@ -13,6 +13,11 @@ from scipy.linalg import lapack
 
 _WELL_CONDITIONED = 1e-10
 """Reciprocal condition of a Gram matrix above which solving it and refining is exact."""
+_CLEARLY_FREE = 1e-6
+"""Eigenvalues of a Gram matrix with unit diagonal above this, relative to the largest, are not
+those of dependent columns;"""
+_CLEARLY_ZERO = 1e-13
+"""below this, times its order, they are, lost in rounding."""
 _AT_ONCE = 256
 """Rows that a QR decomposition takes in at once, or about so."""
 INFLATED = 100.0
@@ -53,7 +58,9 @@ class InverseRoot:
 
 
 def inverse_root(gram: np.ndarray, triangular: Callable[[], np.ndarray], n_rows) -> InverseRoot:
-    """Factor a curvature matrix by Cholesky, or by singular values where that loses digits.
+    """Factor a curvature matrix by Cholesky, or where columns are dependent by its eigenvectors.
+
+    Where neither keeps the digits, by the singular values of what the matrix is a product of.
 
     Parameters
     ----------
@@ -74,11 +81,29 @@ def inverse_root(gram: np.ndarray, triangular: Callable[[], np.ndarray], n_rows)
             if condition > _WELL_CONDITIONED:
                 inverse, _ = lapack.dtrtri(upper)
                 return InverseRoot(inverse / diagonal[:, None], np.empty((size, 0)))
+        exact = _exactly_dependent(scaled, diagonal)
+        if exact is not None:
+            return exact
     _, singular, rows = np.linalg.svd(triangular(), full_matrices=True)
     rounding = size * np.finfo(np.float64).eps * math.sqrt(1.0 + n_rows / _AT_ONCE)
     kept = singular > rounding * singular.max(initial=0.0)
     rank = int(np.count_nonzero(kept))
     return InverseRoot(rows[:rank].T / singular[:rank], rows[rank:].T)
+
+
+def _exactly_dependent(scaled, diagonal) -> InverseRoot | None:
+    """Return the root where columns are exactly dependent and the others far from that, or None.
+
+    So are the dummies of all levels beside an intercept. Rounding of the Gram matrix does not
+    blur which directions are free then, and no decomposition of all rows is needed.
+    """
+    values, vectors = np.linalg.eigh(scaled)
+    free = values > _CLEARLY_FREE * values[-1]
+    if np.any(np.abs(values[~free]) > _CLEARLY_ZERO * len(values) * values[-1]):
+        return None
+    null = np.linalg.qr(vectors[:, ~free] / diagonal[:, None])[0]
+    root = vectors[:, free] / np.sqrt(values[free]) / diagonal[:, None]
+    return InverseRoot(root - null @ (null.T @ root), null)
 
 
 def minimum_norm(params, unit, null):
