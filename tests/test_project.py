@@ -16,12 +16,12 @@ FOLDERS = ["benchmarks", "examples", "tests", "tools"]
 
 ALLOWED = {
     "kernels": {"kernels"},
-    "scale": {"kernels"},
-    "losses": {"kernels"},
+    "scale": {"kernels", "validation"},
+    "losses": {"kernels", "validation"},
     "partition": {"kernels"},
     "distribution": {"kernels", "partition"},
     "datasets": set(),
-    "rows": {"kernels", "losses", "scale", "rows"},
+    "rows": {"kernels", "losses", "scale", "validation", "rows"},
     "solvers": {"losses", "partition", "rows", "scale", "solvers"},
     "validation": set(),
     "pipelines": set(),
@@ -48,7 +48,7 @@ ALLOWED = {
         "inspection",
     },
     "onnx": {"estimators"},
-    "dask": {"distribution", "estimators", "rows"},
+    "dask": {"distribution", "estimators", "rows", "validation"},
     "__init__": {"estimators"},
 }
 """What each layer may import of the package."""
