@@ -15,6 +15,7 @@ from .estimators.adaptive import AdaptiveRobustRegressor
 from .estimators.base import DOCUMENTATION, RobustLinearModel
 from .estimators.progress import with_callbacks
 from .estimators.robust import RobustRegressor
+from .validation import check_unmasked
 
 try:
     import dask
@@ -105,7 +106,8 @@ class _OnCollections(RobustLinearModel):
         NotFittedError
             Before :meth:`fit`.
         ValueError
-            When it is computed, if X holds NaN or infinity, or other columns than in the fit.
+            When it is computed, if X holds NaN, infinity or masked values, or other columns than in
+            the fit.
         """
         check_is_fitted(self)
         local, shape = self.to_local(), np.shape(self.intercept_)
@@ -250,7 +252,7 @@ warm_start, random_state, verbose
             If one of them is no collection of Dask.
         ValueError
             If a parameter is out of range; or, with the number of the block, if blocks hold what
-            is not finite or not a number, or do not match.
+            is masked, not finite or not a number, or do not match.
 
         Warns
         -----
@@ -374,6 +376,9 @@ feature_names_in_
         ------
         NotFittedError
             Before :meth:`fit`.
+        ValueError
+            When it is computed, if blocks of y hold masked values, or X is as :meth:`predict`
+            refuses it.
         """
         check_is_fitted(self)
         if not dask.is_dask_collection(X):
@@ -382,9 +387,10 @@ feature_names_in_
 
         y = y if isinstance(y, da.Array) else y.to_dask_array()
         alpha, scale = self.alpha_, self.scale_  # not the estimator, whose weights would go along
-        residuals = y - self.predict(X)
+        residuals = y - self.predict(X)  # with the mask of y, where it has one
         return residuals.map_blocks(
-            lambda r: -general_robust.logpdf(r, alpha, scale=scale), dtype=np.float64
+            lambda r: -general_robust.logpdf(check_unmasked("y", r), alpha, scale=scale),
+            dtype=np.float64,
         )
 
 

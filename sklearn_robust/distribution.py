@@ -31,9 +31,22 @@ _NEAREST_TWO = 1e-14
 """Nearer to 2 than this, alpha is taken for 2: the densities differ by less than 1e-13."""
 
 
-@np.vectorize
+# SciPy asks for shapes out of range too. They must be NaN without a floating point error, which an
+# order comparison with NaN is, and arrays of shapes may be empty.
+
+
+def _each(function):
+    """Return a function of one shape as one of arrays."""
+    return np.vectorize(function, otypes=[np.float64])
+
+
+def _is_shape(alpha):
+    return math.isfinite(alpha) and alpha >= 0.0
+
+
+@_each
 def _log_partition(alpha):
-    return partition.log_partition(alpha)[0]
+    return math.nan if math.isnan(alpha) or alpha < 0.0 else partition.log_partition(alpha)[0]
 
 
 def log_partition(alpha):
@@ -124,7 +137,11 @@ class _GeneralRobust(stats.rv_continuous):
     ``alpha`` = 0 is the Cauchy distribution of scale √2, 1 a generalised hyperbolic one, 2 the
     standard normal; the tails fall the faster the larger it is. ``loc`` and ``scale`` are in
     the unit of x. A scipy.stats distribution: methods take ``alpha``, ``loc`` and ``scale``, or
-    freeze them.
+    freeze them; ``scipy.stats.fit`` and ``scipy.stats.make_distribution`` take it.
+
+    Above ``alpha`` = 0 all moments exist, though the even ones exceed a double, and are infinite,
+    where ``alpha`` is small. At 0, as for ``scipy.stats.cauchy``, none does: mean, variance,
+    skewness, kurtosis and every moment are NaN. So is whatever is asked of a shape out of range.
 
     References
     ----------
@@ -143,10 +160,16 @@ class _GeneralRobust(stats.rv_continuous):
     def _argcheck(self, alpha):
         return np.isfinite(alpha) & (alpha >= 0.0)
 
+    def _shape_info(self):
+        # SciPy has no public name for what it asks its distributions for.
+        from scipy.stats._distn_infrastructure import _ShapeInfo
+
+        return [_ShapeInfo("alpha", False, (0.0, np.inf), (True, False))]
+
     def _logpdf(self, x, alpha):
         x, alpha = np.broadcast_arrays(x, alpha)
-        values = np.empty(x.shape)
-        for shape in np.unique(alpha):
+        values = np.full(x.shape, np.nan)
+        for shape in np.unique(alpha[alpha >= 0.0]):
             at = alpha == shape
             rho = kernels.rho_psi_weights(kernels.GENERAL, shape, np.ascontiguousarray(x[at]), 1.0)
             values[at] = -rho[0] - _log_partition(shape)
@@ -224,19 +247,16 @@ class _GeneralRobust(stats.rv_continuous):
         return values.reshape(size)
 
     def _munp(self, n, alpha):
-        return np.vectorize(_moment)(n, alpha)
+        return _each(_moment)(n, alpha)
+
+    def _entropy(self, alpha):
+        return _each(_entropy)(alpha)
 
     def _stats(self, alpha):
-        finite = alpha > 0.0
-        second, fourth = self._munp(2, alpha), self._munp(4, alpha)
-        with np.errstate(invalid="ignore"):
-            kurtosis = fourth / second**2 - 3.0
-        return (
-            np.where(finite, 0.0, np.inf),
-            second,
-            np.where(finite, 0.0, np.nan),
-            kurtosis,
-        )
+        # Without the variance, SciPy takes the moments from _munp: made of skewness and variance,
+        # the third would be NaN where the variance exceeds a double.
+        zero = np.where(alpha > 0.0, 0.0, np.nan)
+        return zero, None, zero, _each(_kurtosis)(alpha)
 
     def _fitstart(self, data, args=None):
         centre = np.median(data)
@@ -244,28 +264,70 @@ class _GeneralRobust(stats.rv_continuous):
 
 
 def _moment(n, alpha):
-    """Return E xⁿ: 0 for odd n, infinite where the integral or the double is."""
+    """Return E xⁿ: infinite where it exceeds a double, NaN where it does not exist."""
+    if not _is_shape(alpha):
+        return math.nan
+    if n == 0:
+        return 1.0
     if alpha == 0.0:
-        return 1.0 if n == 0 else math.inf
+        return math.nan
     if n % 2:
         return 0.0
     if abs(alpha - 2.0) < _NEAREST_TWO:
-        return stats.norm.moment(n)
+        return float(stats.norm.moment(n))
+    return _exp(_log_moment(n, alpha))
+
+
+def _kurtosis(alpha):
+    """Return the fourth moment over the square of the second, less 3."""
+    if not _is_shape(alpha) or alpha == 0.0:
+        return math.nan
+    if abs(alpha - 2.0) < _NEAREST_TWO:
+        return 0.0
+    return _exp(_log_moment(4, alpha) - 2.0 * _log_moment(2, alpha)) - 3.0
+
+
+def _entropy(alpha):
+    """Return the mean of minus the logarithm of the density, E rho + log Z."""
+    if not _is_shape(alpha):
+        return math.nan
+    if abs(alpha - 2.0) < _NEAREST_TWO:
+        return 0.5 + float(_log_partition(2.0))
+    mean_loss = math.exp(_log_mean(lambda log_x, rho: np.log(rho), 0, alpha))
+    return mean_loss + float(_log_partition(alpha))
+
+
+def _log_moment(n, alpha):
+    """Return log of E xⁿ for an even n > 0, at an alpha > 0 other than 2."""
+    return _log_mean(lambda log_x, rho: n * log_x, n, alpha)
+
+
+def _log_mean(log_factor, power, alpha):
+    """Return log of E f(abs(x)), at an alpha other than 2.
+
+    ``log_factor`` returns log f from log abs(x) and the loss; f grows no faster than
+    abs(x)**power, but for powers of the loss.
+    """
     b = abs(alpha - 2.0)
-    # The integrand's logarithm has fallen far once rho exceeds (n + 1)·w by a margin.
+    # The integrand's logarithm has fallen far once rho exceeds (power + 1)·w by a margin.
     rho = 2.0 * _NEGLIGIBLE
     for _ in range(100):
         last = float(_arccosh_exp(_log_cosh_at(alpha, b, rho)))
-        if not math.isfinite(last) or rho >= (n + 1.0) * last + 2.0 * _NEGLIGIBLE:
+        if not math.isfinite(last) or rho >= (power + 1.0) * last + 2.0 * _NEGLIGIBLE:
             break
-        rho = (n + 1.0) * last + 2.0 * _NEGLIGIBLE
+        rho = (power + 1.0) * last + 2.0 * _NEGLIGIBLE
     w = last * _MOMENT_POINTS
     log_cosh = _log_cosh(w)
     log_x = 0.5 * math.log(b) + log_cosh + np.log(np.tanh(w))
-    exponent = n * log_x + 0.5 * math.log(b) + log_cosh - _loss(alpha, b, log_cosh)
+    rho = _loss(alpha, b, log_cosh)
+    exponent = log_factor(log_x, rho) + 0.5 * math.log(b) + log_cosh - rho
     peak = exponent.max()
     logarithm = peak + math.log(2.0 * last * float(np.exp(exponent - peak) @ _MOMENT_SHARES))
-    logarithm -= _log_partition(alpha)
+    return logarithm - float(_log_partition(alpha))
+
+
+def _exp(logarithm):
+    """Return the exponential, infinite where it exceeds a double."""
     return math.exp(logarithm) if logarithm < 709.0 else math.inf
 
 

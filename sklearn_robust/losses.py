@@ -11,6 +11,7 @@ from scipy.optimize import brentq
 
 from . import kernels
 from .kernels import losses as branches
+from .validation import check_unmasked
 
 __all__ = ["psi", "psi_prime", "rho", "tuning_constant", "weight"]
 
@@ -83,7 +84,7 @@ def _on_array(quantity, r, alpha, scale, loss):
     scale = float(scale)
     if not 0.0 < scale < math.inf:
         raise ValueError(f"scale must be a positive finite number, got {scale!r}.")
-    residuals = np.asarray(r, dtype=np.float64)
+    residuals = np.asarray(check_unmasked("r", r), dtype=np.float64)
     flat = np.ascontiguousarray(residuals).ravel()
     values = quantity(family, flat, scale)
     return values.reshape(residuals.shape)[()]
@@ -121,7 +122,8 @@ def rho(r, alpha=-math.inf, scale=1.0, *, loss="general"):
     Raises
     ------
     ValueError
-        If ``loss`` is not a known name, ``alpha`` is NaN, or ``scale`` is not positive.
+        If ``loss`` is not a known name, ``alpha`` is NaN, ``scale`` is not positive, or ``r``
+        holds masked values.
 
     References
     ----------

@@ -18,7 +18,7 @@ from sklearn.utils import check_array, check_consistent_length
 
 from .pipelines import last_of
 from .scale import m_scale, size_quantile
-from .validation import check_number, check_weights
+from .validation import check_number, check_unmasked, check_weights
 
 __all__ = [
     "get_scorer",
@@ -42,8 +42,8 @@ _AVERAGES = ("raw_values", "uniform_average")
 def _of_residuals(measure, y_true, y_pred, sample_weight, multioutput):
     """Return a measure of the residuals, of every output or averaged over them."""
     checks = {"ensure_2d": False, "dtype": np.float64}
-    y_true = check_array(y_true, input_name="y_true", **checks)
-    y_pred = check_array(y_pred, input_name="y_pred", **checks)
+    y_true = check_array(check_unmasked("y_true", y_true), input_name="y_true", **checks)
+    y_pred = check_array(check_unmasked("y_pred", y_pred), input_name="y_pred", **checks)
     check_consistent_length(y_true, y_pred)
     weights = check_weights(sample_weight, len(y_true))
     y_true, y_pred = y_true.reshape(len(y_true), -1), y_pred.reshape(len(y_pred), -1)
@@ -94,8 +94,8 @@ def s_scale(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"
     Raises
     ------
     ValueError
-        If the arguments hold NaN or infinity or do not match in shape, or weights are negative
-        or all zero.
+        If the arguments hold NaN, infinity or masked values or do not match in shape, or weights
+        are negative or all zero.
 
     References
     ----------
@@ -217,7 +217,7 @@ class _NllScorer(BaseEstimator):
 
     def score(self, estimator, X, y, sample_weight=None):
         """Score an ``AdaptiveRobustRegressor``, or a pipeline that ends in one."""
-        estimator, X = last_of(estimator, X)
+        estimator, X = last_of(estimator, check_unmasked("X", X))
         if not hasattr(estimator, "nll"):
             raise TypeError(
                 "nll_scorer must be given an AdaptiveRobustRegressor or a pipeline that ends in "

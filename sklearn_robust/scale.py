@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
+from .validation import check_unmasked
+
 __all__ = ["m_scale", "mad", "scale_floor", "truncated_deviation"]
 
 _NORMAL_QUARTILE = 0.674489750196
@@ -88,6 +90,11 @@ def mad(residuals, sample_weight=None):
         In the unit of ``residuals``; consistent for the standard deviation at the normal,
         finite whatever fewer than half of the rows are.
 
+    Raises
+    ------
+    ValueError
+        If an argument holds masked values.
+
     References
     ----------
     Hampel, F. R. (1974). The influence curve and its role in robust estimation. Journal of
@@ -100,6 +107,7 @@ def mad(residuals, sample_weight=None):
     >>> round(mad(np.array([-1.0, 0.5, 0.0, 1.0, 1e9])), 4)
     1.4826
     """
+    residuals, sample_weight = _unmasked(residuals, sample_weight)
     return size_quantile(residuals, 0.5, sample_weight) / _NORMAL_QUARTILE
 
 
@@ -168,6 +176,11 @@ def m_scale(residuals, sample_weight=None, *, n_parameters=0.0, floor=0.0):
         In the unit of ``residuals``; consistent for the standard deviation at the normal.
         ``floor`` where so many residuals are zero that no larger s solves the equation.
 
+    Raises
+    ------
+    ValueError
+        If an argument holds masked values.
+
     References
     ----------
     Rousseeuw, P. J. & Yohai, V. J. (1984). Robust regression by means of S-estimators. Lecture
@@ -184,6 +197,7 @@ def m_scale(residuals, sample_weight=None, *, n_parameters=0.0, floor=0.0):
     """
     from . import kernels
 
+    residuals, sample_weight = _unmasked(residuals, sample_weight)
     half = _half_of_cases(n_parameters, len(residuals), sample_weight)
     cases = np.ones(len(residuals)) if sample_weight is None else sample_weight.view()
     cases.flags.writeable = False  # one type for all weights compiles once
@@ -275,6 +289,11 @@ def truncated_deviation(residuals, largest, sample_weight=None, *, n_parameters=
     float
         In the unit of ``residuals``; consistent for the standard deviation at the normal.
 
+    Raises
+    ------
+    ValueError
+        If an argument holds masked values.
+
     Examples
     --------
     >>> import numpy as np
@@ -284,6 +303,7 @@ def truncated_deviation(residuals, largest, sample_weight=None, *, n_parameters=
     >>> round(truncated_deviation(residuals, m_scale(residuals)), 1)
     1.0
     """
+    residuals, sample_weight = _unmasked(residuals, sample_weight)
     cases = np.ones(len(residuals)) if sample_weight is None else sample_weight
     free = 2.0 * _half_of_cases(n_parameters, len(residuals), sample_weight) / cases.sum()
     sizes = Sizes.all(np.abs(residuals), cases)
@@ -360,6 +380,11 @@ def scale_floor(y, sample_weight=None, centre=None):
         the first that is not of the quantiles 0.9, 0.99 and 1, lest a few far values set it.
         The least normal double where ``y`` is all zero.
 
+    Raises
+    ------
+    ValueError
+        If an argument holds masked values.
+
     Examples
     --------
     >>> import numpy as np
@@ -367,7 +392,9 @@ def scale_floor(y, sample_weight=None, centre=None):
     >>> f"{scale_floor(np.array([1.0, 2.0, 3.0, 4.0, 5.0])):.0e}"
     '2e-12'
     """
-    y, sample_weight = _thinned(y, sample_weight)
+    y, sample_weight = _thinned(
+        check_unmasked("y", y), check_unmasked("sample_weight", sample_weight)
+    )
     centre = middle(y, sample_weight) if centre is None else centre
     halves = 0.5 * y - 0.5 * centre
     spreads = (2.0 * size_quantile(halves, share, sample_weight) for share in (*WIDER, 1.0))
@@ -398,6 +425,11 @@ def size_quantiles(residuals, sample_weight=None):
     order = np.argsort(sizes)
     cumulated = np.cumsum(sample_weight[order])
     return sizes[order[np.searchsorted(cumulated, shares * cumulated[-1])]]
+
+
+def _unmasked(residuals, sample_weight):
+    """Return both as plain arrays, or raise where something is masked."""
+    return check_unmasked("residuals", residuals), check_unmasked("sample_weight", sample_weight)
 
 
 def _thinned(values, sample_weight):

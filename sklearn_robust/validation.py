@@ -77,8 +77,27 @@ def check_seed(name: str, value: Any) -> None:
         raise ValueError(f"{name} must be {accepted}, got {value!r}.") from error
 
 
+def check_unmasked(name: str, values: Any, where: str = "") -> Any:
+    """Return data as they are, a masked array as a plain one; raise where something is masked.
+
+    numpy drops a mask when it makes an array of data, and the masked values would count as others
+    do. ``where`` says which part of the data it is, as in " in block 3".
+    """
+    # A list of masked rows loses their masks in the same way.
+    parts = values if isinstance(values, list | tuple) else [values]
+    count = sum(int(np.ma.count_masked(of)) for of in parts if isinstance(of, np.ma.MaskedArray))
+    if count:
+        found = f"{count} masked value{'s' if count > 1 else ''}"
+        raise ValueError(
+            f"{name} must be without masked values, got {found}{where}; leave their rows out, or "
+            "fill them in."
+        )
+    return np.asarray(values) if isinstance(values, np.ma.MaskedArray) else values
+
+
 def _numbers(name: str, value: Any, accepted: str) -> np.ndarray:
     """Return a finite float64 array, or raise in the name of the parameter."""
+    value = check_unmasked(name, value)
     try:
         array = np.asarray(value)
         if np.iscomplexobj(array):

@@ -304,6 +304,26 @@ def test_blocks_are_named():
     refused("X must be dense arrays or data frames, got a sparse block 0", zeros, blocks(y[:30]))
 
 
+def test_masked_values_are_refused_in_their_block():
+    X, y = many()
+    weights = np.ones(N)
+    plain = [blocks(of) for of in (X, y, weights)]
+    masked = [da.ma.masked_where(of == np.ravel(of)[0], of) for of in plain[:2]]
+    masked.append(da.ma.masked_where(da.arange(N, chunks=plain[1].chunks) < 2, plain[2]))
+    for place, (named, count) in enumerate((("X", 1), ("y", 1), ("sample_weight", 2))):
+        data = [masked[k] if k == place else plain[k] for k in range(3)]
+        refused(f"{named} must be without masked values, got {count} masked .* in block 0", *data)
+    nothing = [da.ma.masked_where(of > np.inf, of) for of in plain]
+    model = DaskAdaptiveRobustRegressor(random_state=0).fit(*nothing)
+    same(DaskAdaptiveRobustRegressor(random_state=0).fit(*plain), model)
+    with pytest.raises(ValueError, match="X must be without masked values, got 1 masked value;"):
+        model.predict(masked[0]).compute()
+    with pytest.raises(ValueError, match="y must be without masked values, got 1 masked value;"):
+        model.nll(plain[0], masked[1]).compute()
+    found = model.nll(nothing[0], nothing[1]).compute()
+    np.testing.assert_array_equal(found, model.nll(*plain[:2]).compute())
+
+
 def test_frames_are_named_too():
     frame = pd.DataFrame({"a": np.arange(20.0), "b": np.arange(20.0)})
     collection = dd.from_pandas(frame, npartitions=2)

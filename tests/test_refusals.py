@@ -1,10 +1,23 @@
-"""What a RobustRegressor refuses: the parameter, the value and what is accepted are named."""
+"""What is refused: the parameter, the value and what is accepted are named."""
+
+from functools import partial
 
 import numpy as np
 import pytest
 from problems import contaminated
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from sklearn_robust import RobustRegressor
+from sklearn_robust import (
+    AdaptiveRobustRegressor,
+    RobustRegressor,
+    RobustRegressorCV,
+    inspection,
+    losses,
+    metrics,
+    scale,
+)
 
 REFUSED = [
     ("alpha", 2.1, r"a number in \[-inf, 2\]"),
@@ -91,3 +104,122 @@ def test_lengths_and_widths_must_match():
         RobustRegressor().fit(X, y[:-1])
     with pytest.raises(ValueError, match="expecting 4 features"):
         RobustRegressor().fit(X, y).predict(X[:, :2])
+
+
+MODELS = {
+    "given": RobustRegressor(1.0),
+    "adaptive": AdaptiveRobustRegressor(random_state=0),
+    "cv": RobustRegressorCV(alphas=(1.0,), cv=2, random_state=0),
+    "pipeline": make_pipeline(StandardScaler(), RobustRegressor(1.0)),
+}
+
+
+TAKE_DATA = {
+    "nll": (lambda models: models["adaptive"].nll, ["X", "y"]),
+    "predict_interval": (lambda models: models["adaptive"].predict_interval, ["X"]),
+    "nll_scorer": (
+        lambda models: partial(metrics.nll_scorer, models["adaptive"]), ["X", "y", "sample_weight"],
+    ),
+    "profile_alpha": (
+        lambda models: partial(inspection.profile_alpha, models["adaptive"], alphas=[1.0]),
+        ["X", "y", "sample_weight"],
+    ),
+    "AlphaProfileDisplay": (
+        lambda models: partial(
+            inspection.AlphaProfileDisplay.from_estimator, models["adaptive"], alphas=[1.0]
+        ),
+        ["X", "y", "sample_weight"],
+    ),
+    "RobustFitDisplay": (
+        lambda models: partial(inspection.RobustFitDisplay.from_estimator, models["pipeline"]),
+        ["X", "y"],
+    ),
+    "outlier_mask": (
+        lambda models: partial(inspection.outlier_mask, models["pipeline"]), ["X", "y"],
+    ),
+    "truncated_deviation": (
+        lambda models: partial(scale.truncated_deviation, largest=1e3),
+        ["residuals", "sample_weight"],
+    ),
+    "scale_floor": (lambda models: scale.scale_floor, ["y", "sample_weight"]),
+}  # fmt: skip
+"""What takes data: how it is called, given fitted models, and the names of its arguments."""
+for _name in ("given", "adaptive", "cv"):
+    TAKE_DATA |= {
+        f"{_name}.fit": (lambda models, n=_name: clone(models[n]).fit, ["X", "y", "sample_weight"]),
+        f"{_name}.predict": (lambda models, n=_name: models[n].predict, ["X"]),
+        f"{_name}.score": (lambda models, n=_name: models[n].score, ["X", "y", "sample_weight"]),
+    }
+for _name in ("given", "cv", "pipeline"):
+    TAKE_DATA[f"coef_table.{_name}"] = (
+        lambda models, n=_name: partial(inspection.coef_table, models[n]),
+        ["X", "y", "sample_weight"],
+    )
+for _name in ("s_scale", "tau_size", "trimmed_mean_squared_error"):
+    TAKE_DATA[_name] = (
+        lambda models, n=_name: getattr(metrics, n), ["y_true", "y_pred", "sample_weight"],
+    )  # fmt: skip
+for _name in ("m_scale", "mad"):
+    TAKE_DATA[_name] = (
+        lambda models, n=_name: getattr(scale, n), ["residuals", "sample_weight"],
+    )  # fmt: skip
+for _name in ("rho", "psi", "psi_prime", "weight"):
+    TAKE_DATA[_name] = (lambda models, n=_name: getattr(losses, n), ["r"])
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    X, y = contaminated()
+    return {name: clone(model).fit(X, y) for name, model in MODELS.items()}
+
+
+def data_of(name):
+    """Return plain arguments by their names."""
+    X, y = contaminated()
+    known = {"X": X, "sample_weight": np.ones(len(y)), "y_pred": np.zeros(len(y))}
+    return {parameter: known.get(parameter, y) for parameter in TAKE_DATA[name][1]}
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter"), [(name, of) for name, (_, names) in TAKE_DATA.items() for of in names]
+)
+def test_masked_values_are_refused(fitted, name, parameter):
+    """NumPy would drop the mask, and take the values under it for data."""
+    data = data_of(name)
+    masked = np.ma.masked_array(data[parameter], copy=True)
+    masked[:3] = np.ma.masked
+    data[parameter] = masked
+    with pytest.raises(ValueError, match=f"{np.ma.count_masked(masked)} masked values") as raised:
+        TAKE_DATA[name][0](fitted)(**data)
+    assert str(raised.value).startswith(f"{parameter} must be without masked values, got")
+
+
+def numbers_of(result):
+    for attribute in ("coef_", "std_error", "nll"):
+        result = getattr(result, attribute, result)
+    return result
+
+
+@pytest.mark.parametrize("name", [name for name in TAKE_DATA if "Display" not in name])
+def test_masked_arrays_of_which_nothing_is_masked_are_plain(fitted, name):
+    plain = data_of(name)
+    masked = {parameter: np.ma.masked_array(of) for parameter, of in plain.items()}
+    found = numbers_of(TAKE_DATA[name][0](fitted)(**masked))
+    assert not isinstance(found, np.ma.MaskedArray)
+    np.testing.assert_array_equal(found, numbers_of(TAKE_DATA[name][0](fitted)(**plain)))
+
+
+def test_one_masked_value_among_listed_rows_is_found():
+    X, y = contaminated()
+    rows = [np.ma.masked_array(row) for row in X]
+    RobustRegressor(1.0).fit(rows, y)
+    rows[7][2] = np.ma.masked
+    with pytest.raises(ValueError, match="X must be without masked values, got 1 masked value;"):
+        RobustRegressor(1.0).fit(rows, y)
+
+
+def test_masked_first_coefficients_are_refused():
+    X, y = contaminated()
+    init = np.ma.masked_array(np.zeros(5), mask=[0, 1, 0, 0, 1])
+    with pytest.raises(ValueError, match="init must be without masked values, got 2 masked values"):
+        RobustRegressor(init=init).fit(X, y)

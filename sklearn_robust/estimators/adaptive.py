@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..validation import check_choice, check_number, check_pair
+from ..validation import check_choice, check_number, check_pair, check_unmasked
 from .base import GIVEN_SCALES, RobustLinearModel, TargetFit
 from .progress import with_callbacks
 
@@ -195,8 +195,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         Raises
         ------
         ValueError
-            If a parameter is out of range, or X, y or the weights hold NaN or infinity, do not
-            match in length, or (weights) are negative or all zero.
+            If a parameter is out of range, or X, y or the weights hold NaN, infinity or masked
+            values, do not match in length, or (weights) are negative or all zero.
 
         Warns
         -----
@@ -225,11 +225,12 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         NotFittedError
             Before :meth:`fit`.
         ValueError
-            If X or y hold NaN or infinity, or do not match the fit in shape.
+            If X or y hold NaN, infinity or masked values, or do not match the fit in shape.
         """
         check_is_fitted(self)
         from ..distribution import general_robust
 
+        X, y = check_unmasked("X", X), check_unmasked("y", y)
         _, y = validate_data(
             self, X, y, accept_sparse="csr", multi_output=True, y_numeric=True, reset=False
         )

@@ -23,6 +23,7 @@ from ..validation import (
     check_integer,
     check_number,
     check_seed,
+    check_unmasked,
     check_weights,
 )
 from .progress import WRAPPERS, CallbackSupportMixin, Progress
@@ -113,6 +114,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     def _validated(self, X, y, sample_weight, *, reset=True):
         """Return data as they are read; X may still hold what is not finite."""
         self._refuse_collections(X, y, sample_weight)
+        X, y = check_unmasked("X", X), check_unmasked("y", y)
         X, y = validate_data(
             self, X, y, reset=reset, multi_output=True, y_numeric=True, ensure_all_finite=False,
             **_DATA,
@@ -162,12 +164,40 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         NotFittedError
             Before :meth:`fit`.
         ValueError
-            If X holds NaN or infinity, or has another number of features than in the fit.
+            If X holds NaN, infinity or masked values, or has another number of features than in
+            the fit.
         """
         check_is_fitted(self)
         self._refuse_collections(X)
-        X = validate_data(self, X, reset=False, **_DATA)
+        X = validate_data(self, check_unmasked("X", X), reset=False, **_DATA)
         return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+
+    def score(self, X, y, sample_weight=None):
+        """Return the coefficient of determination R² of the predictions.
+
+        Outliers among the rows count as others do; scores that they cannot decide are in
+        :mod:`sklearn_robust.metrics`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        float
+            That of ``sklearn.metrics.r2_score``: at most 1; of several targets the mean.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            If data hold NaN, infinity or masked values, or do not match the fit in shape.
+        """
+        sample_weight = check_unmasked("sample_weight", sample_weight)
+        return super().score(X, check_unmasked("y", y), sample_weight)
 
     def to_linear_regression(self):
         """Hand the fit on as scikit-learn's own linear model.

@@ -224,8 +224,8 @@ class RobustRegressor(RobustLinearModel):
         Raises
         ------
         ValueError
-            If a parameter is out of range, or X, y or the weights hold NaN or infinity, do not
-            match in length, or (weights) are negative or all zero.
+            If a parameter is out of range, or X, y or the weights hold NaN, infinity or masked
+            values, do not match in length, or (weights) are negative or all zero.
 
         Warns
         -----

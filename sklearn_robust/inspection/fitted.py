@@ -13,6 +13,7 @@ from ..estimators.base import RobustLinearModel
 from ..losses import Loss, resolve
 from ..pipelines import last_of
 from ..rows import Rows
+from ..validation import check_unmasked
 
 NOT_OF_THESE = (
     "The coefficients are not at a minimum for these rows: X, y and sample_weight should be those "
@@ -42,7 +43,7 @@ class FittedTarget:
 
 def model_of(estimator, X):
     """Return the fitted plain estimator in a pipeline or search, and X as it sees it."""
-    model, X = last_of(estimator, X)
+    model, X = last_of(estimator, check_unmasked("X", X))
     if not isinstance(model, RobustLinearModel):
         if hasattr(model, "estimator"):  # a search, of which nothing is known before it is fitted
             check_is_fitted(model)

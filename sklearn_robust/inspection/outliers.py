@@ -40,7 +40,8 @@ def outlier_mask(estimator, X, y, *, level=0.99):
     TypeError
         If ``estimator`` is none of this package.
     ValueError
-        If ``level`` is out of range, or X or y hold NaN or infinity or do not match the fit.
+        If ``level`` is out of range, or X or y hold NaN, infinity or masked values or do not match
+        the fit.
 
     Notes
     -----

@@ -10,6 +10,8 @@ from typing import Any
 
 from numba import njit
 
+from .cache import cache_of
+
 SUM = {"reassoc", "contract", "arcp", "nsz"}
 """What a sum may do for speed; ``fastmath=True`` would also drop tests for NaN.
 
@@ -53,9 +55,10 @@ def compiled(fastmath=False):
 def entry(function):
     """Compile a function that is called from Python, and keep it on disk where that is possible."""
     stamped = _stamped(function)
-    try:
-        made = njit(cache=True, **_OPTIONS)(stamped)
-    except RuntimeError:
-        return njit(**_OPTIONS)(function)
-    # With NUMBA_DISABLE_JIT numba gives back what it got, which Python cannot run.
-    return function if made is stamped else made
+    made = njit(**_OPTIONS)(stamped)
+    if made is stamped:
+        # With NUMBA_DISABLE_JIT numba gives back what it got, which Python cannot run.
+        return function
+    # In place of what the option cache of njit sets: that one raises where a file is damaged.
+    made._cache = cache_of(stamped)
+    return made

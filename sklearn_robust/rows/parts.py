@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils import assert_all_finite
 
+from ..validation import check_unmasked
 from .dense import DenseRows
 from .local import LocalRows
 from .standardisation import Standardisation
@@ -109,6 +110,7 @@ def _numbers(name, values, where, check):
     """Return a block as float32 or float64, finite if that is checked, or raise in its name."""
     if hasattr(values, "toarray"):
         raise ValueError(f"{name} must be dense arrays or data frames, got a sparse {where}.")
+    values = check_unmasked(name, values, f" in {where}")
     try:
         array = np.asarray(values)
         if array.dtype not in (np.float32, np.float64):
