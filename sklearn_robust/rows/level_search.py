@@ -22,8 +22,6 @@ from .levels import Blocks
 
 _CONVEX_SWEEPS = 20
 """Sweeps over all levels in a convex fit."""
-JOINT_WORK = 20_000_000
-"""Multiplications in a Gram matrix up to which planes through rows of all columns are tried too."""
 _ROUGH = {"tol": 1e-3, "steps": 15, "rounds": 3}
 _BETTER = {"tol": 1e-5, "steps": 30, "rounds": 2}
 _FINE = {"tol": 1e-7, "steps": 200, "rounds": 5}
@@ -43,22 +41,23 @@ _LOWER = 1.0 - 1e-9
 """Ratio of two scales that is not rounding."""
 
 
-@dataclass(frozen=True)
-class MixedRows:
-    """Rows with dense numeric columns and with level columns in blocks.
+def fit_levels(values, cases, levels: Blocks, ridge=None, *, constant=True):
+    """Fit levels, and a constant if so said, to values by a convex loss that outliers do not lead.
 
-    Attributes
-    ----------
-    numeric : ndarray of int
-        The places, among the parameters, of the numeric columns; the intercept's is the last.
-    block : Block
-        All rows, the numeric columns and the ones alone.
-    levels : Blocks
+    Returns
+    -------
+    left : ndarray of shape (n_rows,)
+        What the fit leaves.
+    constant : float
+    coefs : ndarray of shape (n_moves,)
     """
-
-    numeric: np.ndarray
-    block: Block
-    levels: Blocks
+    left, coefs = np.array(values), np.zeros(constant + levels.n_moves)
+    arrays = levels.with_constant(len(left)) if constant else levels.arrays
+    ridges = np.zeros(len(coefs))
+    if ridge is not None:
+        ridges[int(constant) :] = ridge
+    kernels.fit_blocks(left, cases, *arrays, ridges, _CONVEX_SWEEPS, coefs)
+    return left, coefs[0] if constant else 0.0, coefs[int(constant) :]
 
 
 @dataclass
@@ -93,7 +92,11 @@ class LevelSearch:
 
     Parameters
     ----------
-    mixed : MixedRows
+    numeric : ndarray of int
+        The places, among the parameters, of the numeric columns; the intercept's is the last.
+    block : Block
+        All rows, the numeric columns and the ones alone.
+    levels : Blocks
     half : float
         What the case-weighted sum of rho is to be.
     floor : float
@@ -102,15 +105,16 @@ class LevelSearch:
         What multiplies half the squared parameters beside half the squared scale.
     """
 
-    def __init__(self, mixed: MixedRows, *, half, floor, penalty):
-        self._mixed, self._half, self._floor, self._penalty = mixed, half, floor, penalty
-        self._y, self._cases, self._levels = mixed.block.y, mixed.block.cases, mixed.levels
-        columns = mixed.block.columns.T
+    def __init__(self, numeric, block: Block, levels: Blocks, *, half, floor, penalty):
+        self._numeric, self._block, self._levels = numeric, block, levels
+        self._half, self._floor, self._penalty = half, floor, penalty
+        self._y, self._cases = block.y, block.cases
+        columns = block.columns.T
         self._root = planes.root_of(columns, planes.far_weights(columns))
         self._Z = np.ascontiguousarray((columns @ self._root).T)
         self._inverse = np.linalg.pinv(self._root)
         shrunk = SHRINKAGE * self._cases.sum() * penalty
-        self._ridge = (self._root.T * shrunk[mixed.numeric]) @ self._root
+        self._ridge = (self._root.T * shrunk[numeric]) @ self._root
         self._level_ridge = np.zeros(self._levels.n_moves)
         self._level_ridge[: len(self._levels.columns)] = shrunk[self._levels.columns]
 
@@ -138,11 +142,11 @@ class LevelSearch:
         coefs = np.zeros(self._levels.n_moves)
         coefs[: len(self._levels.columns)] = params[self._levels.columns]
         rest = params - self._levels.directions @ coefs
-        return self._candidate(self._inverse @ rest[self._mixed.numeric], coefs)
+        return self._candidate(self._inverse @ rest[self._numeric], coefs)
 
     def _joined(self, one: Candidate) -> np.ndarray:
         params = self._levels.directions @ one.coefs
-        params[self._mixed.numeric] += self._root @ one.plane
+        params[self._numeric] += self._root @ one.plane
         return params
 
     def _candidate(self, plane, coefs) -> Candidate:
@@ -165,31 +169,28 @@ class LevelSearch:
 
     def _from_numeric_columns(self, random_state) -> list[Candidate]:
         """Return candidates whose slopes come from what the levels leave of y and of the columns."""
-        n_slopes = self._mixed.block.n_features
-        numeric = self._mixed.block.columns[:n_slopes]
+        n_slopes = self._block.n_features
+        numeric = self._block.columns[:n_slopes]
         if n_slopes == 0:
             return [self._given_slopes(np.empty(0))]
         left = np.array([self._without_levels(values)[0] for values in (*numeric, self._y)])
         found = planes.search(
             Block(left[:-1], left[-1], self._cases, n_slopes), half=self._half, floor=self._floor,
-            penalty=self._penalty[self._mixed.numeric[:n_slopes]], given=np.zeros((1, n_slopes)),
+            penalty=self._penalty[self._numeric[:n_slopes]], given=np.zeros((1, n_slopes)),
             random_state=random_state,
         )  # fmt: skip
         return [self._given_slopes(slopes) for slopes in found]
 
     def _given_slopes(self, slopes) -> Candidate:
-        left = self._y - slopes @ self._mixed.block.columns[: len(slopes)]
+        left = self._y - slopes @ self._block.columns[: len(slopes)]
         _, constant, coefs = self._without_levels(left)
-        with_ones = len(self._mixed.numeric) > len(slopes)
+        with_ones = len(self._numeric) > len(slopes)
         slopes = np.append(slopes, constant) if with_ones else slopes
         return self._candidate(self._inverse @ slopes, coefs)
 
     def _without_levels(self, values):
         """Return what a convex fit of the levels leaves of values, its constant and coefficients."""
-        left, one = np.array(values), self._levels.with_constant(len(values))
-        ridge, coefs = np.append(0.0, self._level_ridge), np.zeros(1 + self._levels.n_moves)
-        kernels.fit_blocks(left, self._cases, *one, ridge, _CONVEX_SWEEPS, coefs)
-        return left, coefs[0], coefs[1:]
+        return fit_levels(values, self._cases, self._levels, self._level_ridge)
 
     # ---- refinement ----
 

@@ -8,8 +8,6 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-FEW = 400
-"""Evenly spaced rows that show which columns may be level columns."""
 _SHARED = 0.4
 """Share of the rows that have the same value in a level column, at least."""
 _WIDEST = 4
@@ -97,14 +95,11 @@ class Levels:
         return self.apart.data[self.apart.indptr[k] : self.apart.indptr[k + 1]]
 
     def _factors(self):
-        """Yield lists of columns, by place, that hold one value each in rows of their own.
+        """Return lists of columns, by place, that hold one value each in rows of their own.
 
         They are the dummies of a factor, or serve as if they were.
         """
-        constant = [
-            k for k in range(len(self.columns))
-            if len(self._rows(k)) and np.ptp(self._values(k)) == 0.0
-        ]  # fmt: skip
+        constant = [k for k in range(len(self.columns)) if self._is_flag(k)]
         taken: list = []
         for k in constant:
             rows = self._rows(k)
@@ -118,6 +113,16 @@ class Levels:
                 mask[rows] = True
                 taken.append(([k], mask))
         return taken
+
+    def flags(self) -> Levels | None:
+        """Return the columns that hold two values only, or None where there are none."""
+        flags = [k for k in range(len(self.columns)) if self._is_flag(k)]
+        if not flags:
+            return None
+        return Levels(self.columns[flags], self.base[flags], sparse.csc_array(self.apart[:, flags]))
+
+    def _is_flag(self, k):
+        return len(self._rows(k)) > 0 and np.ptp(self._values(k)) == 0.0
 
     def blocks(self, columns, *, bases=True) -> Blocks:
         """Return the blocks in units of standardised columns.

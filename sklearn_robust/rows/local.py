@@ -17,8 +17,7 @@ from ..losses import Loss
 from . import planes
 from .base import Rows
 from .block import Block
-from .level_search import JOINT_WORK, LevelSearch, MixedRows
-from .levels import FEW, Blocks, levels_of, shared_values
+from .level_rows import LevelRows
 from .standardisation import LEAST
 from .statistics import added
 from .threads import available_threads, serial_algebra
@@ -59,7 +58,7 @@ def check_target(largest, floor):
         )
 
 
-class LocalRows(Rows):
+class LocalRows(LevelRows, Rows):
     """Rows in this process.
 
     A subclass says how one range of rows is read; here the ranges are visited, by threads
@@ -177,9 +176,6 @@ class LocalRows(Rows):
         other._forget_levels(other.level_columns())
         return other
 
-    def _forget_levels(self, columns=None):
-        self._level_columns, self._level_blocks = columns, {}
-
     def leverages(self, which, root) -> np.ndarray:
         """Return the squared length of some standardised rows, given by number, times a root."""
         lengths = np.empty(len(which))
@@ -192,16 +188,16 @@ class LocalRows(Rows):
     def further(self, which, root, distance):
         return which[self.leverages(which, root) > distance]
 
-    def _standardised(self, which) -> np.ndarray:
+    def _standardised(self, which, features=slice(None)) -> np.ndarray:
         """Return the standardised columns of a few rows, with one of ones for an intercept.
 
         The shape is (n_parameters, n_few): columns are contiguous.
         """
-        raw = self._raw_rows(which)
-        columns = np.empty((self.columns.n_parameters, len(raw)))
-        slopes, ones = np.split(columns, [self.n_features])
-        np.subtract(raw.T, self.columns.centre[:, None], out=slopes)
-        slopes *= 1.0 / self.columns.unit[:, None]
+        raw = self._raw_rows(which, features)
+        columns = np.empty((raw.shape[1] + self.columns.fit_intercept, len(raw)))
+        slopes, ones = np.split(columns, [raw.shape[1]])
+        np.subtract(raw.T, self.columns.centre[features, None], out=slopes)
+        slopes *= 1.0 / self.columns.unit[features, None]
         ones[:] = 1.0
         return columns
 
@@ -247,68 +243,14 @@ class LocalRows(Rows):
         random_state : RandomState
         """
         options = {
-            "half": self.half_of_cases(n_parameters), "floor": floor, "penalty": penalty
+            "half": self.half_of_cases(n_parameters), "floor": floor, "penalty": penalty,
         }  # fmt: skip
         with serial_algebra():
-            levels = self.level_blocks(bases=not np.any(penalty))
-            found = given
-            if levels is None or self._joint_search_is_cheap():
-                found = planes.search(
+            if self.level_blocks(bases=True) is None:
+                return planes.search(
                     self._block_of_present(), given=given, random_state=random_state, **options
                 )
-            if levels is None:
-                return found
-            search = LevelSearch(self._mixed(levels), **options)
-            return search.best(np.vstack([found, given]), random_state)
-
-    def _joint_search_is_cheap(self):
-        return self.n_present * self.columns.n_parameters**2 <= JOINT_WORK
-
-    def _mixed(self, levels) -> MixedRows:
-        """Return the rows present with their level columns apart."""
-        numeric = np.setdiff1d(np.arange(self.columns.n_parameters), levels.columns)
-        slopes = numeric[numeric < self.n_features]
-        which = slice(None) if self.sample_weight is None else self.present()
-        raw = self._raw_rows(which, slopes)
-        columns = np.ones((len(numeric), len(raw)))
-        centre, unit = self.columns.centre[slopes], self.columns.unit[slopes]
-        columns[: len(slopes)] = ((raw - centre) / unit).T
-        cases = read_only(self._own_cases()[which])
-        y = self.y[which] - self._origin
-        return MixedRows(numeric, Block(columns, y, cases, len(slopes)), levels)
-
-    def move_levels(self, params, loss: Loss, scale, ridge):
-        """Return parameters with the level columns at what their own rows want, and the gain.
-
-        Parameters
-        ----------
-        params : ndarray of shape (n_parameters,)
-        loss : Loss
-        scale : float
-        ridge : ndarray of shape (n_parameters,)
-            What multiplies half the squared parameters beside c² times the mean loss.
-
-        Returns
-        -------
-        params : ndarray of shape (n_parameters,)
-        gain : float
-            By how much the sum of rho and penalty over c² fell; 0 where there is no level column.
-        """
-        penalised = np.any(ridge)
-        blocks = self.level_blocks(bases=not penalised)
-        if blocks is None:
-            return params, 0.0
-        which = slice(None) if self.sample_weight is None else self.present()
-        residuals, cases = self.residuals(params)[which], read_only(self._own_cases()[which])
-        before = np.zeros(blocks.n_moves)
-        before[: len(blocks.columns)] = params[blocks.columns]
-        level_ridge, coefs = np.zeros(blocks.n_moves), before.copy()
-        level_ridge[: len(blocks.columns)] = ridge[blocks.columns]
-        gain = kernels.move_blocks(
-            residuals, cases, loss.code, loss.alpha, scale, *blocks.arrays,
-            level_ridge * (self.total_weight / scale**2), coefs,
-        )  # fmt: skip
-        return params + blocks.directions @ (coefs - before), gain
+            return self._planes_with_levels(given, random_state, options)
 
     def block(self) -> Block | None:
         if self._packed is None and self.n_rows * self.columns.n_parameters <= _PACKED:
@@ -316,32 +258,13 @@ class LocalRows(Rows):
         return self._packed
 
     def _block_of_present(self) -> Block:
+        return self._block_of(slice(None))
+
+    def _block_of(self, columns) -> Block:
         which = slice(None) if self.sample_weight is None else self.present()
         cases = read_only(self._own_cases()[which])
-        y = self.y[which] - self._origin
-        return Block(self._standardised(which), y, cases, self.n_features)
-
-    def level_columns(self):
-        """Return the numbers of columns that may be level columns, and the values most rows share."""
-        if self._level_columns is None:
-            likely, base = shared_values(self._some_rows(FEW, slice(None)))
-            if not self.columns.fit_intercept:  # nothing else takes up a value that is not zero
-                likely &= base == 0.0
-            self._level_columns = np.flatnonzero(likely), base[likely]
-        return self._level_columns
-
-    def level_blocks(self, *, bases) -> Blocks | None:
-        """Return the level columns of the rows present in blocks, or None where there are none.
-
-        With ``bases``, the rows that have none of the levels of a factor form a block too.
-        """
-        if bases not in self._level_blocks:
-            columns, base = self.level_columns()
-            levels = None
-            if len(columns):
-                levels = levels_of(self._apart(columns, base), columns, base)
-            self._level_blocks[bases] = levels and levels.blocks(self.columns, bases=bases)
-        return self._level_blocks[bases]
+        y, standardised = self.y[which] - self._origin, self._standardised(which, columns)
+        return Block(standardised, y, cases, len(standardised) - self.columns.fit_intercept)
 
     # -- what a subclass provides: one range of rows --
 

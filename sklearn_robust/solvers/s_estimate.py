@@ -170,6 +170,8 @@ def rejected_far_rows(rows, estimate: SEstimate, random_state):
     if len(rejected) == 0:
         return rejected
     root, dimensions = _metric(rows.sample(_SAMPLE, random_state), estimate)
+    if dimensions <= 0:
+        return np.empty(0, dtype=np.intp)
     distance = _chi2_isf(_BY_CHANCE / rows.n_cases, dimensions) + rows.columns.fit_intercept
     return rows.further(rejected, root, distance)
 
@@ -182,19 +184,31 @@ def _chi2_isf(probability, dimensions):
 def _metric(rows, estimate):
     """Return the matrix after which ordinary rows have unit mean square, and their dimension.
 
-    Rows count in it as in the S-estimate; those that prove to be far off are taken out and
+    It is that of the numeric columns, given the levels of the others: a rare level lies far off
+    in its own column. Rows count in it as in the S-estimate; those that prove to be far off are taken out and
     the rest is looked at again, lest good leverage points hide the bad ones.
     """
-    fixed = Objective(rows, WELSCH, tuning_constant(breakdown=0.5) * estimate.sigma, 0.0)
-    weights = rows.weights(estimate.params, WELSCH, fixed.scale)
+    scale = tuning_constant(breakdown=0.5) * estimate.sigma
+    weights = rows.weights(estimate.params, WELSCH, scale)
+    combinations = rows.numeric_given_levels()
     present, near, n_far = rows.present(), rows, -1
     for _ in range(_LOOKS):
-        root = replace(fixed, rows=near).curvature(estimate.params)[-1].root
-        root = root * np.sqrt(np.average(weights, weights=near.sample_weight))
+        remaining = weights[near.present()]
+        gram = near.gram(combinations, remaining)
+        root = combinations @ _inverse_root(gram / np.average(remaining, weights=near.shares()))
         dimensions = root.shape[1] - rows.columns.fit_intercept
+        if dimensions <= 0:
+            return root, 0
         distance = _chi2_isf(_BY_CHANCE, dimensions) + rows.columns.fit_intercept
         far = rows.further(present, root, distance)
         if len(far) == n_far:
             break
         near, n_far = rows.without(far), len(far)
     return root, dimensions
+
+
+def _inverse_root(gram):
+    """Return M with M·Mᵀ the pseudo-inverse of a Gram matrix."""
+    values, vectors = np.linalg.eigh(gram)
+    kept = values > len(gram) * np.finfo(np.float64).eps * values[-1]
+    return vectors[:, kept] / np.sqrt(values[kept])

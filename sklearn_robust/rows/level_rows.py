@@ -1,0 +1,146 @@
+"""What rows in this process know of their level columns."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from .. import kernels
+from ..losses import Loss
+from . import planes
+from .block import Block
+from .level_search import LevelSearch, fit_levels
+from .levels import Blocks, Levels, levels_of, shared_values
+from .standardisation import Standardisation
+
+_FEW = 400
+"""Evenly spaced rows that show which columns may be level columns."""
+_JOINT_WORK = 20_000_000
+"""Multiplications in a Gram matrix of all columns up to which planes through rows are tried too."""
+
+
+class LevelRows(ABC):
+    """Rows some of whose columns may be level columns."""
+
+    n_features: int
+    n_present: int
+    total_weight: float
+    columns: Standardisation
+    _level_columns: tuple | None
+    _level_blocks: dict
+
+    @abstractmethod
+    def _some_rows(self, most, columns) -> np.ndarray:
+        """Return some columns of at most so many rows with a weight, evenly spaced, as float64."""
+
+    @abstractmethod
+    def _apart(self, columns, base):
+        """Return some columns of the rows present less a value each, as a sparse CSC array."""
+
+    @abstractmethod
+    def _block_of(self, columns) -> Block:
+        """Return some standardised columns of all rows present, and the ones of an intercept."""
+
+    def _forget_levels(self, columns=None):
+        """Forget which rows have which level, and the columns if they are not given."""
+        self._level_columns, self._level_blocks = columns, {}
+
+    def level_columns(self):
+        """Return the numbers of columns that may be level columns, and the values most rows share."""
+        if self._level_columns is None:
+            likely, base = shared_values(self._some_rows(_FEW, slice(None)))
+            if not self.columns.fit_intercept:  # nothing else takes up a value that is not zero
+                likely &= base == 0.0
+            self._level_columns = np.flatnonzero(likely), base[likely]
+        return self._level_columns
+
+    def levels(self) -> Levels | None:
+        """Return the level columns of the rows present, or None where there are none."""
+        if "levels" not in self._level_blocks:
+            columns, base = self.level_columns()
+            found = levels_of(self._apart(columns, base), columns, base) if len(columns) else None
+            self._level_blocks["levels"] = found
+        return self._level_blocks["levels"]
+
+    def level_blocks(self, *, bases) -> Blocks | None:
+        """Return the level columns in blocks, or None where there are none.
+
+        With ``bases``, the rows that have none of the levels of a factor form a block too.
+        """
+        if bases not in self._level_blocks:
+            levels = self.levels()
+            self._level_blocks[bases] = levels and levels.blocks(self.columns, bases=bases)
+        return self._level_blocks[bases]
+
+    def _planes_with_levels(self, given, random_state, options):
+        """Return different parameters of small M-scale, the best first."""
+        found = given
+        if self.n_present * self.columns.n_parameters**2 <= _JOINT_WORK:
+            found = np.vstack([given, planes.search(
+                self._block_of(slice(None)), given=given, random_state=random_state, **options
+            )])  # fmt: skip
+        levels = self.level_blocks(bases=not np.any(options["penalty"]))
+        numeric = np.setdiff1d(np.arange(self.columns.n_parameters), levels.columns)
+        block = self._block_of(numeric[numeric < self.n_features])
+        return LevelSearch(numeric, block, levels, **options).best(found, random_state)
+
+    def move_levels(self, params, loss: Loss, scale, ridge):
+        """Return parameters with the level columns at what their own rows want, and the gain.
+
+        Parameters
+        ----------
+        params : ndarray of shape (n_parameters,)
+        loss : Loss
+        scale : float
+        ridge : ndarray of shape (n_parameters,)
+            What multiplies half the squared parameters beside c² times the mean loss.
+
+        Returns
+        -------
+        params : ndarray of shape (n_parameters,)
+        gain : float
+            By how much the sum of rho and penalty over c² fell; 0 where there is no level column.
+        """
+        blocks = self.level_blocks(bases=not np.any(ridge))
+        if blocks is None:
+            return params, 0.0
+        present, n_levels = self.present(), len(blocks.columns)
+        residuals, cases = self.residuals(params)[present], self._own_cases()[present]
+        before, level_ridge = np.zeros((2, blocks.n_moves))
+        before[:n_levels] = params[blocks.columns]
+        level_ridge[:n_levels] = ridge[blocks.columns] * (self.total_weight / scale**2)
+        coefs = before.copy()
+        gain = kernels.move_blocks(
+            residuals, cases, loss.code, loss.alpha, scale, *blocks.arrays, level_ridge, coefs
+        )
+        return params + blocks.directions @ (coefs - before), gain
+
+    def numeric_given_levels(self) -> np.ndarray:
+        """Return the combinations of columns that hold numbers less their location in each level.
+
+        Level columns themselves are in none of them; the intercept, if any, is the last.
+
+        Returns
+        -------
+        ndarray of shape (n_parameters, n_combinations)
+        """
+        everything = np.eye(self.columns.n_parameters)
+        levels = self.levels()
+        if levels is None:
+            return everything
+        numeric = np.setdiff1d(np.arange(len(everything)), levels.columns)
+        combinations = everything[:, numeric]
+        flags = levels.flags()
+        if flags is None:
+            return combinations
+        block = self._block_of(numeric[numeric < self.n_features])
+        blocks, no_ridge = flags.blocks(self.columns, bases=self.columns.fit_intercept), None
+        for place in range(block.n_features):
+            _, constant, coefs = fit_levels(
+                block.columns[place], block.cases, blocks, no_ridge,
+                constant=self.columns.fit_intercept,
+            )  # fmt: skip
+            combinations[:, place] -= blocks.directions @ coefs
+            combinations[-1, place] -= constant
+        return combinations
