@@ -79,6 +79,17 @@ class Rows(ColumnStatistics, ResidualStatistics):
             return self._here()
         return self._only_present(np.arange(0, self.n_present, -(-self.n_present // most)))
 
+    def move_levels(self, params, loss: Loss, scale: float, ridge):
+        """Return parameters with rare levels at what their own rows want, and the gain.
+
+        Rows elsewhere than in this process leave them as they are.
+        """
+        return params, 0.0
+
+    def rare_level_rows(self) -> np.ndarray:
+        """Return the numbers of the rows that have a level which few others have."""
+        return np.empty(0, dtype=np.intp)
+
     # -- what a subclass provides --
 
     @property

@@ -20,6 +20,14 @@ _JOINT_WORK = 20_000_000
 """Multiplications in a Gram matrix of all columns up to which planes through rows are tried too."""
 
 
+_SHRUNK_BY = 10.0
+"""Rows for which the location of all levels counts in that of one: a rare level has no location of
+its own, else its bad rows would be taken for ordinary ones."""
+
+_RARE = 64
+"""Rows that a rare level has at the most."""
+
+
 class LevelRows(ABC):
     """Rows some of whose columns may be level columns."""
 
@@ -116,6 +124,15 @@ class LevelRows(ABC):
         )
         return params + blocks.directions @ (coefs - before), gain
 
+    def rare_level_rows(self) -> np.ndarray:
+        """Return the numbers of the rows that have a level which few others have."""
+        blocks = self.level_blocks(bases=True)
+        if blocks is None:
+            return np.empty(0, dtype=np.intp)
+        sizes = np.diff(blocks.firsts)
+        rare = np.repeat(sizes <= _RARE, sizes)
+        return self.present()[np.unique(blocks.members[rare])]
+
     def numeric_given_levels(self) -> np.ndarray:
         """Return the combinations of columns that hold numbers less their location in each level.
 
@@ -135,10 +152,11 @@ class LevelRows(ABC):
         if flags is None:
             return combinations
         block = self._block_of(numeric[numeric < self.n_features])
-        blocks, no_ridge = flags.blocks(self.columns, bases=self.columns.fit_intercept), None
+        blocks = flags.blocks(self.columns, bases=False)
+        ridge = _SHRUNK_BY * flags.squares(self.columns, blocks)
         for place in range(block.n_features):
             _, constant, coefs = fit_levels(
-                block.columns[place], block.cases, blocks, no_ridge,
+                block.columns[place], block.cases, blocks, ridge,
                 constant=self.columns.fit_intercept,
             )  # fmt: skip
             combinations[:, place] -= blocks.directions @ coefs

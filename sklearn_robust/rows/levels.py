@@ -121,6 +121,12 @@ class Levels:
             return None
         return Levels(self.columns[flags], self.base[flags], sparse.csc_array(self.apart[:, flags]))
 
+    def squares(self, columns, blocks) -> np.ndarray:
+        """Return the squared entry of every flag's rows, in the order of its blocks."""
+        values = {self.columns[k]: self._values(k)[0] for k in range(len(self.columns))}
+        own = np.array([values[column] for column in blocks.columns])
+        return (own / columns.unit[blocks.columns]) ** 2
+
     def _is_flag(self, k):
         return len(self._rows(k)) > 0 and np.ptp(self._values(k)) == 0.0
 

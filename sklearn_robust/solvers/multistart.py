@@ -12,7 +12,7 @@ from .joint import MadScale, minimise_with_scale, packed_with_mad
 from .lbfgs import lbfgs
 from .likelihood import Likelihood, fastest, near_likelihood
 from .result import AdaptiveStart, Start, quiet
-from .s_estimate import SEstimate, rejected_far_rows, s_estimate
+from .s_estimate import SEstimate, bad_leverage, efficient, s_estimate
 from .sample import accuracy_of, sample_of
 from .solver import choose
 from .start import least_squares
@@ -98,7 +98,7 @@ def _followed(likelihood, few, random_state):
         return None
     left_out = _NONE
     if few.estimate is not None:
-        left_out = rejected_far_rows(likelihood.rows, few.estimate, random_state)
+        left_out, _ = bad_leverage(likelihood.rows, few.estimate, random_state)
     if len(left_out):
         likelihood = likelihood.on(likelihood.rows.without(left_out))
     return Outset(likelihood, start, left_out, few.estimate)
@@ -129,14 +129,15 @@ def _s(likelihood: Likelihood, start: Start, minimise: Callable, random_state) -
         likelihood.objective(1.0, 2.0), start, minimise, random_state,
         tol=_LOOSE["tol"], max_iter=_LOOSE["max_iter"],
     )  # fmt: skip
-    left_out = rejected_far_rows(likelihood.rows, estimate, random_state)
+    believed = efficient(likelihood.objective(1.0, 2.0), estimate, minimise, **_LOOSE)
+    left_out, params = bad_leverage(likelihood.rows, believed, random_state)
     if len(left_out):
         likelihood = likelihood.on(likelihood.rows.without(left_out))
     sampled = likelihood.on(likelihood.rows.sample(_SAMPLE, random_state))
     robust = Start(estimate.params, estimate.root)
     if estimate.exact:
         return Outset(likelihood, at_params(likelihood, robust), left_out, estimate)
-    seeds = [robust, replace(robust, params=start.params), _charbonnier(sampled, robust)[0]]
+    seeds = [replace(robust, params=params), replace(robust, params=start.params), _charbonnier(sampled, robust)[0]]
     starts = [
         min((at_params(sampled, seed, alpha) for alpha in _GRADUATION), key=sampled.value_at)
         for seed in seeds
@@ -146,7 +147,7 @@ def _s(likelihood: Likelihood, start: Start, minimise: Callable, random_state) -
         result = fastest(sampled, first, **_LOOSE | {"tol": _RANKING})
         found.append(replace(first, params=result.params, scale=result.scale, alpha=result.alpha))
     best = min([*found, *starts], key=likelihood.value_at)
-    return Outset(likelihood, best, left_out, estimate)
+    return Outset(likelihood, best, left_out, believed)
 
 
 STARTS = {"ols": _ols, "gnc": _gnc, "s": _s}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import gammainccinv
 
-from ..losses import resolve, tuning_constant
+from ..losses import regression_constant, resolve, tuning_constant
 from ..scale import SHRINKAGE
 from .accelerated import minimise_near
 from .joint import MScale, minimise_with_scale
@@ -28,6 +28,14 @@ _BY_CHANCE = 0.01
 """Samples of normal rows in which the furthest row is taken for one of high leverage."""
 _LOOKS = 4
 """Times that the metric of the rows is found, without those far off the time before."""
+
+
+_NEARLY = 1.005
+"""Ratio of two M-scales that are nearly the same."""
+_CLEARLY = 0.999
+"""Ratio of two tau-scales that is not by chance."""
+_EFFICIENCY = 0.95
+"""Of the loss that the tau-scale averages, and of the M-estimate that tells bad rows."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +105,7 @@ def s_estimate(objective: Objective, start: Start, minimise, random_state, *, to
             n_parameters, floor=floor, penalty=ridge, given=start.params[None],
             random_state=random_state,
         )  # fmt: skip
-        start = replace(start, params=min(found, key=criterion))
+        start = replace(start, params=_least_biased(objective, found, criterion, m_scale))
         start = replace(start, root=_robust_root(objective.at(m_scale(start.params)), start))
     result = minimise_with_scale(
         minimise, _shrunk(objective), start, m_scale, tol=tol, max_iter=max_iter, report=quiet,
@@ -108,6 +116,29 @@ def s_estimate(objective: Objective, start: Start, minimise, random_state, *, to
     sigma = m_scale.sigma(m_scale(params))
     exact = sigma <= floor or rows.deviation(params, 0.5) <= floor
     return SEstimate(params, floor if exact else sigma, n_parameters, start.root, exact)
+
+
+def _least_biased(objective, found, criterion, m_scale):
+    """Return the plane of least criterion, or one next to it that far more rows lie close to.
+
+    The M-scale hardly tells a plane that is pulled by a group of bad rows from one that is not.
+    The tau-scale of Yohai & Zamar (1988), which counts how large the residuals of ordinary rows
+    are, is the less biased one; it decides between planes whose M-scales are nearly the same.
+    """
+    criteria = np.array([criterion(params) for params in found])
+    least = int(np.argmin(criteria))
+    near = np.flatnonzero(criteria <= _NEARLY**2 * criteria[least])
+    if len(near) == 1:
+        return found[least]
+
+    def tau(params):
+        sigma = m_scale.sigma(m_scale(params))
+        c = regression_constant(WELSCH, _EFFICIENCY) * sigma
+        return c * np.sqrt(replace(objective, loss=WELSCH, l2_regularization=0.0).at(c).value(params))
+
+    taus = {place: tau(found[place]) for place in near}
+    best = min(near, key=taus.get)
+    return found[best if taus[best] < _CLEARLY * taus[least] else least]
 
 
 def followed(
@@ -157,23 +188,50 @@ def _robust_root(objective, start):
     return replace(root, null=start.root.null)
 
 
-def rejected_far_rows(rows, estimate: SEstimate, random_state):
-    """Return the numbers of the rows that are rejected and far off in X, bad leverage points.
+def efficient(objective: Objective, estimate: SEstimate, minimise, **options) -> SEstimate:
+    """Return the estimate with the parameters of the M-estimate of 95 % efficiency from there.
+
+    The S-estimate itself errs so much at rows far off in X that it rejects good ones among them.
+    """
+    if estimate.exact:
+        return estimate
+    scale = regression_constant(WELSCH, _EFFICIENCY) * estimate.sigma
+    start = Start(estimate.params, estimate.root)
+    found = minimise(replace(objective, loss=WELSCH, scale=scale), start, **options)
+    return replace(estimate, params=found.params)
+
+
+def bad_leverage(rows, estimate: SEstimate, random_state):
+    """Return the rows that are rejected and far off in X, and parameters that they do not lead.
 
     Rejected are those whose residual is over 2.5 M-scales. Far off are those whose robust
     distance is more than the furthest of as many normal rows has in one sample in a hundred,
-    so that outliers in y alone are not. None are found among too many columns for a Gram matrix.
+    so that outliers in y alone are not. A rare level may have taken its coefficient from rows far
+    off, which then are not rejected; so its other rows decide about it first. No rows are found
+    among too many columns for a Gram matrix.
+
+    Returns
+    -------
+    which : ndarray of int
+    params : ndarray of shape (n_parameters,)
     """
+    none, params = np.empty(0, dtype=np.intp), estimate.params
     if not _searchable(estimate):
-        return np.empty(0, dtype=np.intp)
-    rejected = rows.beyond(estimate.params, _REJECTED * estimate.sigma)
-    if len(rejected) == 0:
-        return rejected
+        return none, params
     root, dimensions = _metric(rows.sample(_SAMPLE, random_state), estimate)
     if dimensions <= 0:
-        return np.empty(0, dtype=np.intp)
+        return none, params
     distance = _chi2_isf(_BY_CHANCE / rows.n_cases, dimensions) + rows.columns.fit_intercept
-    return rows.further(rejected, root, distance)
+    suspects = rows.further(rows.rare_level_rows(), root, distance)
+    if len(suspects):
+        scale = tuning_constant(breakdown=0.5) * estimate.sigma
+        params, _ = rows.without(suspects).move_levels(
+            params, WELSCH, scale, np.zeros(len(params))
+        )
+    rejected = rows.beyond(params, _REJECTED * estimate.sigma)
+    if len(rejected) == 0:
+        return rejected, params
+    return rows.further(rejected, root, distance), params
 
 
 def _chi2_isf(probability, dimensions):
