@@ -294,6 +294,7 @@ class RobustRegressor(RobustLinearModel):
             n_iter=result.n_iter,
             converged=result.converged,
             exact=result.exact,
+            unbelieved=result.unbelieved,
         )
         return fit, result
 

@@ -79,6 +79,10 @@ class Rows(ColumnStatistics, ResidualStatistics):
             return self._here()
         return self._only_present(np.arange(0, self.n_present, -(-self.n_present // most)))
 
+    def has_levels(self) -> bool:
+        """Return whether a column is known to be a level column."""
+        return False
+
     def move_levels(self, params, loss: Loss, scale: float, ridge):
         """Return parameters with rare levels at what their own rows want, and the gain.
 

@@ -71,6 +71,10 @@ class LevelRows(ABC):
             self._level_blocks["levels"] = found
         return self._level_blocks["levels"]
 
+    def has_levels(self) -> bool:
+        """Return whether any column is a level column."""
+        return self.levels() is not None
+
     def level_blocks(self, *, bases) -> Blocks | None:
         """Return the level columns in blocks, or None where there are none.
 
@@ -142,12 +146,12 @@ class LevelRows(ABC):
         -------
         ndarray of shape (n_parameters, n_combinations)
         """
-        everything = np.eye(self.columns.n_parameters)
-        levels = self.levels()
+        levels, n_parameters = self.levels(), self.columns.n_parameters
         if levels is None:
-            return everything
-        numeric = np.setdiff1d(np.arange(len(everything)), levels.columns)
-        combinations = everything[:, numeric]
+            return np.eye(n_parameters)
+        numeric = np.setdiff1d(np.arange(n_parameters), levels.columns)
+        combinations = np.zeros((n_parameters, len(numeric)))
+        combinations[numeric, np.arange(len(numeric))] = 1.0
         flags = levels.flags()
         if flags is None:
             return combinations

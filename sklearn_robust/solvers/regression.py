@@ -24,7 +24,8 @@ from .objective import Objective
 from .result import RegressionResult, SolverResult, Start, quiet
 from .sample import near
 from .solver import choose
-from .start import from_params, refined
+from .start import WIDEST, from_params, refined
+from .unbelieved import hold_unbelieved
 
 _LOOSE = {"tol": 1e-3, "max_iter": 100, "report": quiet}
 """Options of the searches that only lead to a start."""
@@ -111,12 +112,31 @@ class Regression:
             matter where it does.
         """
         start = self._start(neighbour)
-        result, sigma, exact = self._search(start, self.ground.options(report))
+        options = self.ground.options(report)
+        result, sigma, exact = self._search(start, options)
+        unbelieved: tuple[int, ...] = ()
+        if self._may_believe_no_row and not exact:
+            result, unbelieved = hold_unbelieved(
+                lambda start: self._search(start, options)[0], result, self.objective, start,
+                self.ground.least_squares.root,
+            )  # fmt: skip
         params = result.params
         if self.objective.loss.alpha == 2.0:
             params = refined(self.objective, params, self.ground.least_squares.root)
         params = minimum_norm(params, self.objective.rows.columns.unit, start.root.null)
-        return RegressionResult(**{**vars(result), "params": params}, sigma=sigma, exact=exact)
+        found = {**vars(result), "params": params}
+        return RegressionResult(**found, sigma=sigma, exact=exact, unbelieved=unbelieved)
+
+    @property
+    def _may_believe_no_row(self) -> bool:
+        """Whether a coefficient may rest on rejected rows alone."""
+        rows = self.objective.rows
+        return (
+            self.objective.loss.redescending
+            and self.objective.l2_regularization == 0.0
+            and rows.columns.n_parameters <= WIDEST
+            and rows.has_levels()
+        )
 
     def _start(self, neighbour) -> Start:
         if not isinstance(self.init, str):

@@ -86,10 +86,13 @@ class RegressionResult(SolverResult):
         The residual scale from which ``scale`` was made, where it was estimated.
     exact : bool
         Whether more than half of the rows are fitted exactly.
+    unbelieved : tuple of int
+        The numbers of the columns of whose coefficients only rejected rows tell.
     """
 
     sigma: float | None
     exact: bool
+    unbelieved: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
