@@ -28,10 +28,8 @@ from .scales import CONSTANT, weigh
 
 _CANDIDATES = 24
 """Coefficients of a block that are looked at, at the most."""
-_FEW_ROWS = 64
-"""Rows up to which all candidates of a block are improved; of more rows,"""
-_POLISHED = 3
-"""so many candidates, the best."""
+_POLISHED, _CLOSE = 3, 0.5
+"""So many candidates are improved, the best, and those whose loss is as little above."""
 _POLISH_STEPS = 6
 """Steps of reweighted least squares that improve a candidate."""
 _PART = 256
@@ -148,9 +146,7 @@ def _minima_of_block(code, alpha, c, residuals, entries, cases, ridge, base):
             values[number] = _value_of(
                 code, alpha, c, residuals, entries, cases, ridge, base, coefs, work
             )
-    limit = math.inf
-    if n > _FEW_ROWS:
-        limit = np.sort(values[:n_candidates])[min(_POLISHED, n_candidates) - 1]
+    limit = np.sort(values[:n_candidates])[min(_POLISHED, n_candidates) - 1] + _CLOSE
     for number in range(n_candidates):
         if not values[number] <= limit or values[number] == math.inf:
             values[number] = math.inf

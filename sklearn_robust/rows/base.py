@@ -83,6 +83,11 @@ class Rows(ColumnStatistics, ResidualStatistics):
         """Return whether a column is known to be a level column."""
         return False
 
+    @property
+    def n_numeric_parameters(self) -> int:
+        """The number of parameters that do not belong to a level column."""
+        return self.columns.n_parameters
+
     def move_levels(self, params, loss: Loss, scale: float, ridge):
         """Return parameters with rare levels at what their own rows want, and the gain.
 

@@ -75,6 +75,12 @@ class LevelRows(ABC):
         """Return whether any column is a level column."""
         return self.levels() is not None
 
+    @property
+    def n_numeric_parameters(self) -> int:
+        """The number of parameters that do not belong to a level column."""
+        levels = self.levels()
+        return self.columns.n_parameters - (0 if levels is None else len(levels.columns))
+
     def level_blocks(self, *, bases) -> Blocks | None:
         """Return the level columns in blocks, or None where there are none.
 

@@ -22,6 +22,8 @@ WELSCH = resolve("welsch")
 _SAMPLE = 1000
 """Rows on which planes are looked for, at least; and so many for every parameter:"""
 _SAMPLE_PER_PARAMETER = 10
+_LARGEST_SAMPLE = 20_000
+"""Rows on which they are looked for, at most, but for numeric columns: the others are levels."""
 _REJECTED = 2.5
 """Residuals beyond this many M-scales are rejected."""
 _BY_CHANCE = 0.01
@@ -90,7 +92,7 @@ def s_estimate(objective: Objective, start: Start, minimise, random_state, *, to
         than half of them lie on the plane.
     """
     rows, floor = objective.rows, objective.rows.scale_floor()
-    n_parameters = objective.free_parameters(start.root) if _searchable(start) else 0.0
+    n_parameters = objective.free_parameters(start.root) if _searchable(rows) else 0.0
     if rows.half_of_cases(n_parameters) <= 0.0:
         return SEstimate(start.params, floor, n_parameters, start.root, exact=True)
     m_scale = MScale(rows, tuning_constant(breakdown=0.5), n_parameters)
@@ -99,14 +101,16 @@ def s_estimate(objective: Objective, start: Start, minimise, random_state, *, to
     def criterion(params):
         return m_scale.sigma(m_scale(params)) ** 2 + np.dot(ridge * params, params)
 
-    if _searchable(start):
-        size = max(_SAMPLE, _SAMPLE_PER_PARAMETER * len(start.params))
+    if _searchable(rows):
+        size = max(_SAMPLE, min(_SAMPLE_PER_PARAMETER * len(start.params), _LARGEST_SAMPLE))
+        size = max(size, _SAMPLE_PER_PARAMETER * rows.n_numeric_parameters)
         found = rows.sample(size, random_state).planes(
             n_parameters, floor=floor, penalty=ridge, given=start.params[None],
             random_state=random_state,
         )  # fmt: skip
         start = replace(start, params=_least_biased(objective, found, criterion, m_scale))
-        start = replace(start, root=_robust_root(objective.at(m_scale(start.params)), start))
+        if len(start.params) <= WIDEST:
+            start = replace(start, root=_robust_root(objective.at(m_scale(start.params)), start))
     result = minimise_with_scale(
         minimise, _shrunk(objective), start, m_scale, tol=tol, max_iter=max_iter, report=quiet,
     )  # fmt: skip
@@ -177,9 +181,9 @@ def _shrunk(objective):
     return replace(objective, loss=WELSCH, l2_regularization=l2_regularization)
 
 
-def _searchable(start):
-    """Return whether there are few enough columns for a Gram matrix, as the search needs."""
-    return len(start.params) <= WIDEST
+def _searchable(rows):
+    """Return whether there are few enough numeric columns for a Gram matrix, as the search needs."""
+    return rows.n_numeric_parameters <= WIDEST
 
 
 def _robust_root(objective, start):
@@ -216,7 +220,7 @@ def bad_leverage(rows, estimate: SEstimate, random_state):
     params : ndarray of shape (n_parameters,)
     """
     none, params = np.empty(0, dtype=np.intp), estimate.params
-    if not _searchable(estimate):
+    if not _searchable(rows):
         return none, params
     root, dimensions = _metric(rows.sample(_SAMPLE, random_state), estimate)
     if dimensions <= 0:
