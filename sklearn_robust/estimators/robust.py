@@ -275,11 +275,12 @@ class RobustRegressor(RobustLinearModel):
 
         loss, rows = resolve(self.loss, self.alpha), ground.objective.rows
         init, scale = solvers.automatic(loss, self.init, self.scale)
+        previous = None
         if initial is not None:
-            init = rows.from_original(initial.coef, initial.intercept)
+            init, previous = rows.from_original(initial.coef, initial.intercept), initial.scale
         c = float(scale) if isinstance(scale, Real) else 1.0
         objective = replace(ground.objective, loss=loss, scale=c)
-        regression = solvers.Regression(ground, objective, init, scale, self.efficiency)
+        regression = solvers.Regression(ground, objective, init, scale, self.efficiency, previous)
         result = regression.fit(report, neighbour)
         coef, intercept = rows.to_original(result.params)
         weights, largest_weight = rows.training_weights(result.params, loss, result.scale)
