@@ -87,15 +87,15 @@ class _Search:
         self.params = self._at = start.params
         self._value, self._slope = np.inf, 0.0
         self._step = np.zeros_like(start.params)
-        self._length, self._majorant = 1.0, 1.0
+        self._length, self._majorant, self._newton = 1.0, 1.0, False
         self.history: list[float] = []
 
     def step(self, tol) -> bool:
         """Read the rows once and go on; return whether what is then owed is within ``tol``."""
-        objective, first = self._objective, not self.history
+        objective, newton = self._objective, self._majorant < 1.0
         value, gradient, root = objective.curvature(self.params, self._majorant)
-        uphill = not (first or value <= self._value + _UPHILL * abs(self._value))
-        singular = self._majorant < 1.0 and root.null.shape[1] > self._n_null
+        uphill = self._newton and not value <= self._value + _UPHILL * abs(self._value)
+        singular = newton and root.null.shape[1] > self._n_null
         self.history.append(self.history[-1] if uphill else objective.reported(value))
         if uphill or singular:
             self._majorant = min(self._majorant / _FASTEST, 1.0)
@@ -110,7 +110,7 @@ class _Search:
             self._length = min(1.0 / share, _LONGEST)
             if share * _LONGEST < 1.0:
                 self._majorant = max(self._majorant * max(share, _FASTEST), self._least)
-        self._at, self._value = self.params, value
+        self._at, self._value, self._newton = self.params, value, newton
         self._step = -root.solve(gradient)
         self._slope = float(np.dot(gradient, self._step))
         self._go_on()

@@ -46,7 +46,8 @@ def lbfgs(objective: Objective, start: Start, *, tol, max_iter, report) -> Solve
     the objective has become too flat for a line search to compare its values, unit
     quasi-Newton steps, judged by the gradient alone, go the rest of the way. Where rows are
     given up on the way, least squares is no guide to the curvature: for tables that are not large
-    it is found anew after some iterations, and at the end of a convex fit.
+    nor their columns dependent it is found anew after some iterations, and at the end of a
+    convex fit.
 
     Parameters
     ----------
@@ -61,6 +62,7 @@ def lbfgs(objective: Objective, start: Start, *, tol, max_iter, report) -> Solve
     history: list[float] = []
     n_parameters = len(start.params)
     cheap = (objective.rows.n_rows + n_parameters) * n_parameters**2 <= _CHEAP
+    cheap &= start.root.well_conditioned
     stretch = _STRETCH if cheap else max_iter
     while True:
         problem = _FixedScale(objective, start)
@@ -233,7 +235,8 @@ class Search:
             if not np.linalg.norm(self.owed) <= 1.0:
                 break
             point = self._evaluate(self.at.x + self.owed)
-            if not point.value <= self.at.value + _FLAT * max(1.0, abs(self.at.value)):
+            allowed = max(_FLAT, self._problem.rounding) * max(1.0, abs(self.at.value))
+            if not point.value <= self.at.value + allowed:
                 break
             self._arrive(point)
             self._settle()
