@@ -18,6 +18,8 @@ _PATIENCE = 5
 """Quasi-Newton steps that may fail to owe less before the search gives up."""
 _FLAT = 1e-8
 """Relative differences of the objective below which its values are not compared."""
+_NOISE = 1e-4
+"""Bound on these where rounding is more: of dependent columns it may be."""
 _UPHILL = 1e-12
 """Relative increase of the objective that may be rounding."""
 _ROUNDED = 4.0 * np.finfo(np.float64).eps
@@ -193,9 +195,17 @@ class Search:
         if not self.converged and max_iter > 1:
             self._line_searches(max_iter)
         self._polish(max_iter)
-        # A step of presumed length may lead up, and one that is rounding too.
-        known = self.converged and self._steps and self._size > 0.0
-        self.end = self.at.x + self.owed if known else self._best.x
+        self.end = self._last()
+
+    def _last(self):
+        """Return where the search ends."""
+        if not self.converged:
+            return self._best.x
+        if self._steps and self._size > 0.0:
+            return self.at.x + self.owed
+        # A step of presumed length may lead up, and so may those that are rounding.
+        as_good = self.at.value <= self._best.value + _UPHILL * abs(self._best.value)
+        return self.at.x if as_good else self._best.x
 
     def _line_searches(self, max_iter):
         length = min(float(np.linalg.norm(self._projected(self.at))), 1.0) or 1.0
@@ -235,7 +245,7 @@ class Search:
             if not np.linalg.norm(self.owed) <= 1.0:
                 break
             point = self._evaluate(self.at.x + self.owed)
-            allowed = max(_FLAT, self._problem.rounding) * max(1.0, abs(self.at.value))
+            allowed = min(max(_FLAT, self._problem.rounding), _NOISE) * max(1.0, abs(self.at.value))
             if not point.value <= self.at.value + allowed:
                 break
             self._arrive(point)
