@@ -48,10 +48,11 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     solver : {"auto", "irls", "lbfgs"}, default="auto"
         "lbfgs" searches all arguments together by SciPy's L-BFGS-B, the coefficients
         preconditioned by the curvature of least squares; "irls" alternates between weighted
-        least squares and a search of scale and shape. Both find the same optimum, as
-        does "auto", the faster one: for few rows weighted least squares and Newton's method
-        side by side, for many Newton's method with the curvature of a sample,
-        Anderson-accelerated, and "lbfgs" where neither closes in.
+        least squares and a search of scale and shape. "auto" is the faster one: for few rows
+        weighted least squares and Newton's method side by side, for many Newton's method with
+        the curvature of a sample, Anderson-accelerated, and "lbfgs" where neither closes in.
+        All find the same minimum where the start is near it, as that of ``init="s"`` is; the
+        likelihood can have several, and from another start they may end at different ones.
     init : "auto", "s", "ols", "gnc" or array-like of shape (n_features + 1,), default="auto"
         Where the search begins, and which rows are taken in.
 

@@ -44,7 +44,8 @@ class RobustRegressor(RobustLinearModel):
         - "mad": the median absolute residual over 0.6745, iterated with the coefficients to a
           joint fixed point. Where it is zero, as with ties, the same of the quantiles 0.75,
           0.9 and 0.99, then a floor. Outliers on one side of up to half of the rows leave it
-          finite, but raise it.
+          finite, but raise it. There can be several fixed points, under a convex loss too,
+          where few rows support many coefficients: start and solver then decide which is found.
         - "s": the least M-scale that any plane has, with a breakdown point of 1/2, held. With
           ``init="s"`` this is the MM-estimate of R's ``lmrob``. Far outliers, in X too, leave it
           finite while they are fewer than half of the rows, but 30 per cent raise it by 3/4.
@@ -64,7 +65,11 @@ class RobustRegressor(RobustLinearModel):
         "irls" solves weighted normal equations by Cholesky, "lbfgs" is SciPy's L-BFGS-B
         preconditioned by the curvature of least squares, "auto" is the faster one. Where a
         sample has been fitted first, "auto" is Newton's method with the sample's curvature,
-        Anderson-accelerated. All find the same optimum, within ``tol``.
+        Anderson-accelerated. Under a convex loss (``alpha`` of 1 or more, "huber",
+        "balanced_l1") and a scale that is given or held, all find the same optimum, within
+        ``tol``, from any start. Under a loss that redescends each finds a minimum; from
+        ``init="s"`` that is the same but for rare ties, from "ols", "gnc" or an array it need
+        not be where several are near.
     init : "auto", "ols", "gnc", "s" or array-like of shape (n_features + 1,), default="auto"
         Where the search begins, which below ``alpha=1`` and for "tukey" decides what it finds.
 
@@ -86,7 +91,10 @@ class RobustRegressor(RobustLinearModel):
         :math:`|\Delta\beta_j|\,\mathrm{rms}(x_j) \le \mathrm{tol}\,(c + |\beta_j|\,
         \mathrm{rms}(x_j))` with x centred, and at most ``tol`` in log c where c is estimated.
     warm_start : bool, default=False
-        Whether a refit begins at the coefficients of the previous fit instead of ``init``.
+        Whether a refit begins at the coefficients of the previous fit instead of ``init``. With
+        ``scale="reweighted"`` it begins at its scale too, and where both are still at rest, as
+        on the same rows, no S-estimate is made; else the scale falls from the S-estimate's, as
+        in a first fit.
     random_state : int, RandomState or None, default=None
         Seed of the rows that the S-estimate draws.
     verbose : int >= 0, default=0
@@ -275,11 +283,12 @@ class RobustRegressor(RobustLinearModel):
 
         loss, rows = resolve(self.loss, self.alpha), ground.objective.rows
         init, scale = solvers.automatic(loss, self.init, self.scale)
+        previous = None
         if initial is not None:
-            init = rows.from_original(initial.coef, initial.intercept)
+            init, previous = rows.from_original(initial.coef, initial.intercept), initial.scale
         c = float(scale) if isinstance(scale, Real) else 1.0
         objective = replace(ground.objective, loss=loss, scale=c)
-        regression = solvers.Regression(ground, objective, init, scale, self.efficiency)
+        regression = solvers.Regression(ground, objective, init, scale, self.efficiency, previous)
         result = regression.fit(report, neighbour)
         coef, intercept = rows.to_original(result.params)
         weights, largest_weight = rows.training_weights(result.params, loss, result.scale)

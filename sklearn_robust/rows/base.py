@@ -146,7 +146,7 @@ class Rows(ColumnStatistics, ResidualStatistics):
         """Return the gradient of the mean of r²/2, found in twice the precision of a double."""
 
     @abstractmethod
-    def triangular(self, params, loss: Loss, scale: float) -> np.ndarray:
+    def triangular(self, params, loss: Loss, scale: float, majorant: float = 1.0) -> np.ndarray:
         """Return R with RᵀR the Gram matrix of :meth:`curvature`, not formed from it.
 
         Built by QR, a few rows after the others, it keeps the digits that a Gram matrix
@@ -189,17 +189,26 @@ class Rows(ColumnStatistics, ResidualStatistics):
         sums, gradient, *_ = self._pass(params, loss, scale, kernels.NOTHING)
         return float(sums[0]), gradient
 
-    def curvature(self, params, loss: Loss, scale: float):
+    def curvature(self, params, loss: Loss, scale: float, majorant: float = 1.0):
         """Return what :meth:`loss_gradient` does and the mean weighted Gram matrix.
+
+        Parameters
+        ----------
+        params, loss, scale
+            As in :meth:`loss_gradient`.
+        majorant : float in [0, 1]
+            The weights are psi', where it is positive, and this share of what the robust
+            weights exceed it by.
 
         Returns
         -------
         value : float
         gradient : ndarray of shape (n_parameters,)
         gram : ndarray of shape (n_parameters, n_parameters)
-            Of the standardised columns under the robust weights.
+            Of the standardised columns.
         """
-        sums, gradient, gram, _ = self._pass(params, loss, scale, kernels.GRAM)
+        wanted = kernels.GRAM, 0.0, 0.0, majorant
+        sums, gradient, gram, _ = self._pass(params, loss, scale, *wanted)
         size = self.columns.n_parameters
         return float(sums[0]), gradient, gram[:size, :size]
 
@@ -239,9 +248,9 @@ class Rows(ColumnStatistics, ResidualStatistics):
         sums, gradient, *_ = self._pass(params, loss, scale, kernels.SHAPE)
         return float(sums[0]), gradient, -float(sums[1]), float(sums[2])
 
-    def _pass(self, params, loss, scale, extra, low=0.0, high=0.0):
+    def _pass(self, params, loss, scale, extra, low=0.0, high=0.0, majorant=1.0):
         coef, intercept = self.columns.split(params)
-        wanted = extra, low, high
+        wanted = extra, low, high, majorant
 
         def task(rows, start, stop):
             *parts, sizes, cases = rows._pass_range(

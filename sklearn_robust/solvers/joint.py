@@ -15,8 +15,10 @@ from .result import SolverResult, Start
 
 _SHARPER = 0.03
 """The coefficients are found this much more sharply than the scale is known."""
-_LEAST_SLOPE = -0.2
-"""Bound on the slope of the change of log c in log c: no step is over 5 times the change."""
+_LEAST_SLOPE = -0.05
+"""Bound on the slope of the change of log c in log c: no step is over 20 times the change,"""
+_LONGEST = 1.0
+"""nor longer than this, lest it pass over a fixed point."""
 _LOWER, _UPPER = 0.97, 1.03
 """Around the last median, in its units, the next one is looked for in the same reading."""
 _STEEPEST = -5.0
@@ -160,7 +162,7 @@ class _FixedPoint:
             self._ends.clear()
             slope = -1.0
         self._last = self._ends[rising] = log_scale, change
-        return -change / min(slope, _LEAST_SLOPE)
+        return min(max(-change / min(slope, _LEAST_SLOPE), -_LONGEST), _LONGEST)
 
 
 def minimise_with_scale(

@@ -181,7 +181,7 @@ def joint(likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report
     """
     problem = _Joint(likelihood, start)
     search = Search(problem, tol=tol, max_iter=max_iter, report=report)
-    return _result(problem.split(search.at.x + search.owed), search.history, search.converged)
+    return _result(problem.split(search.end), search.history, search.converged)
 
 
 def fastest(

@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from ..losses import regression_constant, resolve
+from ..scale import WINDOW, normal_quantile
 from .accelerated import minimise_near
 from .groundwork import Groundwork
 from .irls import irls
@@ -29,6 +32,10 @@ from .unbelieved import hold_unbelieved
 
 _LOOSE = {"tol": 1e-3, "max_iter": 100, "report": quiet}
 """Options of the searches that only lead to a start."""
+_FEW = 5
+"""Iterations within which a fit to the same rows is found again."""
+_CLOSE = 5.0
+"""Times ``tol`` within which it is the same fit: both may err by it."""
 _GRADUATION = (1.0, 0.5, 0.0, -1.0, -2.0, -5.0, -20.0)
 """Shapes on the way from a convex loss to one that redescends."""
 
@@ -52,6 +59,8 @@ class Regression:
         The name of a residual scale; a number where c is given.
     efficiency : float
         That for which a residual scale is multiplied to get c.
+    previous : float or None
+        The scale c of the fit before, where ``init`` holds what it found.
     """
 
     ground: Groundwork
@@ -59,6 +68,7 @@ class Regression:
     init: Any
     scale: str | float
     efficiency: float
+    previous: float | None = None
 
     @cached_property
     def sample(self) -> Regression | None:
@@ -228,6 +238,9 @@ def _s(regression: Regression, start: Start, options):
 
 
 def _reweighted(regression: Regression, start: Start, options):
+    unmoved = _unmoved(regression, start, options)
+    if unmoved is not None:
+        return unmoved
     estimate = regression.ground.s_estimate
     if estimate.exact:
         return _s(regression, start, options)
@@ -237,6 +250,41 @@ def _reweighted(regression: Regression, start: Start, options):
     objective = objective.at(truncated.scale(sigma))
     result = minimise_with_falling_scale(minimise, objective, start, truncated, **options)
     return result, truncated.sigma(result.scale), truncated.exact
+
+
+def _unmoved(regression: Regression, start: Start, options):
+    """Return the fit before, found again in few steps, or None where these rows ask for another.
+
+    No S-estimate is needed where coefficients and scale are still at rest, and half of the rows
+    within the window of the scale: it would only lead to them again.
+    """
+    previous, rows = regression.previous, regression.objective.rows
+    if previous is None or len(start.params) > WIDEST:
+        return None
+    sigma, floor = previous / regression.constant, rows.scale_floor()
+    n_parameters = regression.objective.free_parameters(start.root)
+    if not floor < sigma or rows.half_of_cases(n_parameters) <= 0.0:
+        return None
+
+    def change(params):
+        if rows.deviation(params, 0.5) * normal_quantile(0.5) > WINDOW * sigma:
+            return math.inf
+        found = rows.truncated_deviation(params, sigma, n_parameters)
+        return math.log(sigma / max(found, floor))
+
+    objective = regression.objective.at(previous)
+    allowed = max(options["tol"], objective.rounding(start.params, start.root))
+    if change(start.params) > _CLOSE * allowed:
+        return None
+    few = {"max_iter": min(options["max_iter"], _FEW), "report": quiet}
+    result = regression.minimise(objective, start, **options | few)
+    moved = np.abs(result.params - start.params) / (previous + np.abs(start.params))
+    same = max(moved.max(), change(result.params)) <= _CLOSE * allowed
+    if not (result.converged and same):
+        return None
+    for value in result.history:
+        options["report"](value)
+    return result, sigma, False
 
 
 SCALES = {"mad": _mad, "s": _s, "reweighted": _reweighted}
