@@ -103,8 +103,8 @@ class RobustRegressor(RobustLinearModel):
     sigma_ : float or ndarray of shape (n_targets,)
         The residual scale, comparable to a standard deviation, from which c was made; only
         where c was estimated. Never below a floor, 1e-12 of the 0.75 quantile of the distances
-        of y from its median plus 4 units of its rounding, at which a warning says that more
-        than half of the rows are fitted exactly.
+        of y from its median plus 4 units of its rounding. A warning says where it is at the
+        floor, or is that of a wider quantile because the median residual was zero.
     alpha_ : float or ndarray of shape (n_targets,)
         The shape; NaN for a named loss outside the family.
     weights_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
@@ -139,8 +139,13 @@ class RobustRegressor(RobustLinearModel):
 
     The M-scale divides by the sum of the weights less the number of parameters (what a penalty
     takes is not counted). Weights that sum to less than the number of rows are taken as shares
-    of it. Where more than half of the rows lie on a plane, the S-estimate is that plane, its
-    scale the floor, the weights 1 on it and 0 elsewhere; one warning says so.
+    of it. Where more than (n + p)/2 of n rows lie on a plane, p the number of parameters (and
+    so many of the rows of a sample, where one is drawn), the S-estimate is that plane and its
+    scale the floor. With the scale "s" or "reweighted" the search then begins there if that
+    is nearer the optimum than ``init``: a loss that redescends keeps the plane, with weights 1
+    on it and 0 elsewhere, and a convex one finds the least sum of absolute residuals. One
+    warning says whether more than half of the rows are fitted exactly, or lie on a plane that
+    is not the one fitted.
 
     References
     ----------
@@ -232,7 +237,8 @@ class RobustRegressor(RobustLinearModel):
         ConvergenceWarning
             If ``max_iter`` iterations were not enough.
         UserWarning
-            If more than half of the rows are fitted exactly, so that their scale is zero.
+            If more than half of the rows are fitted exactly, so that their scale is zero, or
+            if they lie on a plane that is not the one fitted.
         """
         return self._fit(X, y, sample_weight)
 
@@ -293,6 +299,7 @@ class RobustRegressor(RobustLinearModel):
             largest_weight=largest_weight,
             n_iter=result.n_iter,
             converged=result.converged,
+            vanished=result.vanished,
             exact=result.exact,
         )
         return fit, result

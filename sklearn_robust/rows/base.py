@@ -17,6 +17,8 @@ from .statistics import ResidualStatistics
 if TYPE_CHECKING:
     from .local import LocalRows
 
+_EXACT = 10.0
+"""Floors of the residual scale within which a fit at that floor, pulled by the other rows, ends."""
 _SPARSE = 3
 """Rows for one that is drawn from which each may come from a stretch of its own."""
 
@@ -78,6 +80,10 @@ class Rows(ColumnStatistics, ResidualStatistics):
         if self.n_present <= most:
             return self._here()
         return self._only_present(np.arange(0, self.n_present, -(-self.n_present // most)))
+
+    def most_are_exact(self, params) -> bool:
+        """Return whether more than half of the case weight is fitted to within rounding."""
+        return self.deviation(params, 0.5) <= _EXACT * self.scale_floor()
 
     # -- what a subclass provides --
 
