@@ -148,6 +148,20 @@ def test_the_likelihood_of_most_rows_on_a_plane_is_that_plane(n, n_off, p, off, 
         assert model.scale_ == pytest.approx(scale_floor(y), rel=1e-12)
 
 
+@pytest.mark.parametrize("n", [3000, 20_000])
+@pytest.mark.parametrize(
+    "model", [RobustRegressor(random_state=0), AdaptiveRobustRegressor(random_state=0)]
+)
+def test_a_bare_majority_of_many_rows_is_found(model, n):
+    """Of a sample of the rows the plane may hold fewer than half."""
+    for seed in range(4):
+        X, y = table(n, 49 * n // 100, seed=seed)
+        off = np.abs(y - X @ PLANE[:3] - PLANE[3]) > 1.0
+        X[off] += 10.0
+        y[off] = np.random.default_rng(seed).normal(size=off.sum())
+        assert_plane(model, X, y)
+
+
 def test_every_solver_returns_the_same_limit():
     for seed, share in product(range(4), (0.0, 0.01, 0.3)):
         X, y = table(200, int(200 * share), seed=seed)

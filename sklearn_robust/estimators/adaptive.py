@@ -131,11 +131,11 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     that plane is then the fit, ``scale_`` is at its floor, ``alpha_`` the most likely shape
     there, and a warning says so. The S-estimate finds the plane where it holds more than
     (n + p)/2 of n rows, p the number of parameters with the intercept; one of fewer rows is
-    returned if a search ends there, which may depend on the solver. Where a sample is drawn, so
-    many of its rows have to lie on the plane. With fewer than 2p rows some plane holds more than
-    half of them always. A penalty, or a least shape above 0, keeps the likelihood bounded, and
-    the fit is then an ordinary optimum; with a least shape above 0, unless all rows are fitted
-    exactly.
+    returned if a search ends there, which may depend on the solver. Of more than 1000 rows and
+    p over 6, so many of a sample have to lie on the plane. With fewer than 2p rows some plane
+    holds more than half of them always. A penalty, or a least shape above 0, keeps the likelihood
+    bounded, and the fit is then an ordinary optimum; with a least shape above 0, unless all rows
+    are fitted exactly.
 
     References
     ----------

@@ -139,13 +139,13 @@ class RobustRegressor(RobustLinearModel):
 
     The M-scale divides by the sum of the weights less the number of parameters (what a penalty
     takes is not counted). Weights that sum to less than the number of rows are taken as shares
-    of it. Where more than (n + p)/2 of n rows lie on a plane, p the number of parameters (and
-    so many of the rows of a sample, where one is drawn), the S-estimate is that plane and its
-    scale the floor. With the scale "s" or "reweighted" the search then begins there if that
-    is nearer the optimum than ``init``: a loss that redescends keeps the plane, with weights 1
-    on it and 0 elsewhere, and a convex one finds the least sum of absolute residuals. One
-    warning says whether more than half of the rows are fitted exactly, or lie on a plane that
-    is not the one fitted.
+    of it. Where more than (n + p)/2 of n rows lie on a plane, p the number of parameters, the
+    S-estimate is that plane and its scale the floor; of more than 1000 rows and p over 6, so
+    many of a sample have to. With the scale "s" or "reweighted" the search then begins there if
+    that is nearer the optimum than ``init``: a loss that redescends keeps the plane, with weights
+    1 on it and 0 elsewhere, and a convex one goes on to the least sum of absolute residuals,
+    which may take many iterations. One warning says whether more than half of the rows are
+    fitted exactly, or lie on a plane that is not the one fitted.
 
     References
     ----------

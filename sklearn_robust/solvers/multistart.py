@@ -79,7 +79,8 @@ def outset(name, likelihood: Likelihood, solver, random_state, *, max_iter) -> O
     max_iter : int
     """
     compiled = name == "ols" and solver == "auto" and likelihood.rows.block() is not None
-    rows = None if compiled else sample_of(likelihood.rows)
+    exact = name == "s" and likelihood.rows.exact_plane() is not None
+    rows = None if compiled or exact else sample_of(likelihood.rows)
     if rows is not None:
         few = outset(name, likelihood.on(rows), solver, random_state, max_iter=max_iter)
         followed = _followed(likelihood, few, random_state)
