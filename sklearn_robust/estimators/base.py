@@ -34,6 +34,10 @@ GIVEN_SCALES = 1e-150, 1e150
 """Scales that may be given: their squares, and residuals relative to them, fit a double."""
 _NO_WEIGHT = 1e-12
 """A fit in which no row has a larger weight has believed none."""
+_NO_SCALE = (
+    "the residual scale there is zero to rounding, and scale_ was stopped at its floor or made "
+    "from a wider quantile of the residuals."
+)
 _DATA = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
@@ -41,7 +45,7 @@ _DATA = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 class TargetFit:
     """The fit of one target, in the user's units; ``sigma`` is None where it was not estimated.
 
-    ``exact`` says that the residual scale is at its floor.
+    ``vanished`` and ``exact`` are those of :class:`~sklearn_robust.solvers.RegressionResult`.
     """
 
     coef: np.ndarray
@@ -53,6 +57,7 @@ class TargetFit:
     largest_weight: float
     n_iter: int
     converged: bool
+    vanished: bool
     exact: bool
     nll: float | None = None
     sizes: np.ndarray | None = None
@@ -313,9 +318,10 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
                 "the search, which could not move; allow a larger scale."
             )
         if any(fit.exact for fit in fits):
+            messages.append(f"More than half of the rows are fitted exactly: {_NO_SCALE}")
+        if any(fit.vanished and not fit.exact for fit in fits):
             messages.append(
-                "More than half of the rows are fitted exactly: the residual scale is zero to "
-                "rounding, and scale_ was stopped at its floor."
+                f"More than half of the rows lie on a plane that is not the one fitted: {_NO_SCALE}"
             )
         if messages:
             category = UserWarning if converged else ConvergenceWarning

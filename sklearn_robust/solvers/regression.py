@@ -119,12 +119,15 @@ class Regression:
             matter where it does.
         """
         start = self._start(neighbour)
-        result, sigma, exact = self._search(start, self.ground.options(report))
+        result, sigma, vanished = self._search(start, self.ground.options(report))
         params = result.params
         if self.objective.loss.alpha == 2.0:
             params = refined(self.objective, params, self.ground.least_squares.root)
         params = minimum_norm(params, self.objective.rows.columns.unit, start.root.null)
-        return RegressionResult(**{**vars(result), "params": params}, sigma=sigma, exact=exact)
+        return RegressionResult(
+            **{**vars(result), "params": params}, sigma=sigma, vanished=vanished,
+            exact=vanished and self.objective.rows.most_are_exact(params),
+        )  # fmt: skip
 
     def _start(self, neighbour) -> Start:
         if not isinstance(self.init, str):
@@ -205,12 +208,15 @@ def _mad(regression: Regression, start: Start, options):
         result = packed_with_mad(objective, start, mad, **options)
     if result is None:
         result = minimise_with_scale(minimise, objective, start, mad, **options)
-    return result, mad.sigma(result.scale), mad.exact
+    return result, mad.sigma(result.scale), mad.vanished
 
 
 def _s(regression: Regression, start: Start, options):
     estimate = regression.ground.s_estimate
     objective = regression.objective.at(regression.constant * estimate.sigma)
+    if estimate.exact:  # from elsewhere no row is near enough at the floor to be of influence
+        starts = [start, replace(start, params=estimate.params)]
+        start = min(starts, key=lambda one: objective.value(one.params))
     result = regression.minimise(objective, start, **options)
     return result, estimate.sigma, estimate.exact
 
@@ -227,7 +233,7 @@ def _reweighted(regression: Regression, start: Start, options):
     truncated = TruncatedScale(objective.rows, regression.constant, estimate.n_parameters, sigma)
     objective = objective.at(truncated.scale(sigma))
     result = minimise_with_falling_scale(minimise, objective, start, truncated, **options)
-    return result, truncated.sigma(result.scale), truncated.exact
+    return result, truncated.sigma(result.scale), truncated.vanished
 
 
 def _unmoved(regression: Regression, start: Start, options):
