@@ -111,8 +111,8 @@ class RobustRegressor(RobustLinearModel):
     sigma_ : float or ndarray of shape (n_targets,)
         The residual scale, comparable to a standard deviation, from which c was made; only
         where c was estimated. Never below a floor, 1e-12 of the 0.75 quantile of the distances
-        of y from its median plus 4 units of its rounding, at which a warning says that more
-        than half of the rows are fitted exactly.
+        of y from its median plus 4 units of its rounding. A warning says where it is at the
+        floor, or is that of a wider quantile because the median residual was zero.
     alpha_ : float or ndarray of shape (n_targets,)
         The shape; NaN for a named loss outside the family.
     weights_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
@@ -147,8 +147,13 @@ class RobustRegressor(RobustLinearModel):
 
     The M-scale divides by the sum of the weights less the number of parameters (what a penalty
     takes is not counted). Weights that sum to less than the number of rows are taken as shares
-    of it. Where more than half of the rows lie on a plane, the S-estimate is that plane, its
-    scale the floor, the weights 1 on it and 0 elsewhere; one warning says so.
+    of it. Where more than (n + p)/2 of n rows lie on a plane, p the number of parameters, the
+    S-estimate is that plane and its scale the floor; of more than 1000 rows and p over 6, so
+    many of a sample have to. With the scale "s" or "reweighted" the search then begins there if
+    that is nearer the optimum than ``init``: a loss that redescends keeps the plane, with weights
+    1 on it and 0 elsewhere, and a convex one goes on to the least sum of absolute residuals,
+    which may take many iterations. One warning says whether more than half of the rows are
+    fitted exactly, or lie on a plane that is not the one fitted.
 
     References
     ----------
@@ -240,7 +245,8 @@ class RobustRegressor(RobustLinearModel):
         ConvergenceWarning
             If ``max_iter`` iterations were not enough.
         UserWarning
-            If more than half of the rows are fitted exactly, so that their scale is zero.
+            If more than half of the rows are fitted exactly, so that their scale is zero, or
+            if they lie on a plane that is not the one fitted.
         """
         return self._fit(X, y, sample_weight)
 
@@ -302,6 +308,7 @@ class RobustRegressor(RobustLinearModel):
             largest_weight=largest_weight,
             n_iter=result.n_iter,
             converged=result.converged,
+            vanished=result.vanished,
             exact=result.exact,
             unbelieved=result.unbelieved,
         )

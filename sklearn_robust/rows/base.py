@@ -10,6 +10,7 @@ import numpy as np
 from .. import kernels
 from .. import scale as scales
 from ..losses import Loss
+from . import exact
 from .block import Block
 from .standardisation import ColumnStatistics
 from .statistics import ResidualStatistics
@@ -17,6 +18,10 @@ from .statistics import ResidualStatistics
 if TYPE_CHECKING:
     from .local import LocalRows
 
+_EXACT = 10.0
+"""Floors of the residual scale within which a fit at that floor, pulled by the other rows, ends."""
+_ALL_SEEN = 1000
+"""Rows up to which the search for the S-estimate draws no sample."""
 _SPARSE = 3
 """Rows for one that is drawn from which each may come from a stretch of its own."""
 
@@ -98,6 +103,21 @@ class Rows(ColumnStatistics, ResidualStatistics):
     def rare_level_rows(self) -> np.ndarray:
         """Return the numbers of the rows that have a level which few others have."""
         return np.empty(0, dtype=np.intp)
+
+    def most_are_exact(self, params) -> bool:
+        """Return whether more than half of the case weight is fitted to within rounding."""
+        return self.deviation(params, 0.5) <= _EXACT * self.scale_floor()
+
+    def exact_plane(self) -> np.ndarray | None:
+        """Return the parameters of a plane that fits more than half of the rows exactly.
+
+        None where there is none, or many parameters, or so few rows that any search sees them all.
+        """
+        if self.n_present <= _ALL_SEEN or self.columns.n_parameters > exact.MOST_PARAMETERS:
+            return None
+        block, floor = self.thinned(exact.SEEN).block(), self.scale_floor()
+        params = None if block is None else exact.exact_plane(block, floor)
+        return params if params is not None and self.deviation(params, 0.5) <= floor else None
 
     # -- what a subclass provides --
 

@@ -123,9 +123,9 @@ class Regression:
         """
         start = self._start(neighbour)
         options = self.ground.options(report)
-        result, sigma, exact = self._search(start, options)
+        result, sigma, vanished = self._search(start, options)
         unbelieved: tuple[int, ...] = ()
-        if self._may_believe_no_row and not exact:
+        if self._may_believe_no_row and not vanished:
             result, unbelieved = hold_unbelieved(
                 lambda start: self._search(start, options)[0], result, self.objective, start,
                 self.ground.least_squares.root,
@@ -134,8 +134,10 @@ class Regression:
         if self.objective.loss.alpha == 2.0:
             params = refined(self.objective, params, self.ground.least_squares.root)
         params = minimum_norm(params, self.objective.rows.columns.unit, start.root.null)
-        found = {**vars(result), "params": params}
-        return RegressionResult(**found, sigma=sigma, exact=exact, unbelieved=unbelieved)
+        return RegressionResult(
+            **{**vars(result), "params": params}, sigma=sigma, vanished=vanished,
+            exact=vanished and self.objective.rows.most_are_exact(params), unbelieved=unbelieved,
+        )  # fmt: skip
 
     @property
     def _may_believe_no_row(self) -> bool:
@@ -227,12 +229,15 @@ def _mad(regression: Regression, start: Start, options):
         result = packed_with_mad(objective, start, mad, **options)
     if result is None:
         result = minimise_with_scale(minimise, objective, start, mad, **options)
-    return result, mad.sigma(result.scale), mad.exact
+    return result, mad.sigma(result.scale), mad.vanished
 
 
 def _s(regression: Regression, start: Start, options):
     estimate = regression.ground.s_estimate
     objective = regression.objective.at(regression.constant * estimate.sigma)
+    if estimate.exact:  # from elsewhere no row is near enough at the floor to be of influence
+        starts = [start, replace(start, params=estimate.params)]
+        start = min(starts, key=lambda one: objective.value(one.params))
     result = regression.minimise(objective, start, **options)
     return result, estimate.sigma, estimate.exact
 
@@ -249,7 +254,7 @@ def _reweighted(regression: Regression, start: Start, options):
     truncated = TruncatedScale(objective.rows, regression.constant, estimate.n_parameters, sigma)
     objective = objective.at(truncated.scale(sigma))
     result = minimise_with_falling_scale(minimise, objective, start, truncated, **options)
-    return result, truncated.sigma(result.scale), truncated.exact
+    return result, truncated.sigma(result.scale), truncated.vanished
 
 
 def _unmoved(regression: Regression, start: Start, options):
