@@ -119,6 +119,10 @@ class Rows(ColumnStatistics, ResidualStatistics):
         params = None if block is None else exact.exact_plane(block, floor)
         return params if params is not None and self.deviation(params, 0.5) <= floor else None
 
+    def vanish(self, directions, params, loss: Loss, scale: float) -> bool:
+        """Return whether directions change no fitted value of a believed row; not told elsewhere."""
+        return False
+
     # -- what a subclass provides --
 
     @property

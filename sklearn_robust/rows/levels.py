@@ -85,7 +85,9 @@ class Levels:
             if len(rows):
                 groups.setdefault((len(rows), rows.tobytes()), []).append(k)
         return [
-            group[i : i + _WIDEST] for group in groups.values() for i in range(0, len(group), _WIDEST)
+            group[i : i + _WIDEST]
+            for group in groups.values()
+            for i in range(0, len(group), _WIDEST)
         ]
 
     def _rows(self, k):

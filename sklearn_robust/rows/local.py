@@ -31,6 +31,8 @@ _PACKED = 1 << 18
 """Numbers that are copied, standardised, to be searched by compiled code alone."""
 _AT_ONCE = 4096
 """Rows that are copied at once where a few of them are wanted as they are."""
+_VANISHES = 1e-10
+"""Root mean square change of fitted values, of a direction of unit length, that is rounding."""
 _WIDE = 1e100
 """Targets below this are not asked how far apart they are."""
 _MANY = 50_000
@@ -405,6 +407,13 @@ class LocalRows(LevelRows, Rows):
         gradient = -(sums + errors) / (self.total_weight / mean)
         gradient[:-1] *= unit / self.columns.unit
         return gradient[: self.columns.n_parameters]
+
+    def vanish(self, directions, params, loss, scale) -> bool:
+        """Return whether directions of standardised columns change no fitted value to rounding."""
+        weights = self.weights(params, loss, scale)[self.present()] * self.shares()
+        zero = self.with_target(np.zeros(self.n_rows))
+        changes = (zero.residuals(direction)[self.present()] for direction in directions.T)
+        return all(np.dot(weights, change * change) <= _VANISHES**2 for change in changes)
 
     def triangular(self, params, loss: Loss, scale: float, majorant: float = 1.0) -> np.ndarray:
         weights = self.weights(params, loss, scale) * loss.weight_at_zero

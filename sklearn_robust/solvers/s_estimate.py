@@ -10,7 +10,7 @@ from scipy.special import gammainccinv
 from ..losses import regression_constant, resolve, tuning_constant
 from ..scale import SHRINKAGE
 from .accelerated import minimise_near
-from .joint import MScale, minimise_with_scale
+from .joint import MScale, TruncatedScale, minimise_with_scale
 from .linear import InverseRoot
 from .objective import Objective
 from .result import Start, quiet
@@ -25,7 +25,7 @@ _SAMPLE_PER_PARAMETER = 10
 _LARGEST_SAMPLE = 20_000
 """Rows on which they are looked for, at most, but for numeric columns: the others are levels."""
 _REJECTED = 2.5
-"""Residuals beyond this many M-scales are rejected."""
+"""Residuals beyond this many scales are rejected."""
 _BY_CHANCE = 0.01
 """Samples of normal rows in which the furthest row is taken for one of high leverage."""
 _LOOKS = 4
@@ -141,7 +141,9 @@ def _least_biased(objective, found, criterion, m_scale):
     def tau(params):
         sigma = m_scale.sigma(m_scale(params))
         c = regression_constant(WELSCH, _EFFICIENCY) * sigma
-        return c * np.sqrt(replace(objective, loss=WELSCH, l2_regularization=0.0).at(c).value(params))
+        return c * np.sqrt(
+            replace(objective, loss=WELSCH, l2_regularization=0.0).at(c).value(params)
+        )
 
     taus = {place: tau(found[place]) for place in near}
     best = min(near, key=taus.get)
@@ -185,7 +187,7 @@ def _shrunk(objective):
 
 
 def _searchable(rows):
-    """Return whether there are few enough numeric columns for a Gram matrix, as the search needs."""
+    """Return whether the numeric columns are few enough for a Gram matrix of the search."""
     return rows.n_numeric_parameters <= WIDEST
 
 
@@ -196,22 +198,23 @@ def _robust_root(objective, start):
 
 
 def efficient(objective: Objective, estimate: SEstimate, minimise, **options) -> SEstimate:
-    """Return the estimate with the parameters of the M-estimate of 95 % efficiency from there.
+    """Return the M-estimate of 95 % efficiency from there, at the scale reweighted.
 
     The S-estimate itself errs so much at rows far off in X that it rejects good ones among them.
     """
     if estimate.exact:
         return estimate
-    scale = regression_constant(WELSCH, _EFFICIENCY) * estimate.sigma
-    start = Start(estimate.params, estimate.root)
-    found = minimise(replace(objective, loss=WELSCH, scale=scale), start, **options)
-    return replace(estimate, params=found.params)
+    truncated = TruncatedScale(objective.rows, 1.0, estimate.n_parameters, estimate.sigma)
+    sigma = truncated(estimate.params)
+    objective = replace(objective, loss=WELSCH).at(regression_constant(WELSCH, _EFFICIENCY) * sigma)
+    found = minimise(objective, Start(estimate.params, estimate.root), **options)
+    return replace(estimate, params=found.params, sigma=sigma)
 
 
 def bad_leverage(rows, estimate: SEstimate, random_state):
     """Return the rows that are rejected and far off in X, and parameters that they do not lead.
 
-    Rejected are those whose residual is over 2.5 M-scales. Far off are those whose robust
+    Rejected are those whose residual is over 2.5 residual scales. Far off are those whose robust
     distance is more than the furthest of as many normal rows has in one sample in a hundred,
     so that outliers in y alone are not. A rare level may have taken its coefficient from rows far
     off, which then are not rejected; so its other rows decide about it first. No rows are found
@@ -232,9 +235,7 @@ def bad_leverage(rows, estimate: SEstimate, random_state):
     suspects = rows.further(rows.rare_level_rows(), root, distance)
     if len(suspects):
         scale = tuning_constant(breakdown=0.5) * estimate.sigma
-        params, _ = rows.without(suspects).move_levels(
-            params, WELSCH, scale, np.zeros(len(params))
-        )
+        params, _ = rows.without(suspects).move_levels(params, WELSCH, scale, np.zeros(len(params)))
     rejected = rows.beyond(params, _REJECTED * estimate.sigma)
     if len(rejected) == 0:
         return rejected, params
@@ -250,8 +251,8 @@ def _metric(rows, estimate):
     """Return the matrix after which ordinary rows have unit mean square, and their dimension.
 
     It is that of the numeric columns, given the levels of the others: a rare level lies far off
-    in its own column. Rows count in it as in the S-estimate; those that prove to be far off are taken out and
-    the rest is looked at again, lest good leverage points hide the bad ones.
+    in its own column. Rows count in it as in the S-estimate; those that prove to be far off are
+    taken out and the rest is looked at again, lest good leverage points hide the bad ones.
     """
     scale = tuning_constant(breakdown=0.5) * estimate.sigma
     weights = rows.weights(estimate.params, WELSCH, scale)
@@ -275,5 +276,5 @@ def _metric(rows, estimate):
 def _inverse_root(gram):
     """Return M with M·Mᵀ the pseudo-inverse of a Gram matrix."""
     values, vectors = np.linalg.eigh(gram)
-    kept = values > len(gram) * np.finfo(np.float64).eps * values[-1]
+    kept = values > len(gram) * np.finfo(np.float64).eps * values.max(initial=0.0)
     return vectors[:, kept] / np.sqrt(values[kept])
