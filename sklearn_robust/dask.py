@@ -259,7 +259,8 @@ warm_start, random_state, verbose
         ConvergenceWarning
             If ``max_iter`` iterations were not enough.
         UserWarning
-            If more than half of the rows are fitted exactly, so that their scale is zero.
+            If more than half of the rows are fitted exactly, so that their scale is zero, or
+            if they lie on a plane that is not the one fitted.
         """
         return self._fit(X, y, sample_weight)
 

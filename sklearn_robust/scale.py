@@ -21,12 +21,12 @@ WIDER = (0.75, 0.9, 0.99)
 SHRINKAGE = 0.125
 """E Z²·weight(Z) of the M-scale's loss, Z standard normal. The gradient of half the squared scale
 is that of c² times the mean loss over this: so much less a penalty counts beside the latter."""
-_WINDOW = 2.5
+WINDOW = 2.5
 """Residuals beyond this many scales do not count in the truncated deviation."""
 _REACH = 0.95
 """Share of the window down to which the sizes of residuals are held, not only summed."""
-_WITHIN = 1.0 - math.sqrt(2.0 / math.pi) * _WINDOW * math.exp(-0.5 * _WINDOW**2) / math.erf(
-    _WINDOW / math.sqrt(2.0)
+_WITHIN = 1.0 - math.sqrt(2.0 / math.pi) * WINDOW * math.exp(-0.5 * WINDOW**2) / math.erf(
+    WINDOW / math.sqrt(2.0)
 )
 """The variance of a standard normal within the window."""
 
@@ -336,14 +336,14 @@ def truncated_deviation_of(sizes_between, median, largest, free):
     sigma, before = largest, math.inf
     found = None
     while sigma < before and free > 0.0:
-        edge = _WINDOW * sigma
+        edge = WINDOW * sigma
         if found is None or edge < found.low:
             found = sizes_between(_REACH * edge, edge)
         count, root = found.within(edge)
         if count < (0.5 - TIE) * found.total:
             if before == math.inf:
                 return largest
-            return min(median() / _WINDOW, before)  # a tie of half of them averages two
+            return min(median() / WINDOW, before)  # a tie of half of them averages two
         before, sigma = sigma, min(root / math.sqrt(_WITHIN * free), sigma)
     return sigma
 

@@ -35,8 +35,8 @@ def reweighted(Z, y, cases, ridge, loss, c=1.0, constant=0.0, start=None, max_it
     params = np.zeros(len(Z)) if start is None else start.copy()
     history = np.empty(max_iter)
     n_iter, *found = kernels.reweighted(
-        Z, y, cases, ridge, 2, loss.code, loss.alpha, c, constant, 1e-12, max_iter, ROUNDING,
-        params, history,
+        Z, y, cases, ridge, 2, loss.code, loss.alpha, c, constant, 1e-10, 1e-12, max_iter,
+        ROUNDING, params, history,
     )  # fmt: skip
     return params, history[:n_iter], *found
 
@@ -218,7 +218,7 @@ def dense_pass(X, y, cases, alpha, extra, *, c=1.0, low=0.0, high=0.0, by_column
     loss = resolve(alpha=alpha)
     return kernels.dense_pass(
         X, by_column, y, 0.0, cases, np.zeros(2), np.ones(2), COEF[:2], COEF[2],
-        loss.code, loss.alpha, c, extra, low, high, 0, len(y),
+        loss.code, loss.alpha, c, extra, low, high, 1.0, 0, len(y),
     )  # fmt: skip
 
 
@@ -265,7 +265,7 @@ def test_sizes_between_two_bounds_and_sums_of_those_below(weighted, by_column):
     sums, *_, found, weights = dense_pass(
         Z[:2].T.copy(), y, own, 1.0, kernels.SIZES, low=low, high=high, by_column=by_column
     )
-    ranges = kernels.range_loss(0, 1.0, 1.0, kernels.SIZES, low, high, residuals, own)
+    ranges = kernels.range_loss(0, 1.0, 1.0, kernels.SIZES, low, high, 1.0, residuals, own)
     between = kernels.sizes_between(residuals, own, low, high)
     for pair in (sums[3:5], ranges[0][3:5], between[:2]):
         assert_close(pair, expected, terms=expected)

@@ -364,7 +364,7 @@ def test_zero_mad_falls_back_to_a_wider_quantile(alpha):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 2))
     y = np.where(rng.random(200) < 0.6, 0.0, rng.exponential(size=200))
-    with pytest.warns(UserWarning, match="fitted exactly") as caught:
+    with pytest.warns(UserWarning, match="lie on a plane that is not the one fitted") as caught:
         model = RobustRegressor(alpha, init="ols", scale="mad").fit(X, y)
     assert len(caught) == 1
     assert 0.01 < model.sigma_ < 2.0

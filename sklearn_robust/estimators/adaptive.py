@@ -39,7 +39,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         shape.
     scale_bounds : (float, float) or None, default=None
         Least and largest scale c, in [1e-150, 1e150], in the unit of y; ``(c, c)`` fixes it.
-        None leaves it free above a floor of about 1e-12 of the spread of y.
+        None leaves it free. Where the bounds allow, c stops at a floor of about 1e-12 of the
+        spread of y, below which residuals are rounding.
     l2_regularization : float >= 0, default=0.0
         Penalty :math:`\lambda` on the coefficients, in the user's units. The intercept is not
         penalised.
@@ -48,10 +49,11 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     solver : {"auto", "irls", "lbfgs"}, default="auto"
         "lbfgs" searches all arguments together by SciPy's L-BFGS-B, the coefficients
         preconditioned by the curvature of least squares; "irls" alternates between weighted
-        least squares and a search of scale and shape. Both find the same optimum, as
-        does "auto", the faster one: for few rows weighted least squares and Newton's method
-        side by side, for many Newton's method with the curvature of a sample,
-        Anderson-accelerated, and "lbfgs" where neither closes in.
+        least squares and a search of scale and shape. "auto" is the faster one: for few rows
+        weighted least squares and Newton's method side by side, for many Newton's method with
+        the curvature of a sample, Anderson-accelerated, and "lbfgs" where neither closes in.
+        All find the same minimum where the start is near it, as that of ``init="s"`` is; the
+        likelihood can have several, and from another start they may end at different ones.
     init : "auto", "s", "ols", "gnc" or array-like of shape (n_features + 1,), default="auto"
         Where the search begins, and which rows are taken in.
 
@@ -123,8 +125,18 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     rows; bad leverage points are then those that the sample's S-estimate rejects. With
     ``init="ols"`` that begins where X holds more than some 260 000 numbers.
     With more than 2000 columns the S-estimate is sought from least squares alone, and no row
-    is left out. Where more than half of the rows lie on one plane the likelihood grows without
-    bound as c falls; ``scale_`` then stops at its floor and a warning says so.
+    is left out.
+
+    With a share s of the rows on one plane and the shape at 0, the likelihood of that plane grows
+    as (2s - 1) log(1/c) as c falls: without bound where s is more than half. Whatever the solver,
+    that plane is then the fit, ``scale_`` is at its floor, ``alpha_`` the most likely shape
+    there, and a warning says so. The S-estimate finds the plane where it holds more than
+    (n + p)/2 of n rows, p the number of parameters with the intercept; one of fewer rows is
+    returned if a search ends there, which may depend on the solver. Of more than 1000 rows and
+    p over 6, so many of a sample have to lie on the plane. With fewer than 2p rows some plane
+    holds more than half of them always. A penalty, or a least shape above 0, keeps the likelihood
+    bounded, and the fit is then an ordinary optimum; with a least shape above 0, unless all rows
+    are fitted exactly.
 
     References
     ----------
@@ -300,20 +312,25 @@ class AdaptiveRobustRegressor(RobustLinearModel):
 
         floor = rows.scale_floor()
         low, high = self.scale_bounds or (floor, math.inf)
+        stops = low <= floor <= high
         least, most = self.alpha_bounds
         outset = self._outset(
             solvers.Likelihood(
                 rows,
                 float(self.l2_regularization),
                 alpha_bounds=(float(least), float(most)),
-                scale_bounds=(float(low), float(high)),
+                scale_bounds=(floor if stops else float(low), float(high)),
+                floor=floor if stops else None,
             ),
             initial,
         )
         likelihood, start = outset.likelihood, outset.start
-        result = solvers.LIKELIHOOD_SOLVERS[self.solver](
-            likelihood, start, tol=self.tol, max_iter=self.max_iter, report=report
-        )
+        result = solvers.minimise_likelihood(
+            self.solver, likelihood, start,
+            tol=self.tol, max_iter=self.max_iter, report=report,
+        )  # fmt: skip
+        exact = likelihood.is_near_floor(result.scale)
+        exact = exact and likelihood.rows.most_are_exact(result.params)
         params = solvers.minimum_norm(result.params, rows.columns.unit, start.root.null)
         coef, intercept = rows.to_original(params)
         loss = likelihood.objective(result.scale, result.alpha).loss
@@ -328,7 +345,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
             largest_weight=largest_weight,
             n_iter=result.n_iter,
             converged=result.converged,
-            exact=self.scale_bounds is None and result.scale <= 2.0 * floor,
+            vanished=exact,
+            exact=exact,
             nll=likelihood.unpenalised(result),
             sizes=likelihood.rows.size_quantiles(params),
             n_cases=likelihood.rows.total_weight,

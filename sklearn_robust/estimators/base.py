@@ -36,6 +36,10 @@ _NO_WEIGHT = 1e-12
 """A fit in which no row has a larger weight has believed none."""
 _NAMED = 10
 """Columns that a warning names, at most."""
+_NO_SCALE = (
+    "the residual scale there is zero to rounding, and scale_ was stopped at its floor or made "
+    "from a wider quantile of the residuals."
+)
 _DATA = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
@@ -43,8 +47,8 @@ _DATA = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 class TargetFit:
     """The fit of one target, in the user's units; ``sigma`` is None where it was not estimated.
 
-    ``exact`` says that the residual scale is at its floor, ``unbelieved`` holds the numbers of the
-    columns of whose coefficients only rejected rows tell.
+    ``vanished`` and ``exact`` are those of :class:`~sklearn_robust.solvers.RegressionResult`, and so
+    is ``unbelieved``.
     """
 
     coef: np.ndarray
@@ -56,6 +60,7 @@ class TargetFit:
     largest_weight: float
     n_iter: int
     converged: bool
+    vanished: bool
     exact: bool
     nll: float | None = None
     sizes: np.ndarray | None = None
@@ -328,9 +333,10 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
                 "the search, which could not move; allow a larger scale."
             )
         if any(fit.exact for fit in fits):
+            messages.append(f"More than half of the rows are fitted exactly: {_NO_SCALE}")
+        if any(fit.vanished and not fit.exact for fit in fits):
             messages.append(
-                "More than half of the rows are fitted exactly: the residual scale is zero to "
-                "rounding, and scale_ was stopped at its floor."
+                f"More than half of the rows lie on a plane that is not the one fitted: {_NO_SCALE}"
             )
         unbelieved = sorted({column for fit in fits for column in fit.unbelieved})
         if unbelieved:

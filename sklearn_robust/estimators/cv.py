@@ -213,8 +213,9 @@ class RobustRegressorCV(RobustLinearModel):
         ConvergenceWarning
             If ``max_iter`` iterations were not enough, in folds or in the last fit.
         UserWarning
-            If more than half of the rows are fitted exactly, so that their scale is zero. If
-            ``sample_weight`` is given and the scorer does not take it.
+            If more than half of the rows are fitted exactly, so that their scale is zero, or
+            if they lie on a plane that is not the one fitted. If ``sample_weight`` is given and
+            the scorer does not take it.
         """
         return self._fit(X, y, sample_weight, **params)
 

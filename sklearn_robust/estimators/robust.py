@@ -44,7 +44,8 @@ class RobustRegressor(RobustLinearModel):
         - "mad": the median absolute residual over 0.6745, iterated with the coefficients to a
           joint fixed point. Where it is zero, as with ties, the same of the quantiles 0.75,
           0.9 and 0.99, then a floor. Outliers on one side of up to half of the rows leave it
-          finite, but raise it.
+          finite, but raise it. There can be several fixed points, under a convex loss too,
+          where few rows support many coefficients: start and solver then decide which is found.
         - "s": the least M-scale that any plane has, with a breakdown point of 1/2, held. With
           ``init="s"`` this is the MM-estimate of R's ``lmrob``. Far outliers, in X too, leave it
           finite while they are fewer than half of the rows, but 30 per cent raise it by 3/4.
@@ -64,7 +65,11 @@ class RobustRegressor(RobustLinearModel):
         "irls" solves weighted normal equations by Cholesky, "lbfgs" is SciPy's L-BFGS-B
         preconditioned by the curvature of least squares, "auto" is the faster one. Where a
         sample has been fitted first, "auto" is Newton's method with the sample's curvature,
-        Anderson-accelerated. All find the same optimum, within ``tol``.
+        Anderson-accelerated. Under a convex loss (``alpha`` of 1 or more, "huber",
+        "balanced_l1") and a scale that is given or held, all find the same optimum, within
+        ``tol``, from any start. Under a loss that redescends each finds a minimum; from
+        ``init="s"`` that is the same but for rare ties, from "ols", "gnc" or an array it need
+        not be where several are near.
     init : "auto", "ols", "gnc", "s" or array-like of shape (n_features + 1,), default="auto"
         Where the search begins, which below ``alpha=1`` and for "tukey" decides what it finds.
 
@@ -86,7 +91,10 @@ class RobustRegressor(RobustLinearModel):
         :math:`|\Delta\beta_j|\,\mathrm{rms}(x_j) \le \mathrm{tol}\,(c + |\beta_j|\,
         \mathrm{rms}(x_j))` with x centred, and at most ``tol`` in log c where c is estimated.
     warm_start : bool, default=False
-        Whether a refit begins at the coefficients of the previous fit instead of ``init``.
+        Whether a refit begins at the coefficients of the previous fit instead of ``init``. With
+        ``scale="reweighted"`` it begins at its scale too, and where both are still at rest, as
+        on the same rows, no S-estimate is made; else the scale falls from the S-estimate's, as
+        in a first fit.
     random_state : int, RandomState or None, default=None
         Seed of the rows that the S-estimate draws.
     verbose : int >= 0, default=0
@@ -103,8 +111,8 @@ class RobustRegressor(RobustLinearModel):
     sigma_ : float or ndarray of shape (n_targets,)
         The residual scale, comparable to a standard deviation, from which c was made; only
         where c was estimated. Never below a floor, 1e-12 of the 0.75 quantile of the distances
-        of y from its median plus 4 units of its rounding, at which a warning says that more
-        than half of the rows are fitted exactly.
+        of y from its median plus 4 units of its rounding. A warning says where it is at the
+        floor, or is that of a wider quantile because the median residual was zero.
     alpha_ : float or ndarray of shape (n_targets,)
         The shape; NaN for a named loss outside the family.
     weights_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
@@ -139,8 +147,13 @@ class RobustRegressor(RobustLinearModel):
 
     The M-scale divides by the sum of the weights less the number of parameters (what a penalty
     takes is not counted). Weights that sum to less than the number of rows are taken as shares
-    of it. Where more than half of the rows lie on a plane, the S-estimate is that plane, its
-    scale the floor, the weights 1 on it and 0 elsewhere; one warning says so.
+    of it. Where more than (n + p)/2 of n rows lie on a plane, p the number of parameters, the
+    S-estimate is that plane and its scale the floor; of more than 1000 rows and p over 6, so
+    many of a sample have to. With the scale "s" or "reweighted" the search then begins there if
+    that is nearer the optimum than ``init``: a loss that redescends keeps the plane, with weights
+    1 on it and 0 elsewhere, and a convex one goes on to the least sum of absolute residuals,
+    which may take many iterations. One warning says whether more than half of the rows are
+    fitted exactly, or lie on a plane that is not the one fitted.
 
     References
     ----------
@@ -232,7 +245,8 @@ class RobustRegressor(RobustLinearModel):
         ConvergenceWarning
             If ``max_iter`` iterations were not enough.
         UserWarning
-            If more than half of the rows are fitted exactly, so that their scale is zero.
+            If more than half of the rows are fitted exactly, so that their scale is zero, or
+            if they lie on a plane that is not the one fitted.
         """
         return self._fit(X, y, sample_weight)
 
@@ -275,11 +289,12 @@ class RobustRegressor(RobustLinearModel):
 
         loss, rows = resolve(self.loss, self.alpha), ground.objective.rows
         init, scale = solvers.automatic(loss, self.init, self.scale)
+        previous = None
         if initial is not None:
-            init = rows.from_original(initial.coef, initial.intercept)
+            init, previous = rows.from_original(initial.coef, initial.intercept), initial.scale
         c = float(scale) if isinstance(scale, Real) else 1.0
         objective = replace(ground.objective, loss=loss, scale=c)
-        regression = solvers.Regression(ground, objective, init, scale, self.efficiency)
+        regression = solvers.Regression(ground, objective, init, scale, self.efficiency, previous)
         result = regression.fit(report, neighbour)
         coef, intercept = rows.to_original(result.params)
         weights, largest_weight = rows.training_weights(result.params, loss, result.scale)
@@ -293,6 +308,7 @@ class RobustRegressor(RobustLinearModel):
             largest_weight=largest_weight,
             n_iter=result.n_iter,
             converged=result.converged,
+            vanished=result.vanished,
             exact=result.exact,
             unbelieved=result.unbelieved,
         )

@@ -7,12 +7,15 @@ import numpy as np
 from .algebra import LINE, add_weighted_gram, dot, factor, substitute
 from .compiled import compiled, entry
 from .planes import residuals_of
-from .residuals import BLOCK, block_weights
+from .residuals import BLOCK, block_curvatures, block_weights
 
 LONGEST = 1.9
 """Steps are lengthened at most this much, as in the solver ``irls``."""
 _LEAST_SHARE = 0.01
-"""As there too."""
+_FASTEST = 0.1
+_SHORTER = 0.25
+_UPHILL = 1e-12
+"""These as there too."""
 SETTLED = 0.03
 """After smaller steps the curvature is taken to be what it was."""
 _SLOWEST = 0.99
@@ -108,18 +111,22 @@ def factor_weighted(Z, total, weights, ridge, packed, lower):
 
 
 @compiled()
-def weighted_step(Z, total, influence, ridge, params, c, lower, step):
+def write_downhill(Z, total, influence, ridge, params, c, downhill):
+    """Write minus the gradient, times the total case weight, to ``downhill``."""
+    for j in range(Z.shape[0]):
+        downhill[j] = dot(Z[j], influence) - total * ridge[j] * (params[j] / c)
+
+
+@compiled()
+def weighted_step(lower, downhill, total, step):
     """Write the step of weighted least squares, in units of c, to ``step``.
 
     Return the root of its product with the gradient.
     """
-    q = Z.shape[0]
-    gradient = np.empty(q)
-    for j in range(q):
-        step[j] = dot(Z[j], influence) - total * ridge[j] * (params[j] / c)
-        gradient[j] = step[j]
+    for j in range(step.shape[0]):
+        step[j] = downhill[j]
     substitute(lower, step)
-    return math.sqrt(abs(dot(gradient, step)) / total)
+    return math.sqrt(abs(dot(downhill, step)) / total)
 
 
 @compiled()
@@ -132,6 +139,14 @@ def curvature_share(step, last, length):
 
 
 @compiled()
+def _slope_share(slope, ahead, length):
+    """Return the same from the slopes along a step where it began and where it has led."""
+    if slope == 0.0:
+        return _LEAST_SHARE
+    return min(max((1.0 - ahead / slope) / length, _LEAST_SHARE), 1.0)
+
+
+@compiled()
 def still_owed(change, previous):
     """Return what is owed after a change that shrinks at the rate of the last two."""
     rate = min(change / previous, _SLOWEST)
@@ -140,8 +155,9 @@ def still_owed(change, previous):
 
 @entry
 def reweighted(
-    Z, y, cases, ridge, n_slopes, code, alpha, c, constant, tol, max_iter, rounding, params, history
-):
+    Z, y, cases, ridge, n_slopes, code, alpha, c, constant, least_majorant, tol, max_iter, rounding,
+    params, history,
+):  # fmt: skip
     """Do in place what the solver ``irls`` does.
 
     Parameters
@@ -156,6 +172,9 @@ def reweighted(
     constant : float
         Where it is not 0, the scale is this much times the median size of the residuals,
         found at every iteration anew.
+    least_majorant : float
+        How near to Newton's the steps may come, as in ``block_curvatures``. They do where the
+        scale is held: values of the objective can be compared only then.
     tol, max_iter
         The solver's options; ``tol`` also bounds what log c still owes.
     rounding : (float, float)
@@ -183,8 +202,9 @@ def reweighted(
         np.empty((q, BLOCK + LINE)),
         np.empty((q, q)),
     )
-    step, last, size, change = np.empty(q), np.zeros(q), math.inf, 0.0
-    length, converged, n_iter, previous = 1.0, False, 0, TINY
+    step, downhill, size, change = np.zeros(q), np.empty(q), math.inf, 0.0
+    length, converged, n_iter, previous, newton = 1.0, False, 0, TINY, False
+    share, majorant, value, slope = _LEAST_SHARE, 1.0, math.inf, 0.0
     while not converged and n_iter < max_iter:
         residuals_of(Z, y, params, residuals)
         scale_owed = 0.0
@@ -195,18 +215,33 @@ def reweighted(
             c *= math.exp(change)
             scale_owed, previous = still_owed(abs(change), previous), max(abs(change), TINY)
         _weigh(cases, code, alpha, c, residuals, influence, weights, rho, sums)
-        history[n_iter] = sums[0] / total + penalty_of(ridge, params) / (c * c)
+        before, value = value, sums[0] / total + penalty_of(ridge, params) / (c * c)
         n_iter += 1
-        if not max(size, abs(change)) <= SETTLED and not factor_weighted(
-            Z, total, weights, ridge, packed, lower
-        ):
+        if newton and not value <= before + _UPHILL * before:
+            history[n_iter - 1] = value = before
+            for j in range(q):
+                params[j] -= c * (1.0 - _SHORTER) * length * step[j]
+            length, majorant = _SHORTER * length, min(majorant / _FASTEST, 1.0)
+            continue
+        history[n_iter - 1] = value
+        write_downhill(Z, total, influence, ridge, params, c, downhill)
+        if n_iter > 1:
+            share = _slope_share(slope, dot(downhill, step), length)
+            length = min(1.0 / share, LONGEST)
+            if constant == 0.0 and share * LONGEST < 1.0:
+                majorant = max(majorant * max(share, _FASTEST), least_majorant)
+        if majorant < 1.0:
+            block_curvatures(code, alpha, c, residuals, cases, n, majorant, weights)
+        anew = newton or majorant < 1.0 or not max(size, abs(change)) <= SETTLED
+        if anew and not factor_weighted(Z, total, weights, ridge, packed, lower):
             return n_iter, c, False, False
-        fitted = weighted_step(Z, total, influence, ridge, params, c, lower, step)
-        size = relative_size(step, params, c, fitted, n_slopes, rounding)
-        share = curvature_share(step, last, length)
-        length = min(1.0 / share, LONGEST) if n_iter > 1 else 1.0
-        converged = size <= tol * share and scale_owed <= tol
+        newton = majorant < 1.0
+        fitted = weighted_step(lower, downhill, total, step)
+        size, slope = relative_size(step, params, c, fitted, n_slopes, rounding), total * fitted**2
+        known = share > _LEAST_SHARE or size == 0.0 or majorant <= least_majorant
+        converged = known and size <= tol * share and scale_owed <= tol
+        if converged and size == 0.0 and constant == 0.0:
+            break  # the step is rounding, and under weights that differ much it may lead up
         for j in range(q):
             params[j] += c * length * step[j]
-            last[j] = step[j]
     return n_iter, c, converged, True

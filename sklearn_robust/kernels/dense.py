@@ -127,14 +127,14 @@ def dense_residuals(X, by_column, y, origin, centre, coef, intercept, start, sto
 @entry
 def dense_pass(
     X, by_column, y, origin, case_weights, centre, unit, coef, intercept, code, alpha, c, extra,
-    low, high, start, stop,
+    low, high, majorant, start, stop,
 ):  # fmt: skip
     """Return sums, c times the gradient, and what else of the rows is asked for.
 
     The sums are those of ``block_loss`` and, for SIZES, ``block_sizes``. The gradient is in
-    (coef, intercept). For GRAM follows the weighted Gram matrix of ((x - centre)/unit, 1);
-    for SIZES the sizes of residuals from ``low`` to ``high`` and their case
-    weights.
+    (coef, intercept). For GRAM follows the Gram matrix of ((x - centre)/unit, 1) under the
+    weights of ``block_curvatures``; for SIZES the sizes of residuals from ``low`` to ``high``
+    and their case weights.
     """
     p = coef.shape[0]
     size = p + 1 if extra == GRAM else 0
@@ -153,7 +153,9 @@ def dense_pass(
             X, by_column, y, origin, centre, coef, intercept, first, n, residuals
         )
         own = case_weights[first : first + n]
-        block_loss(code, alpha, c, extra, residuals, own, n, work, influence, weights, sums)
+        block_loss(
+            code, alpha, c, extra, majorant, residuals, own, n, work, influence, weights, sums
+        )
         if by_column:
             _column_gradient(X, centre, influence, first, n, gradient)
         else:

@@ -15,6 +15,7 @@ from .block import (
     relative_size,
     still_owed,
     weighted_step,
+    write_downhill,
 )
 from .compiled import compiled, entry
 from .losses import GENERAL, NEAREST_TWO
@@ -125,7 +126,7 @@ def most_likely(
         total += cases[i]
     residuals, influence, weights = np.empty(n), np.empty(n), np.empty(n)
     unused, unwanted, work = np.empty(n), np.empty(n), np.empty(4 * BLOCK)
-    packed, lower = np.empty((q, BLOCK + LINE)), np.empty((q, q))
+    packed, lower, downhill = np.empty((q, BLOCK + LINE)), np.empty((q, q)), np.empty(q)
     step, last, size, moved = np.empty(q), np.zeros(q), math.inf, 0.0
     length, n_iter, n_halves, previous, last_c = 1.0, 0, 0, TINY, 1.0
     rise, turn, mixed, own, converged = 0.0, 0.0, 0.0, 0.0, False
@@ -161,7 +162,8 @@ def most_likely(
             )[1]
             mixed, own = (turned[0] - slopes[0]) / ahead, (turned[1] - slopes[1]) / ahead
         rise, turn = _newton_step((log_c, alpha), slopes, (curvature, mixed, own), bounds)
-        fitted = weighted_step(Z, total, influence, ridge, params, c, lower, step)
+        write_downhill(Z, total, influence, ridge, params, c, downhill)
+        fitted = weighted_step(lower, downhill, total, step)
         size = relative_size(step, params, c, fitted, n_slopes, rounding)
         share = curvature_share(step, last, length)
         length = min(1.0 / share, LONGEST) if n_iter > 1 else 1.0

@@ -209,20 +209,25 @@ def _general_slope(alpha, r, c):
     return weight * (1.0 + z / b * (alpha - 1.0)) / (1.0 + z / b)
 
 
+@compiled()
+def psi_slope(code, alpha, r, c):
+    """Return c² times the derivative of psi at a residual."""
+    u = abs(r) / c
+    if code == HUBER:
+        return 1.0 if u <= 1.0 else 0.0
+    if code == TUKEY:
+        return (1.0 - u * u) * (1.0 - 5.0 * u * u) if u < 1.0 else 0.0
+    if code == BALANCED_L1:
+        return _BALANCE * _GROWTH / (1.0 + _GROWTH * u) if u < 1.0 else 0.0
+    return _general_slope(alpha, r, c)
+
+
 @entry
 def psi_slopes(code, alpha, residuals, c):
     """Return c² times the derivative of psi at every residual."""
     slopes = np.empty(residuals.shape[0])
     for i in range(residuals.shape[0]):
-        u = abs(residuals[i]) / c
-        if code == HUBER:
-            slopes[i] = 1.0 if u <= 1.0 else 0.0
-        elif code == TUKEY:
-            slopes[i] = (1.0 - u * u) * (1.0 - 5.0 * u * u) if u < 1.0 else 0.0
-        elif code == BALANCED_L1:
-            slopes[i] = _BALANCE * _GROWTH / (1.0 + _GROWTH * u) if u < 1.0 else 0.0
-        else:
-            slopes[i] = _general_slope(alpha, residuals[i], c)
+        slopes[i] = psi_slope(code, alpha, residuals[i], c)
     return slopes
 
 

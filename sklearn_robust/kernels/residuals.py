@@ -17,6 +17,7 @@ from .losses import (
     exponential_loss,
     log_growth,
     power_law,
+    psi_slope,
     rho_influence_weight,
     shape_slope,
 )
@@ -162,12 +163,33 @@ def block_shapes(code, alpha, c, residuals, case_weights, n, work, influence, we
 
 
 @compiled()
-def block_loss(code, alpha, c, extra, residuals, case_weights, n, work, influence, weights, sums):
-    """Do what ``block_shapes`` does for SHAPE, otherwise what ``block_weights`` does."""
+def block_curvatures(code, alpha, c, residuals, case_weights, n, majorant, weights):
+    """Replace weights by psi', where that is positive, and this share of what they exceed it by.
+
+    The weights are case-weighted. At 1 they stay: the quadratic lies above the loss. At 0 it is
+    Newton's, without negative curvature.
+    """
+    for i in range(n):
+        case = case_weights[i] if case_weights.shape[0] > 0 else 1.0
+        if weights[i] > 0.0:
+            slope = case * max(psi_slope(code, alpha, residuals[i], c), 0.0)
+            weights[i] = slope + majorant * max(weights[i] - slope, 0.0)
+
+
+@compiled()
+def block_loss(
+    code, alpha, c, extra, majorant, residuals, case_weights, n, work, influence, weights, sums
+):
+    """Do what ``block_shapes`` does for SHAPE, otherwise what ``block_weights`` does.
+
+    For GRAM the weights are then those of ``block_curvatures``.
+    """
     if extra == SHAPE:
         block_shapes(code, alpha, c, residuals, case_weights, n, work, influence, weights, sums)
-    else:
-        block_weights(code, alpha, c, residuals, case_weights, n, work, influence, weights, sums)
+        return
+    block_weights(code, alpha, c, residuals, case_weights, n, work, influence, weights, sums)
+    if extra == GRAM and majorant < 1.0:
+        block_curvatures(code, alpha, c, residuals, case_weights, n, majorant, weights)
 
 
 @compiled(SUM)
@@ -223,7 +245,7 @@ def _add_below(residuals, case_weights, n, low, high, sums):
 
 
 @entry
-def range_loss(code, alpha, c, extra, low, high, residuals, case_weights):
+def range_loss(code, alpha, c, extra, low, high, majorant, residuals, case_weights):
     """Return what ``dense_pass`` sums of residuals, and their case-weighted parts.
 
     Returns
@@ -240,8 +262,8 @@ def range_loss(code, alpha, c, extra, low, high, residuals, case_weights):
         last = first + n
         part, own = residuals[first:last], case_weights[first:last]
         block_loss(
-            code, alpha, c, extra, part, own, n, work, influence[first:last], weights[first:last],
-            sums,
+            code, alpha, c, extra, majorant, part, own, n, work, influence[first:last],
+            weights[first:last], sums,
         )  # fmt: skip
         if extra == SIZES:
             found += block_sizes(part, own, n, low, high, sizes[found:], cases[found:], sums)

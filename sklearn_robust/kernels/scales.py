@@ -14,6 +14,8 @@ CONSTANT = math.sqrt(1.0 / 3.0)
 
 _LONGEST = 1.0
 """Newton steps of a log scale are no longer: the equation is flat far from its root."""
+_TIE = 1e-6
+"""Share of ``half`` that is rounding at the floor, where as many rows as count are off it."""
 _STEPS = 200
 """Steps within which bisection alone would find a scale to the last bit."""
 
@@ -48,7 +50,7 @@ def m_scale(residuals, cases, half, floor, first, tol, weights):
     ``weights`` is filled with the weights at nearly s.
     """
     low, high = math.log(floor), math.inf
-    if weigh(residuals, cases, CONSTANT * floor, weights)[0] <= half:
+    if weigh(residuals, cases, CONSTANT * floor, weights)[0] <= half * (1.0 + _TIE):
         return floor
     log_s = max(math.log(first), low) if first > 0.0 else _log_mean(residuals, low)
     for _ in range(_STEPS):

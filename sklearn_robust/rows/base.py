@@ -10,6 +10,7 @@ import numpy as np
 from .. import kernels
 from .. import scale as scales
 from ..losses import Loss
+from . import exact
 from .block import Block
 from .standardisation import ColumnStatistics
 from .statistics import ResidualStatistics
@@ -17,6 +18,10 @@ from .statistics import ResidualStatistics
 if TYPE_CHECKING:
     from .local import LocalRows
 
+_EXACT = 10.0
+"""Floors of the residual scale within which a fit at that floor, pulled by the other rows, ends."""
+_ALL_SEEN = 1000
+"""Rows up to which the search for the S-estimate draws no sample."""
 _SPARSE = 3
 """Rows for one that is drawn from which each may come from a stretch of its own."""
 
@@ -99,6 +104,21 @@ class Rows(ColumnStatistics, ResidualStatistics):
         """Return the numbers of the rows that have a level which few others have."""
         return np.empty(0, dtype=np.intp)
 
+    def most_are_exact(self, params) -> bool:
+        """Return whether more than half of the case weight is fitted to within rounding."""
+        return self.deviation(params, 0.5) <= _EXACT * self.scale_floor()
+
+    def exact_plane(self) -> np.ndarray | None:
+        """Return the parameters of a plane that fits more than half of the rows exactly.
+
+        None where there is none, or many parameters, or so few rows that any search sees them all.
+        """
+        if self.n_present <= _ALL_SEEN or self.columns.n_parameters > exact.MOST_PARAMETERS:
+            return None
+        block, floor = self.thinned(exact.SEEN).block(), self.scale_floor()
+        params = None if block is None else exact.exact_plane(block, floor)
+        return params if params is not None and self.deviation(params, 0.5) <= floor else None
+
     # -- what a subclass provides --
 
     @property
@@ -146,7 +166,7 @@ class Rows(ColumnStatistics, ResidualStatistics):
         """Return the gradient of the mean of r²/2, found in twice the precision of a double."""
 
     @abstractmethod
-    def triangular(self, params, loss: Loss, scale: float) -> np.ndarray:
+    def triangular(self, params, loss: Loss, scale: float, majorant: float = 1.0) -> np.ndarray:
         """Return R with RᵀR the Gram matrix of :meth:`curvature`, not formed from it.
 
         Built by QR, a few rows after the others, it keeps the digits that a Gram matrix
@@ -189,17 +209,26 @@ class Rows(ColumnStatistics, ResidualStatistics):
         sums, gradient, *_ = self._pass(params, loss, scale, kernels.NOTHING)
         return float(sums[0]), gradient
 
-    def curvature(self, params, loss: Loss, scale: float):
+    def curvature(self, params, loss: Loss, scale: float, majorant: float = 1.0):
         """Return what :meth:`loss_gradient` does and the mean weighted Gram matrix.
+
+        Parameters
+        ----------
+        params, loss, scale
+            As in :meth:`loss_gradient`.
+        majorant : float in [0, 1]
+            The weights are psi', where it is positive, and this share of what the robust
+            weights exceed it by.
 
         Returns
         -------
         value : float
         gradient : ndarray of shape (n_parameters,)
         gram : ndarray of shape (n_parameters, n_parameters)
-            Of the standardised columns under the robust weights.
+            Of the standardised columns.
         """
-        sums, gradient, gram, _ = self._pass(params, loss, scale, kernels.GRAM)
+        wanted = kernels.GRAM, 0.0, 0.0, majorant
+        sums, gradient, gram, _ = self._pass(params, loss, scale, *wanted)
         size = self.columns.n_parameters
         return float(sums[0]), gradient, gram[:size, :size]
 
@@ -239,9 +268,9 @@ class Rows(ColumnStatistics, ResidualStatistics):
         sums, gradient, *_ = self._pass(params, loss, scale, kernels.SHAPE)
         return float(sums[0]), gradient, -float(sums[1]), float(sums[2])
 
-    def _pass(self, params, loss, scale, extra, low=0.0, high=0.0):
+    def _pass(self, params, loss, scale, extra, low=0.0, high=0.0, majorant=1.0):
         coef, intercept = self.columns.split(params)
-        wanted = extra, low, high
+        wanted = extra, low, high, majorant
 
         def task(rows, start, stop):
             *parts, sizes, cases = rows._pass_range(

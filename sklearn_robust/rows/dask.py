@@ -408,11 +408,13 @@ class DaskRows(Rows):
 
         return self._read(self._asked(ask), added)[0]
 
-    def triangular(self, params, loss, scale):
+    def triangular(self, params, loss, scale, majorant=1.0):
         total = self.total_weight
 
         def ask(rows):
-            return rows.triangular(params, loss, scale) * math.sqrt(rows.total_weight / total)
+            return rows.triangular(params, loss, scale, majorant) * math.sqrt(
+                rows.total_weight / total
+            )
 
         return self._read(self._asked(ask), triangulated)
 

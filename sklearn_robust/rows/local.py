@@ -406,8 +406,11 @@ class LocalRows(LevelRows, Rows):
         gradient[:-1] *= unit / self.columns.unit
         return gradient[: self.columns.n_parameters]
 
-    def triangular(self, params, loss: Loss, scale: float) -> np.ndarray:
+    def triangular(self, params, loss: Loss, scale: float, majorant: float = 1.0) -> np.ndarray:
         weights = self.weights(params, loss, scale) * loss.weight_at_zero
+        if majorant < 1.0:
+            slopes = np.maximum(loss.slopes(self.residuals(params), scale), 0.0)
+            weights = slopes + majorant * np.maximum(weights - slopes, 0.0)
         if self.sample_weight is not None:
             weights *= self.sample_weight
         roots = np.sqrt(weights / self.total_weight)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import likelihood as _likelihood
 from . import multistart as _multistart
 from .groundwork import Groundwork
-from .likelihood import Likelihood
+from .likelihood import Likelihood, minimise_likelihood
 from .linear import InverseRoot, minimum_norm
 from .multistart import Outset, at_params, outset
 from .objective import Objective
@@ -32,6 +32,7 @@ __all__ = [
     "automatic",
     "from_params",
     "least_squares",
+    "minimise_likelihood",
     "minimum_norm",
     "outset",
 ]

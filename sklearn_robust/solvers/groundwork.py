@@ -63,8 +63,8 @@ class Groundwork:
 
     @cached_property
     def s_estimate(self) -> SEstimate:
-        if self.sample is not None:
-            sample = self.sample
+        sample = self.sample
+        if sample is not None and self.objective.rows.exact_plane() is None:
             estimate = followed(
                 self.objective, sample.objective, sample.s_estimate, self.options(quiet)
             )

@@ -11,6 +11,14 @@ _LONGEST = 1.9
 """Steps are lengthened at most this much; below 2 the objective still cannot increase."""
 _LEAST_CURVATURE = 0.01
 """Bound on the share of the quadratic's curvature that the objective is taken to have."""
+_FASTEST = 0.1
+"""The majorant is reduced at most this much at a time, and raised as much after a step uphill."""
+_LEAST_MAJORANT = 1e-10
+"""Bound on the majorant: with none of it a curvature may be singular."""
+_SHORTER = 0.25
+"""Share of a step uphill that is tried next."""
+_UPHILL = 1e-12
+"""Relative increase of the objective that may be rounding."""
 
 
 def irls(objective: Objective, start: Start, *, tol, max_iter, report) -> SolverResult:
@@ -19,8 +27,15 @@ def irls(objective: Objective, start: Start, *, tol, max_iter, report) -> Solver
     Each iteration minimises a quadratic that touches the objective and lies above it, so
     the objective never increases (Huber 1981, section 7.8), nor does it where the step is
     lengthened by less than 2. The objective has a share of the quadratic's curvature, seen in
-    how the last step changed the next one (as in Barzilai & Borwein 1988); steps are
+    how a step changed the slope along it (as in Barzilai & Borwein 1988); steps are
     lengthened by its inverse, and the step over the share is what the fit still owes.
+
+    A share at its bound says nothing, and a convex fit does not end there: what is owed may be
+    far more. Where the share is so small that steps cannot be lengthened enough, as between far
+    rows that hold each other, the method creeps. Under a loss that does not redescend the
+    quadratic then gives up part of what it exceeds the objective by, the more the longer it
+    creeps, and in the end is Newton's. Such a step may lead uphill: a quarter of it is tried
+    instead, and the quadratic takes part of the excess back.
 
     Parameters
     ----------
@@ -35,33 +50,90 @@ def irls(objective: Objective, start: Start, *, tol, max_iter, report) -> Solver
     Returns
     -------
     SolverResult
+        If it did not converge, the best point that was seen.
     """
     packed = packed_irls(objective, start, tol=tol, max_iter=max_iter)
     if packed is not None:
         for value in packed.history:
             report(value)
         return packed
-    params = start.params
-    history: list[float] = []
-    last, length, share = None, 1.0, _LEAST_CURVATURE
+    search = _Search(objective, start)
     converged = False
-    while not converged and len(history) < max_iter:
-        value, gradient, root = objective.curvature(params)
-        history.append(objective.reported(value))
-        report(history[-1])
-        step = -root.solve(gradient)
-        decrease = float(np.dot(gradient, step))
-        size = objective.relative_size(objective.scale * step, params, decrease, root)
-        if last is not None and np.any(last):
-            share = (1.0 - np.dot(step, last) / np.dot(last, last)) / length
+    while not converged and len(search.history) < max_iter:
+        converged = search.step(tol)
+        report(search.history[-1])
+    params = search.params if converged and search.size > 0.0 else search.best()
+    history = tuple(search.history)
+    return SolverResult(params, objective.scale, history[-1], len(history), converged, history)
+
+
+class _Search:
+    """The state of ``irls`` from one reading of the rows to the next.
+
+    Attributes
+    ----------
+    params : ndarray of shape (n_parameters,)
+        Where the rows are read next.
+    history : list of float
+    size : float
+        That of the last step, 0 where it is rounding.
+    """
+
+    size: float
+
+    def __init__(self, objective, start):
+        self._objective, self._n_null = objective, start.root.null.shape[1]
+        self._least = least_majorant(objective.loss)
+        self.params = self._at = start.params
+        self._value, self._slope = np.inf, 0.0
+        self._step = np.zeros_like(start.params)
+        self._length, self._majorant, self._newton = 1.0, 1.0, False
+        self.history: list[float] = []
+
+    def step(self, tol) -> bool:
+        """Read the rows once and go on; return whether what is then owed is within ``tol``."""
+        objective, newton = self._objective, self._majorant < 1.0
+        value, gradient, root = objective.curvature(self.params, self._majorant)
+        uphill = self._newton and not value <= self._value + _UPHILL * abs(self._value)
+        singular = newton and root.null.shape[1] > self._n_null
+        self.history.append(self.history[-1] if uphill else objective.reported(value))
+        if uphill or singular:
+            self._majorant = min(self._majorant / _FASTEST, 1.0)
+            if uphill:
+                self._length *= _SHORTER
+                self._go_on()
+            return False
+        share = _LEAST_CURVATURE
+        if self._slope < 0.0:
+            share = (1.0 - float(np.dot(gradient, self._step)) / self._slope) / self._length
             share = min(max(share, _LEAST_CURVATURE), 1.0)
-            length = min(1.0 / share, _LONGEST)
-        converged = size <= tol * share
-        params = params + (objective.scale * length) * step
-        last = step
-    return SolverResult(
-        params, objective.scale, history[-1], len(history), converged, tuple(history)
-    )
+            self._length = min(1.0 / share, _LONGEST)
+            if share * _LONGEST < 1.0:
+                self._majorant = max(self._majorant * max(share, _FASTEST), self._least)
+        self._at, self._value, self._newton = self.params, value, newton
+        self._step = -root.solve(gradient)
+        self._slope = float(np.dot(gradient, self._step))
+        self._go_on()
+        step = objective.scale * self._step
+        self.size = objective.relative_size(step, self._at, self._slope, root)
+        known = share > _LEAST_CURVATURE or self.size == 0.0 or self._majorant <= self._least
+        return known and self.size <= tol * share
+
+    def _go_on(self):
+        self.params = self._at + (self._objective.scale * self._length) * self._step
+
+    def best(self):
+        """Return where the search would go on or, if that is not as good, where it was last."""
+        ahead = self._objective.value(self.params)
+        return self.params if ahead <= self._value else self._at
+
+
+def least_majorant(loss) -> float:
+    """Return how near to Newton's the steps may come: under a convex loss as near as can be.
+
+    Under others longer steps might leave the minimum next to the start.
+    """
+    return 1.0 if loss.redescending else _LEAST_MAJORANT
 
 
 def packed_irls(objective: Objective, start: Start, *, tol, max_iter, constant=0.0):
@@ -80,16 +152,20 @@ def packed_irls(objective: Objective, start: Start, *, tol, max_iter, constant=0
     Returns
     -------
     SolverResult or None
+        None also where it has not converged and ended higher than it was.
     """
     block = objective.rows.block() if start.root.well_conditioned else None
     if block is None or (constant > 0.0 and not block.equal):
         return None
     found = block.reweighted(
         start.params, objective.loss, objective.scale, objective.ridge(), constant=constant,
+        least_majorant=least_majorant(objective.loss),
         tol=tol, max_iter=max_iter, rounding=(ROUNDING, start.root.norm),
     )  # fmt: skip
     if found is None:
         return None
     params, scale, converged, history = found
+    if not (converged or constant > 0.0 or objective.value(params) <= history[-1]):
+        return None
     values = tuple(map(objective.at(scale).reported, history))
     return SolverResult(params, scale, values[-1], len(values), converged, values)

@@ -15,8 +15,10 @@ from .result import SolverResult, Start
 
 _SHARPER = 0.03
 """The coefficients are found this much more sharply than the scale is known."""
-_LEAST_SLOPE = -0.2
-"""Bound on the slope of the change of log c in log c: no step is over 5 times the change."""
+_LEAST_SLOPE = -0.05
+"""Bound on the slope of the change of log c in log c: no step is over 20 times the change,"""
+_LONGEST = 1.0
+"""nor longer than this, lest it pass over a fixed point."""
 _LOWER, _UPPER = 0.97, 1.03
 """Around the last median, in its units, the next one is looked for in the same reading."""
 _STEEPEST = -5.0
@@ -28,15 +30,15 @@ class _ResidualScale(ABC):
 
     Attributes
     ----------
-    exact : bool
-        Whether sigma, seen so far, was too small to be told from zero.
+    vanished : bool
+        Whether sigma, seen so far, was too small to be told from zero, at any plane.
     """
 
     def __init__(self, rows, constant):
         self._rows = rows
         self._constant = constant
         self._floor = rows.scale_floor()
-        self.exact = False
+        self.vanished = False
 
     def __call__(self, params) -> float:
         """Return the scale c of the residuals at ``params``."""
@@ -76,16 +78,21 @@ class MadScale(_ResidualScale, ScaleRule):
             if sigma > self._floor:
                 return sigma
             self._shares.pop(0)
-            self.exact = True
+            self.vanished = True
         return self._floor
 
     def read(self, objective, params):
-        middle = self.sigma(objective.scale) * normal_quantile(self._shares[0])
+        if not self._shares:  # the floor stays, whatever the residuals
+            value, gradient = objective.value_gradient(params)
+            return value, gradient, math.log(self.scale(self._floor) / objective.scale)
+        unit = normal_quantile(self._shares[0])
+        middle = self.sigma(objective.scale) * unit
         value, gradient, sizes = self._rows.sizes_gradient(
             params, objective.loss, objective.scale, _LOWER * middle, _UPPER * middle
         )
         found = sizes.quantile(self._shares[0])
-        scale = self._constant * (found / normal_quantile(0.5)) if found else self(params)
+        sigma = found / unit if found is not None else 0.0
+        scale = self.scale(sigma) if sigma > self._floor else self(params)
         return *objective.with_penalty(params, value, gradient), math.log(scale / objective.scale)
 
     @property
@@ -103,7 +110,7 @@ class MScale(_ResidualScale, ScaleRule):
 
     def _sigma(self, params):
         sigma = self._rows.m_scale(params, self._n_parameters, self._floor)
-        self.exact = sigma <= self._floor
+        self.vanished = sigma <= self._floor
         return sigma
 
     def read(self, objective, params):
@@ -128,7 +135,7 @@ class TruncatedScale(_ResidualScale):
     def _sigma(self, params):
         sigma = self._rows.truncated_deviation(params, self._largest, self._n_parameters)
         self._largest = max(sigma, self._floor)
-        self.exact = sigma <= self._floor
+        self.vanished = sigma <= self._floor
         return self._largest
 
 
@@ -160,7 +167,7 @@ class _FixedPoint:
             self._ends.clear()
             slope = -1.0
         self._last = self._ends[rising] = log_scale, change
-        return -change / min(slope, _LEAST_SLOPE)
+        return min(max(-change / min(slope, _LEAST_SLOPE), -_LONGEST), _LONGEST)
 
 
 def minimise_with_scale(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -17,10 +18,25 @@ _PATIENCE = 5
 """Quasi-Newton steps that may fail to owe less before the search gives up."""
 _FLAT = 1e-8
 """Relative differences of the objective below which its values are not compared."""
+_NOISE = 1e-4
+"""Bound on these where rounding is more: of dependent columns it may be."""
+_UPHILL = 1e-12
+"""Relative increase of the objective that may be rounding."""
 _ROUNDED = 4.0 * np.finfo(np.float64).eps
 """Relative distance from a bound within which a coordinate is at it."""
-_UNSEEN = 0.1
-"""Share of ``tol`` allowed before the first step, when the curvature is only presumed."""
+_UNSEEN = 1e-4
+"""Share of ``tol`` allowed before the first step, when the curvature is only presumed: far rows
+that hold each other have less."""
+_STRETCH = 16
+"""Iterations after which the curvature is found anew, where the first did not lead to the end."""
+_MAJORANT = 0.1
+"""Share of what robust weights exceed the loss's curvature by that is in the new one."""
+_NEWTON = 1e-10
+"""The same share where all but Newton's curvature is given up."""
+_CHEAP = 30_000_000
+"""Multiplications in a Gram matrix and its factor below which the curvature is found anew."""
+_FARTHEST = 1.0
+"""A longer step, in these coordinates, is not the last of a search, however little it promises."""
 
 
 def lbfgs(objective: Objective, start: Start, *, tol, max_iter, report) -> SolverResult:
@@ -30,7 +46,10 @@ def lbfgs(objective: Objective, start: Start, *, tol, max_iter, report) -> Solve
     robust objective nearly so: few iterations are needed whatever the correlations of the
     columns. The search ends when the quasi-Newton step still owed is within ``tol``. Where
     the objective has become too flat for a line search to compare its values, unit
-    quasi-Newton steps, judged by the gradient alone, go the rest of the way.
+    quasi-Newton steps, judged by the gradient alone, go the rest of the way. Where rows are
+    given up on the way, least squares is no guide to the curvature: for tables that are not large
+    nor their columns dependent it is found anew after some iterations, and at the end of a
+    convex fit.
 
     Parameters
     ----------
@@ -40,17 +59,55 @@ def lbfgs(objective: Objective, start: Start, *, tol, max_iter, report) -> Solve
     Returns
     -------
     SolverResult
+        If it did not converge, the best point that was seen.
     """
-    problem = _FixedScale(objective, start)
-    search = Search(problem, tol=tol, max_iter=max_iter, report=report)
+    history: list[float] = []
+    n_parameters = len(start.params)
+    cheap = (objective.rows.n_rows + n_parameters) * n_parameters**2 <= _CHEAP
+    cheap &= start.root.well_conditioned
+    stretch = _STRETCH if cheap else max_iter
+    while True:
+        problem = _FixedScale(objective, start)
+        most = min(stretch, max_iter - len(history))
+        search = Search(problem, tol=tol, max_iter=most, report=report)
+        history += search.history
+        start = replace(start, params=problem.params(search.end))
+        further = None
+        if cheap and len(history) < max_iter:
+            further = (_checked if search.converged else _reconditioned)(objective, start, tol)
+        if further is None:
+            break
+        start = further
     return SolverResult(
-        problem.params(search.at.x + search.owed),
-        objective.scale,
-        search.history[-1],
-        len(search.history),
-        search.converged,
-        tuple(search.history),
+        start.params, objective.scale, history[-1], len(history), search.converged, tuple(history)
     )
+
+
+def _reconditioned(objective, start, tol):
+    """Return the same start with the curvature there, unless that is singular."""
+    root = objective.curvature(start.params, _MAJORANT)[-1]
+    return start if root.null.shape[1] > start.root.null.shape[1] else replace(start, root=root)
+
+
+def _checked(objective, start, tol):
+    """Return a start beyond one that still owes more than ``tol``, else None.
+
+    Steps of a quasi-Newton method may never have seen a direction in which a convex objective
+    is nearly flat; Newton's step has, and is gone where it does not lead up.
+    """
+    if objective.loss.redescending:
+        return None
+    params = start.params
+    value, gradient, root = objective.curvature(params, _NEWTON)
+    if root.null.shape[1] > start.root.null.shape[1]:
+        return None
+    step = -objective.scale * root.solve(gradient)
+    decrease = float(np.dot(gradient, step)) / objective.scale
+    if objective.relative_size(step, params, decrease, root) <= tol:
+        return None
+    if objective.value(params + step) <= value * (1.0 + _UPHILL):
+        params = params + step
+    return replace(start, params=params, root=root)
 
 
 class Problem(Protocol):
@@ -117,6 +174,7 @@ class Search:
     at : x, value and gradient at the last point
     owed : ndarray, the step still owed there
     converged : bool, whether it is within ``tol``
+    end : ndarray, where that step leads or, if it is not known well, the best point seen
     history : list of float, the values of all iterations in the user's units
     """
 
@@ -132,11 +190,22 @@ class Search:
         self.converged = False
         self._low, self._high = problem.bounds.T
         self._near = _NEAR * max(tol, problem.rounding)
-        self.at = self._evaluate(problem.x)
+        self.at = self._best = self._evaluate(problem.x)
         self._arrive(self.at)
         if not self.converged and max_iter > 1:
             self._line_searches(max_iter)
         self._polish(max_iter)
+        self.end = self._last()
+
+    def _last(self):
+        """Return where the search ends."""
+        if not self.converged:
+            return self._best.x
+        if self._steps and self._size > 0.0:
+            return self.at.x + self.owed
+        # A step of presumed length may lead up, and so may those that are rounding.
+        as_good = self.at.value <= self._best.value + _UPHILL * abs(self._best.value)
+        return self.at.x if as_good else self._best.x
 
     def _line_searches(self, max_iter):
         length = min(float(np.linalg.norm(self._projected(self.at))), 1.0) or 1.0
@@ -176,7 +245,8 @@ class Search:
             if not np.linalg.norm(self.owed) <= 1.0:
                 break
             point = self._evaluate(self.at.x + self.owed)
-            if not point.value <= self.at.value + _FLAT * max(1.0, abs(self.at.value)):
+            allowed = min(max(_FLAT, self._problem.rounding), _NOISE) * max(1.0, abs(self.at.value))
+            if not point.value <= self.at.value + allowed:
                 break
             self._arrive(point)
             self._settle()
@@ -199,6 +269,8 @@ class Search:
             self._steps = [*self._steps, step][-_MEMORY:]
             self._changes = [*self._changes, change][-_MEMORY:]
         self.at = point
+        if not point.value >= self._best.value:
+            self._best = point
         self.history.append(self._problem.reported(point.value))
         self._report(self.history[-1])
         if np.linalg.norm(self._projected(point)) <= self._near:
@@ -211,7 +283,9 @@ class Search:
         self.owed = np.minimum(np.maximum(x + step, self._low), self._high) - x
         decrease, seen = float(np.dot(gradient, self.owed)), bool(self._steps)
         self._size = self._problem.size(x, self.owed, decrease)
-        self.converged = bool(self._size <= self._tol * (1.0 if seen else _UNSEEN))
+        near = self._size <= self._tol * (1.0 if seen else _UNSEEN)
+        short = np.linalg.norm(self.owed) <= _FARTHEST + self._problem.rounding
+        self.converged = bool(near and short)
 
     def _projected(self, point):
         """Return the gradient without what pushes against a bound."""

@@ -18,6 +18,8 @@ from .objective import ROUNDING, Objective
 from .result import AdaptiveResult, AdaptiveStart, quiet
 from .sample import near
 
+_NEAR_FLOOR = 2.0
+"""Floors of the scale within which a search whose bound is the floor ends, in its variable eta."""
 _BELOW_TWO = 2.0 - 1e-12
 """Where the slopes in alpha, both logarithmically infinite at 2, are taken instead of at 2."""
 _LARGEST_LOG = 352.0
@@ -26,6 +28,8 @@ _LARGEST_SHIFT = 0.25 / math.e
 """The largest that eta - log c can be."""
 _SHARPER = 0.03
 """The coefficients are found this much more sharply than scale and shape are known."""
+_UPHILL = 1e-9
+"""Increase of the likelihood, relative to its size or 1, that may be rounding."""
 _TRIAL = 1e-4
 """Change of scale or shape over which their curvature is seen."""
 _SHAPE_UNIT = 2.0
@@ -47,12 +51,15 @@ class Likelihood:
         Within [0, 2]; both ends may be reached.
     scale_bounds : tuple of float
         Positive, in the unit of y.
+    floor : float or None
+        The least scale that rounding in y allows; None where the bounds leave it out.
     """
 
     rows: Rows
     l2_regularization: float
     alpha_bounds: tuple[float, float]
     scale_bounds: tuple[float, float]
+    floor: float | None = None
 
     def on(self, rows: Rows) -> Likelihood:
         """Return the likelihood of other rows."""
@@ -70,6 +77,20 @@ class Likelihood:
     def value_at(self, start: AdaptiveStart) -> float:
         """Return the value at a start."""
         return self.value(start.params, start.scale, start.alpha)
+
+    def is_near_floor(self, scale: float) -> bool:
+        """Return whether a search that ended at this scale was stopped by the floor."""
+        return self.floor is not None and scale <= _NEAR_FLOOR * self.floor
+
+    def unbounded_at(self, start: AdaptiveStart) -> bool:
+        """Return whether the likelihood grows without bound from a start as c falls.
+
+        With a share s of the rows fitted exactly and the coefficients held, its mean negative
+        logarithm at shape 0 is (1 - 2s) log(1/c) + const: without bound where s is more than
+        half. At any larger shape, and with a penalty, the rest outweighs the exact rows.
+        """
+        free = self.floor is not None and self.alpha_bounds[0] == 0.0
+        return start.exact and free and not np.any(self.objective(1.0, 0.0).ridge() * start.params)
 
     def unpenalised(self, result: AdaptiveResult) -> float:
         """Return the mean negative log-likelihood of a result, without the penalty."""
@@ -181,7 +202,7 @@ def joint(likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report
     """
     problem = _Joint(likelihood, start)
     search = Search(problem, tol=tol, max_iter=max_iter, report=report)
-    return _result(problem.split(search.at.x + search.owed), search.history, search.converged)
+    return _result(problem.split(search.end), search.history, search.converged)
 
 
 def fastest(
@@ -201,7 +222,10 @@ def _near(likelihood, start, *, tol, max_iter, report):
     problem = _Joint(likelihood, start)
     system = _JointSystem(problem, start.curvature)
     x, history = accelerated(system, tol=tol, max_iter=max_iter, report=report)
-    return None if x is None else _result(problem.split(x), history, converged=True)
+    # Without a line search it might lead up.
+    if x is None or history[-1] > history[0] + _UPHILL * max(abs(history[0]), 1.0):
+        return None
+    return _result(problem.split(x), history, converged=True)
 
 
 def _packed(likelihood, start, *, tol, max_iter, report):
@@ -233,6 +257,41 @@ def _result(where, history, converged):
         history=tuple(history),
         alpha=alpha,
     )
+
+
+def minimise_likelihood(
+    solver: str, likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report
+) -> AdaptiveResult:
+    """Minimise by the solver of a name, or return the limit where there is no minimum.
+
+    That is where the start fits more than half of the rows exactly: its coefficients stay, the
+    scale is at its floor, and the shape the most likely one there. Parameters and result are
+    those of :func:`joint`.
+    """
+    options = {"tol": tol, "max_iter": max_iter, "report": report}
+    if likelihood.unbounded_at(start):
+        return _at_floor(likelihood, start, **options)
+    result = SOLVERS[solver](likelihood, start, **options)
+    if likelihood.is_near_floor(result.scale):
+        ended = replace(start, params=result.params)
+        limit = _at_floor(likelihood, ended, **options | {"report": quiet})
+        if limit.objective < result.objective:
+            at_floor = {"scale": limit.scale, "alpha": limit.alpha, "objective": limit.objective}
+            return replace(result, **at_floor)
+    return result
+
+
+def _at_floor(likelihood, start, **options):
+    """Return the most likely shape with the scale at its floor and the coefficients held."""
+    floor = likelihood.floor
+    start = _coefficients_held(replace(start, scale=floor, alpha=likelihood.alpha_bounds[0]))
+    result = joint(replace(likelihood, scale_bounds=(floor, floor)), start, **options)
+    return replace(result, params=start.params, scale=floor)
+
+
+def _coefficients_held(start):
+    none = np.empty((len(start.params), 0))
+    return replace(start, root=InverseRoot(none, none))
 
 
 def near_likelihood(likelihood: Likelihood, found: AdaptiveResult) -> AdaptiveStart | None:
@@ -283,7 +342,6 @@ def alternating(
     Parameters and result are those of :func:`joint`. What is still owed is the last change of
     log c and alpha, continued at the rate at which the changes shrink.
     """
-    fixed = InverseRoot(np.empty((len(start.params), 0)), np.empty((len(start.params), 0)))
     history: tuple[float, ...] = ()
     previous, accuracy = math.inf, max(tol, _SHARPER)
     while True:
@@ -292,7 +350,7 @@ def alternating(
             objective, start, tol=accuracy, max_iter=max_iter - len(history), report=quiet
         )
         shape = joint(
-            likelihood, replace(start, params=coefficients.params, root=fixed),
+            likelihood, _coefficients_held(replace(start, params=coefficients.params)),
             tol=_SHARPER * tol, max_iter=max_iter, report=quiet,
         )  # fmt: skip
         history += (shape.objective,) * coefficients.n_iter

@@ -28,13 +28,14 @@ _GRADUATION = (1.0, 0.5, 0.0)
 
 
 def at_params(likelihood: Likelihood, start: Start, alpha=1.0) -> AdaptiveStart:
-    """Start at given parameters, the MAD for scale and the shape nearest to ``alpha``."""
-    rows = likelihood.rows
-    scale = max(rows.deviation(start.params, 0.5), rows.scale_floor())
-    scale = float(np.clip(scale, *likelihood.scale_bounds))
-    return AdaptiveStart(
-        start.params, start.root, scale, float(np.clip(alpha, *likelihood.alpha_bounds))
-    )
+    """Start at given parameters and the shape nearest to ``alpha``.
+
+    The scale is the MAD, or the first wider quantile of the residuals that is not zero.
+    """
+    mad = MadScale(likelihood.rows, 1.0)
+    scale = float(np.clip(mad(start.params), *likelihood.scale_bounds))
+    alpha = float(np.clip(alpha, *likelihood.alpha_bounds))
+    return AdaptiveStart(start.params, start.root, scale, alpha, exact=mad.vanished)
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def outset(name, likelihood: Likelihood, solver, random_state, *, max_iter) -> O
     max_iter : int
     """
     compiled = name == "ols" and solver == "auto" and likelihood.rows.block() is not None
-    rows = None if compiled else sample_of(likelihood.rows)
+    exact = name == "s" and likelihood.rows.exact_plane() is not None
+    rows = None if compiled or exact else sample_of(likelihood.rows)
     if rows is not None:
         few = outset(name, likelihood.on(rows), solver, random_state, max_iter=max_iter)
         followed = _followed(likelihood, few, random_state)
@@ -90,11 +92,13 @@ def outset(name, likelihood: Likelihood, solver, random_state, *, max_iter) -> O
 
 def _followed(likelihood, few, random_state):
     """Return the outset of all rows that follows from that of a sample, or None."""
+    if few.start.exact:
+        return None
     tol = accuracy_of(few.likelihood.rows)
     start = near_likelihood(
         few.likelihood, fastest(few.likelihood, few.start, **_LOOSE | {"tol": tol})
     )
-    if start is None or (few.estimate is not None and few.estimate.exact):
+    if start is None:
         return None
     left_out = _NONE
     if few.estimate is not None:
@@ -136,8 +140,14 @@ def _s(likelihood: Likelihood, start: Start, minimise: Callable, random_state) -
     sampled = likelihood.on(likelihood.rows.sample(_SAMPLE, random_state))
     robust = Start(estimate.params, estimate.root)
     if estimate.exact:
-        return Outset(likelihood, at_params(likelihood, robust), left_out, estimate)
-    seeds = [replace(robust, params=params), replace(robust, params=start.params), _charbonnier(sampled, robust)[0]]
+        exact = at_params(likelihood, robust)
+        if likelihood.unbounded_at(exact):
+            return Outset(likelihood, exact, left_out, estimate)
+    seeds = [
+        replace(robust, params=params),
+        replace(robust, params=start.params),
+        _charbonnier(sampled, robust)[0],
+    ]
     starts = [
         min((at_params(sampled, seed, alpha) for alpha in _GRADUATION), key=sampled.value_at)
         for seed in seeds
@@ -146,8 +156,19 @@ def _s(likelihood: Likelihood, start: Start, minimise: Callable, random_state) -
     for first in starts:
         result = fastest(sampled, first, **_LOOSE | {"tol": _RANKING})
         found.append(replace(first, params=result.params, scale=result.scale, alpha=result.alpha))
-    best = min([*found, *starts], key=likelihood.value_at)
+    exact = _exact_of(likelihood, [*found, *starts])
+    best = exact or replace(min([*found, *starts], key=likelihood.value_at), exact=False)
     return Outset(likelihood, best, left_out, believed)
+
+
+def _exact_of(likelihood, starts):
+    """Return the first start at which the likelihood of all rows has no bound, or None."""
+    for start in starts:
+        if start.exact or likelihood.is_near_floor(start.scale):
+            exact = at_params(likelihood, start)
+            if likelihood.unbounded_at(exact):
+                return exact
+    return None
 
 
 STARTS = {"ols": _ols, "gnc": _gnc, "s": _s}

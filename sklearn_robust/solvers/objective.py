@@ -58,17 +58,18 @@ class Objective:
         value, gradient = self.rows.loss_gradient(params, self.loss, self.scale)
         return self.with_penalty(params, value, gradient)
 
-    def curvature(self, params):
+    def curvature(self, params, majorant: float = 1.0):
         """Return what :meth:`value_gradient` does and the inverse root of a curvature.
 
         The curvature is that of the quadratic that touches F at ``params`` and lies above it
-        (the weighted Gram matrix and the penalty), so its minimum never increases F.
+        (the weighted Gram matrix and the penalty), so its minimum never increases F. Of what it
+        exceeds F's own curvature by, where that is positive, only the share ``majorant`` is in it.
         """
-        value, gradient, gram = self.rows.curvature(params, self.loss, self.scale)
+        value, gradient, gram = self.rows.curvature(params, self.loss, self.scale, majorant)
         ridge = self.ridge()
 
         def triangular():
-            upper = self.rows.triangular(params, self.loss, self.scale)
+            upper = self.rows.triangular(params, self.loss, self.scale, majorant)
             return np.vstack([upper, np.diag(np.sqrt(ridge))]) if np.any(ridge) else upper
 
         root = inverse_root(gram + np.diag(ridge), triangular, self.rows.n_rows)

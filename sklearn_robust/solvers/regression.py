@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from ..losses import regression_constant, resolve
+from ..scale import WINDOW, normal_quantile
 from .accelerated import minimise_near
 from .groundwork import Groundwork
 from .irls import irls
@@ -29,6 +32,10 @@ from .unbelieved import hold_unbelieved
 
 _LOOSE = {"tol": 1e-3, "max_iter": 100, "report": quiet}
 """Options of the searches that only lead to a start."""
+_FEW = 5
+"""Iterations within which a fit to the same rows is found again."""
+_CLOSE = 5.0
+"""Times ``tol`` within which it is the same fit: both may err by it."""
 _GRADUATION = (1.0, 0.5, 0.0, -1.0, -2.0, -5.0, -20.0)
 """Shapes on the way from a convex loss to one that redescends."""
 
@@ -52,6 +59,8 @@ class Regression:
         The name of a residual scale; a number where c is given.
     efficiency : float
         That for which a residual scale is multiplied to get c.
+    previous : float or None
+        The scale c of the fit before, where ``init`` holds what it found.
     """
 
     ground: Groundwork
@@ -59,6 +68,7 @@ class Regression:
     init: Any
     scale: str | float
     efficiency: float
+    previous: float | None = None
 
     @cached_property
     def sample(self) -> Regression | None:
@@ -113,9 +123,9 @@ class Regression:
         """
         start = self._start(neighbour)
         options = self.ground.options(report)
-        result, sigma, exact = self._search(start, options)
+        result, sigma, vanished = self._search(start, options)
         unbelieved: tuple[int, ...] = ()
-        if self._may_believe_no_row and not exact:
+        if self._may_believe_no_row and not vanished:
             result, unbelieved = hold_unbelieved(
                 lambda start: self._search(start, options)[0], result, self.objective, start,
                 self.ground.least_squares.root,
@@ -124,8 +134,10 @@ class Regression:
         if self.objective.loss.alpha == 2.0:
             params = refined(self.objective, params, self.ground.least_squares.root)
         params = minimum_norm(params, self.objective.rows.columns.unit, start.root.null)
-        found = {**vars(result), "params": params}
-        return RegressionResult(**found, sigma=sigma, exact=exact, unbelieved=unbelieved)
+        return RegressionResult(
+            **{**vars(result), "params": params}, sigma=sigma, vanished=vanished,
+            exact=vanished and self.objective.rows.most_are_exact(params), unbelieved=unbelieved,
+        )  # fmt: skip
 
     @property
     def _may_believe_no_row(self) -> bool:
@@ -217,17 +229,23 @@ def _mad(regression: Regression, start: Start, options):
         result = packed_with_mad(objective, start, mad, **options)
     if result is None:
         result = minimise_with_scale(minimise, objective, start, mad, **options)
-    return result, mad.sigma(result.scale), mad.exact
+    return result, mad.sigma(result.scale), mad.vanished
 
 
 def _s(regression: Regression, start: Start, options):
     estimate = regression.ground.s_estimate
     objective = regression.objective.at(regression.constant * estimate.sigma)
+    if estimate.exact:  # from elsewhere no row is near enough at the floor to be of influence
+        starts = [start, replace(start, params=estimate.params)]
+        start = min(starts, key=lambda one: objective.value(one.params))
     result = regression.minimise(objective, start, **options)
     return result, estimate.sigma, estimate.exact
 
 
 def _reweighted(regression: Regression, start: Start, options):
+    unmoved = _unmoved(regression, start, options)
+    if unmoved is not None:
+        return unmoved
     estimate = regression.ground.s_estimate
     if estimate.exact:
         return _s(regression, start, options)
@@ -236,7 +254,42 @@ def _reweighted(regression: Regression, start: Start, options):
     truncated = TruncatedScale(objective.rows, regression.constant, estimate.n_parameters, sigma)
     objective = objective.at(truncated.scale(sigma))
     result = minimise_with_falling_scale(minimise, objective, start, truncated, **options)
-    return result, truncated.sigma(result.scale), truncated.exact
+    return result, truncated.sigma(result.scale), truncated.vanished
+
+
+def _unmoved(regression: Regression, start: Start, options):
+    """Return the fit before, found again in few steps, or None where these rows ask for another.
+
+    No S-estimate is needed where coefficients and scale are still at rest, and half of the rows
+    within the window of the scale: it would only lead to them again.
+    """
+    previous, rows = regression.previous, regression.objective.rows
+    if previous is None or len(start.params) > WIDEST:
+        return None
+    sigma, floor = previous / regression.constant, rows.scale_floor()
+    n_parameters = regression.objective.free_parameters(start.root)
+    if not floor < sigma or rows.half_of_cases(n_parameters) <= 0.0:
+        return None
+
+    def change(params):
+        if rows.deviation(params, 0.5) * normal_quantile(0.5) > WINDOW * sigma:
+            return math.inf
+        found = rows.truncated_deviation(params, sigma, n_parameters)
+        return math.log(sigma / max(found, floor))
+
+    objective = regression.objective.at(previous)
+    allowed = max(options["tol"], objective.rounding(start.params, start.root))
+    if change(start.params) > _CLOSE * allowed:
+        return None
+    few = {"max_iter": min(options["max_iter"], _FEW), "report": quiet}
+    result = regression.minimise(objective, start, **options | few)
+    moved = np.abs(result.params - start.params) / (previous + np.abs(start.params))
+    same = max(moved.max(), change(result.params)) <= _CLOSE * allowed
+    if not (result.converged and same):
+        return None
+    for value in result.history:
+        options["report"](value)
+    return result, sigma, False
 
 
 SCALES = {"mad": _mad, "s": _s, "reweighted": _reweighted}

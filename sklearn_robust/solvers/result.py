@@ -40,11 +40,14 @@ class AdaptiveStart(Start):
     alpha : float
     curvature : ndarray of shape (2, 2) or None
         Of the likelihood in scale and shape, where the fit of a sample is the start.
+    exact : bool
+        Whether more than half of the rows are fitted exactly there.
     """
 
     scale: float = 1.0
     alpha: float = 1.0
     curvature: np.ndarray | None = None
+    exact: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,13 +87,17 @@ class RegressionResult(SolverResult):
     ----------
     sigma : float or None
         The residual scale from which ``scale`` was made, where it was estimated.
+    vanished : bool
+        Whether the residual scale was zero to rounding at some plane, so that ``sigma`` is its
+        floor, or made from a wider quantile than the median.
     exact : bool
-        Whether more than half of the rows are fitted exactly.
+        Whether, besides, the fit is such a plane: more than half of the rows are fitted exactly.
     unbelieved : tuple of int
         The numbers of the columns of whose coefficients only rejected rows tell.
     """
 
     sigma: float | None
+    vanished: bool
     exact: bool
     unbelieved: tuple[int, ...] = ()
 

@@ -95,6 +95,9 @@ def s_estimate(objective: Objective, start: Start, minimise, random_state, *, to
     n_parameters = objective.free_parameters(start.root) if _searchable(rows) else 0.0
     if rows.half_of_cases(n_parameters) <= 0.0:
         return SEstimate(start.params, floor, n_parameters, start.root, exact=True)
+    plane = rows.exact_plane()  # a sample of the rows may show fewer than half of it
+    if plane is not None and not np.any(objective.ridge()):
+        return SEstimate(plane, floor, n_parameters, start.root, exact=True)
     m_scale = MScale(rows, tuning_constant(breakdown=0.5), n_parameters)
     ridge = objective.ridge()
 
