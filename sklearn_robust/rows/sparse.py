@@ -81,4 +81,12 @@ class SparseRows(LocalRows):
 
     def _apart(self, columns, base):
         X = self._X if self.sample_weight is None else self._X[self.present()]
-        return sparse.csc_array(X[:, columns])
+        apart = sparse.csc_array(X[:, columns])
+        filled = np.flatnonzero(base)
+        if len(filled):  # columns of which at least the rows with the shared value are stored
+            others = np.flatnonzero(base == 0.0)
+            less = sparse.csc_array(apart[:, filled].toarray() - base[filled])
+            order = np.argsort(np.concatenate([others, filled]))
+            apart = sparse.csc_array(sparse.hstack([apart[:, others], less]).tocsc()[:, order])
+        apart.eliminate_zeros()
+        return apart

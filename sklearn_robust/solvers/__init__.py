@@ -6,7 +6,7 @@ from . import likelihood as _likelihood
 from . import multistart as _multistart
 from .groundwork import Groundwork
 from .likelihood import Likelihood, minimise_likelihood
-from .linear import minimum_norm
+from .linear import InverseRoot, minimum_norm
 from .multistart import Outset, at_params, outset
 from .objective import Objective
 from .regression import SCALES, STARTS, Regression, automatic
@@ -21,6 +21,7 @@ __all__ = [
     "SOLVERS",
     "STARTS",
     "Groundwork",
+    "InverseRoot",
     "Likelihood",
     "Objective",
     "Outset",
