@@ -232,10 +232,11 @@ def bad_leverage(rows, estimate: SEstimate, random_state):
     if dimensions <= 0:
         return none, params
     distance = _chi2_isf(_BY_CHANCE / rows.n_cases, dimensions) + rows.columns.fit_intercept
-    suspects = rows.further(rows.rare_level_rows(), root, distance)
-    if len(suspects):
+    if rows.has_levels():
+        suspects = rows.further(rows.rare_level_rows(), root, distance)
         scale = tuning_constant(breakdown=0.5) * estimate.sigma
-        params, _ = rows.without(suspects).move_levels(params, WELSCH, scale, np.zeros(len(params)))
+        ordinary = rows.without(suspects)
+        params, _ = ordinary.move_levels(params, WELSCH, scale, np.zeros(len(params)))
     rejected = rows.beyond(params, _REJECTED * estimate.sigma)
     if len(rejected) == 0:
         return rejected, params

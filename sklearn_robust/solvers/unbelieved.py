@@ -18,6 +18,8 @@ from .result import SolverResult, Start
 
 _NOTHING = 1e-8
 """Share of its curvature under least squares below which a direction rests on no believed row."""
+_ROUNDING = 1e-7
+"""Change of a fitted value, relative to the largest, that is rounding of the direction."""
 _ROUNDS = 3
 """Times that such directions are looked for, fitted, and the search goes on from there."""
 _STEPS = 50
@@ -79,15 +81,28 @@ def _unbelieved(objective, params, root):
     if info == 0 and lapack.dpocon(upper, np.abs(believed).sum(axis=0).max())[0] > _NOTHING:
         return np.empty((len(params), 0))
     values, vectors = np.linalg.eigh(believed)
-    return root.root @ vectors[:, values < _NOTHING * objective.loss.weight_at_zero]
+    directions = root.root @ vectors[:, values < _NOTHING * objective.loss.weight_at_zero]
+    # A row far off makes the others' share of the curvature small, too: what counts is whether
+    # the fitted values of believed rows change at all.
+    rows = objective.rows
+    changes = np.abs(_changes(rows, params, directions)[1])
+    doubted = rows.weights(params, objective.loss, objective.scale)[rows.present()] <= _NOTHING
+    largest = changes.max(axis=0, initial=0.0, where=~doubted[:, None])
+    return directions[:, largest <= _ROUNDING * changes.max(axis=0, initial=0.0)]
+
+
+def _changes(rows, params, directions):
+    """Return the residuals of the rows present, and how fitted values change along directions."""
+    residuals = rows.residuals(params)
+    changes = [residuals - rows.residuals(params + along) for along in directions.T]
+    changes = np.array(changes).reshape(directions.shape[1], len(residuals))
+    return residuals[rows.present()], changes[:, rows.present()].T
 
 
 def _convex_fit(objective, params, directions):
     """Return parameters moved along directions to the least sum of absolute residuals, nearly."""
     rows = objective.rows
-    residuals, present = rows.residuals(params), rows.present()
-    changes = np.column_stack([residuals - rows.residuals(params + v) for v in directions.T])
-    residuals, changes = residuals[present], changes[present]
+    residuals, changes = _changes(rows, params, directions)
     shares, move = rows.shares(), np.zeros(directions.shape[1])
     weights = shares
     for _ in range(_STEPS):
