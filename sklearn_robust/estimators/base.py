@@ -47,8 +47,8 @@ _DATA = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 class TargetFit:
     """The fit of one target, in the user's units; ``sigma`` is None where it was not estimated.
 
-    ``vanished`` and ``exact`` are those of :class:`~sklearn_robust.solvers.RegressionResult`, and so
-    is ``unbelieved``.
+    ``vanished``, ``exact`` and ``unbelieved`` are those of
+    :class:`~sklearn_robust.solvers.RegressionResult`.
     """
 
     coef: np.ndarray
@@ -65,6 +65,7 @@ class TargetFit:
     nll: float | None = None
     sizes: np.ndarray | None = None
     n_cases: float | None = None
+    n_parameters: float | None = None
     unbelieved: tuple[int, ...] = ()
 
 
@@ -302,6 +303,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             self.nll_ = stored("nll")
             self.residual_sizes_ = stored("sizes")
             self.n_cases_ = stored("n_cases")
+            self.n_parameters_ = stored("n_parameters")
 
     def _told_by_rejected_rows(self, columns):
         """Return what is to be said of columns, by number, on which no believed row tells."""

@@ -120,7 +120,7 @@ def _polished(code, alpha, c, residuals, entries, cases, ridge, base, coefs, wor
 
 @compiled()
 def _minima_of_block(code, alpha, c, residuals, entries, cases, ridge, base):
-    """Return changes of a block's coefficients to minima of its rows' loss, and the objective there.
+    """Return changes of a block's coefficients to minima of its rows' loss, and the loss there.
 
     The last line is no change, and the objective as it is.
     """

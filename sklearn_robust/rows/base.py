@@ -120,7 +120,7 @@ class Rows(ColumnStatistics, ResidualStatistics):
         return params if params is not None and self.deviation(params, 0.5) <= floor else None
 
     def vanish(self, directions, params, loss: Loss, scale: float) -> bool:
-        """Return whether directions change no fitted value of a believed row; not told elsewhere."""
+        """Return whether directions change no fitted value; False where that is not known."""
         return False
 
     # -- what a subclass provides --

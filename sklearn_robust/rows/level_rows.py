@@ -32,7 +32,6 @@ class LevelRows(ABC):
     """Rows some of whose columns may be level columns."""
 
     n_features: int
-    n_present: int
     total_weight: float
     columns: Standardisation
     _level_columns: tuple | None
@@ -50,12 +49,29 @@ class LevelRows(ABC):
     def _block_of(self, columns) -> Block:
         """Return some standardised columns of all rows present, and the ones of an intercept."""
 
+    @property
+    @abstractmethod
+    def n_present(self) -> int:
+        """The number of rows whose case weight is not zero."""
+
+    @abstractmethod
+    def present(self) -> np.ndarray:
+        """Return the numbers of these rows."""
+
+    @abstractmethod
+    def residuals(self, params) -> np.ndarray:
+        """Return y minus the fitted values, shape (n_rows,)."""
+
+    @abstractmethod
+    def _own_cases(self) -> np.ndarray:
+        """Return the case weight of every row."""
+
     def _forget_levels(self, columns=None):
         """Forget which rows have which level, and the columns if they are not given."""
         self._level_columns, self._level_blocks = columns, {}
 
     def level_columns(self):
-        """Return the numbers of columns that may be level columns, and the values most rows share."""
+        """Return the numbers of likely level columns, and the values that most rows share."""
         if self._level_columns is None:
             likely, base = shared_values(self._some_rows(_FEW, slice(None)))
             if not self.columns.fit_intercept:  # nothing else takes up a value that is not zero
@@ -99,6 +115,7 @@ class LevelRows(ABC):
                 self._block_of(slice(None)), given=given, random_state=random_state, **options
             )])  # fmt: skip
         levels = self.level_blocks(bases=not np.any(options["penalty"]))
+        assert levels is not None
         numeric = np.setdiff1d(np.arange(self.columns.n_parameters), levels.columns)
         block = self._block_of(numeric[numeric < self.n_features])
         return LevelSearch(numeric, block, levels, **options).best(found, random_state)

@@ -168,7 +168,7 @@ class LevelSearch:
     # ---- candidates from the numeric columns ----
 
     def _from_numeric_columns(self, random_state) -> list[Candidate]:
-        """Return candidates whose slopes come from what the levels leave of y and of the columns."""
+        """Return candidates with slopes from what the levels leave of y and the other columns."""
         n_slopes = self._block.n_features
         numeric = self._block.columns[:n_slopes]
         if n_slopes == 0:
@@ -189,7 +189,7 @@ class LevelSearch:
         return self._candidate(self._inverse @ slopes, coefs)
 
     def _without_levels(self, values):
-        """Return what a convex fit of the levels leaves of values, its constant and coefficients."""
+        """Return what a convex fit of the levels leaves, its constant and coefficients."""
         return fit_levels(values, self._cases, self._levels, self._level_ridge)
 
     # ---- refinement ----

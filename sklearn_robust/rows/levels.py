@@ -144,7 +144,10 @@ class Levels:
         unit = columns.unit[self.columns]
         shift = (columns.centre[self.columns] - self.base) / unit
         n_parameters, intercept = columns.n_parameters, columns.n_parameters - 1
-        members, widths, entries, order = [], [], [], []
+        members: list[np.ndarray] = []
+        entries: list[np.ndarray] = []
+        widths: list[int] = []
+        order: list[int] = []
         places: list = []
         for group in self._groups:
             members.append(self._rows(group[0]))

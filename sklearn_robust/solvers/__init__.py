@@ -6,6 +6,7 @@ from . import likelihood as _likelihood
 from . import multistart as _multistart
 from .groundwork import Groundwork
 from .likelihood import Likelihood, minimise_likelihood
+from .level_moves import most_likely_with_level_moves
 from .linear import InverseRoot, minimum_norm
 from .multistart import Outset, at_params, outset
 from .objective import Objective
@@ -34,6 +35,7 @@ __all__ = [
     "least_squares",
     "minimise_likelihood",
     "minimum_norm",
+    "most_likely_with_level_moves",
     "outset",
 ]
 

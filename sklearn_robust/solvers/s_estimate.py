@@ -145,9 +145,9 @@ def _least_biased(objective, found, criterion, m_scale):
             replace(objective, loss=WELSCH, l2_regularization=0.0).at(c).value(params)
         )
 
-    taus = {place: tau(found[place]) for place in near}
-    best = min(near, key=taus.get)
-    return found[best if taus[best] < _CLEARLY * taus[least] else least]
+    taus = [tau(found[place]) for place in near]
+    clearly = min(taus) < _CLEARLY * tau(found[least])
+    return found[near[int(np.argmin(taus))] if clearly else least]
 
 
 def followed(

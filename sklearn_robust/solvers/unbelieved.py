@@ -94,9 +94,10 @@ def _unbelieved(objective, params, root):
 def _changes(rows, params, directions):
     """Return the residuals of the rows present, and how fitted values change along directions."""
     residuals = rows.residuals(params)
-    changes = [residuals - rows.residuals(params + along) for along in directions.T]
-    changes = np.array(changes).reshape(directions.shape[1], len(residuals))
-    return residuals[rows.present()], changes[:, rows.present()].T
+    changes = np.empty((len(residuals), directions.shape[1]))
+    for place, along in enumerate(directions.T):
+        changes[:, place] = residuals - rows.residuals(params + along)
+    return residuals[rows.present()], changes[rows.present()]
 
 
 def _convex_fit(objective, params, directions):
