@@ -2,6 +2,7 @@
 
 import warnings
 
+import dask.array as da
 import numpy as np
 import pytest
 from closeness import assert_close, assert_same_fit
@@ -12,6 +13,7 @@ from sklearn.preprocessing import OneHotEncoder
 from tables import SPOILT, TABLES, decidable, dummies, flags, slopes, spoilt_table, two_factors
 
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor, RobustRegressorCV
+from sklearn_robust.dask import DaskAdaptiveRobustRegressor, DaskRobustRegressor
 from sklearn_robust.losses import resolve, rho
 from sklearn_robust.rows import make_rows
 from sklearn_robust.scale import m_scale
@@ -269,3 +271,15 @@ def test_through_a_pipeline():
     y[:30] += 100.0
     model = make_pipeline(OneHotEncoder(), RobustRegressor(random_state=0)).fit(city, y)
     assert_close(model.predict([["Basel"], ["Bern"], ["Chur"]]), [1.0, 1.0, 5.0], tol=0.05)
+
+
+@pytest.mark.parametrize("make", [DaskRobustRegressor, DaskAdaptiveRobustRegressor])
+def test_rare_levels_in_blocks_elsewhere(make):
+    rng = np.random.default_rng(0)
+    rare = np.zeros((30_000, 4))
+    rare[np.arange(12), np.repeat(np.arange(4), 3)] = 1.0
+    rare = rare[rng.permutation(30_000)]
+    X = np.c_[rng.normal(size=(30_000, 2)), rare]
+    y = X @ [1.0, 2.0, 30.0, 30.0, 30.0, 30.0] + 0.3 * rng.normal(size=30_000)
+    fit = make(random_state=0).fit(da.from_array(X, (5000, 6)), da.from_array(y, 5000))
+    assert_close(fit.coef_[2:], np.full(4, 30.0), tol=0.03)

@@ -11,7 +11,7 @@ from ..losses import Loss
 from . import planes
 from .block import Block
 from .level_search import LevelSearch, fit_levels
-from .levels import Blocks, Levels, levels_of, shared_values
+from .levels import MOST_APART, Blocks, Levels, levels_of, shared_values
 from .standardisation import Standardisation
 
 _FEW = 400
@@ -69,6 +69,12 @@ class LevelRows(ABC):
     def _forget_levels(self, columns=None):
         """Forget which rows have which level, and the columns if they are not given."""
         self._level_columns, self._level_blocks = columns, {}
+        self._most_apart = MOST_APART
+
+    def set_level_columns(self, columns, base, *, most):
+        """Take given columns for level columns, of whose rows at most a share differs from base."""
+        self._forget_levels((columns, base))
+        self._most_apart = most
 
     def level_columns(self):
         """Return the numbers of likely level columns, and the values that most rows share."""
@@ -83,7 +89,9 @@ class LevelRows(ABC):
         """Return the level columns of the rows present, or None where there are none."""
         if "levels" not in self._level_blocks:
             columns, base = self.level_columns()
-            found = levels_of(self._apart(columns, base), columns, base) if len(columns) else None
+            found = None
+            if len(columns):
+                found = levels_of(self._apart(columns, base), columns, base, self._most_apart)
             self._level_blocks["levels"] = found
         return self._level_blocks["levels"]
 

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-_SHARED = 0.4
-"""Share of the rows that have the same value in a level column, at least."""
+MOST_APART = 0.6
+"""Share of the rows that have another value than most in a level column, at most."""
 _WIDEST = 4
 """Level columns of the same rows that form one block, at most."""
 
@@ -193,10 +193,10 @@ def shared_values(few):
     few : ndarray of shape (n_few, n_features)
     """
     middle = np.partition(few, len(few) // 2, axis=0)[len(few) // 2]
-    return np.mean(few == middle, axis=0) >= _SHARED, middle
+    return np.mean(few != middle, axis=0) <= MOST_APART, middle
 
 
-def levels_of(apart, columns, base) -> Levels | None:
+def levels_of(apart, columns, base, most=MOST_APART) -> Levels | None:
     """Return the level columns among candidates, or None where there are none.
 
     Parameters
@@ -205,9 +205,11 @@ def levels_of(apart, columns, base) -> Levels | None:
         Of the rows present: their values less the shared ones.
     columns, base : ndarray of shape (n_candidates,)
         Their numbers and the shared values.
+    most : float
+        The share of the rows that may differ.
     """
     counts = np.diff(apart.indptr)
-    kept = (counts <= (1.0 - _SHARED) * apart.shape[0]) & (counts > 0)
+    kept = (counts <= most * apart.shape[0]) & (counts > 0)
     if not np.any(kept):
         return None
     return Levels(columns[kept], base[kept], sparse.csc_array(apart[:, kept]))

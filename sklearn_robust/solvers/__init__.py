@@ -5,8 +5,8 @@ from __future__ import annotations
 from . import likelihood as _likelihood
 from . import multistart as _multistart
 from .groundwork import Groundwork
-from .likelihood import Likelihood, minimise_likelihood
 from .level_moves import most_likely_with_level_moves
+from .likelihood import Likelihood, minimise_likelihood
 from .linear import InverseRoot, minimum_norm
 from .multistart import Outset, at_params, outset
 from .objective import Objective
