@@ -130,7 +130,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     parameter) a sample, always the same, is searched first, and its answer followed on all
     rows; bad leverage points are then those that the sample's S-estimate rejects. With
     ``init="ols"`` that begins where X holds more than some 260 000 numbers.
-    With more than 2000 columns the S-estimate is sought from least squares alone, and no row
+    With more than 2000 columns besides level columns, in which most rows share one value (dummies,
+    flags, indicators), the S-estimate is sought from least squares alone, and no row
     is left out.
 
     With a share s of the rows on one plane and the shape at 0, the likelihood of that plane grows
