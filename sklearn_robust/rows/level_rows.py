@@ -24,6 +24,8 @@ _SHRUNK_BY = 10.0
 """Rows for which the location of all levels counts in that of one: a rare level has no location of
 its own, else its bad rows would be taken for ordinary ones."""
 
+_HARDEST = 1e200
+"""Bound on the penalty of a level in units of its scale: the level is held at zero long before."""
 _RARE = 64
 """Rows that a rare level has at the most."""
 
@@ -152,7 +154,9 @@ class LevelRows(ABC):
         residuals, cases = self.residuals(params)[present], self._own_cases()[present]
         before, level_ridge = np.zeros((2, blocks.n_moves))
         before[:n_levels] = params[blocks.columns]
-        level_ridge[:n_levels] = ridge[blocks.columns] * (self.total_weight / scale**2)
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            shares = ridge[blocks.columns] * self.total_weight / scale / scale
+        level_ridge[:n_levels] = np.nan_to_num(shares, posinf=_HARDEST)
         coefs = before.copy()
         gain = kernels.move_blocks(
             residuals, cases, loss.code, loss.alpha, scale, *blocks.arrays, level_ridge, coefs

@@ -107,8 +107,9 @@ class LevelSearch:
 
     def __init__(self, numeric, block: Block, levels: Blocks, *, half, floor, penalty):
         self._numeric, self._block, self._levels = numeric, block, levels
-        self._half, self._floor, self._penalty = half, floor, penalty
-        self._y, self._cases = block.y, block.cases
+        self._unit = planes.unit_of(block.y)
+        self._half, self._floor, self._penalty = half, floor / self._unit, penalty
+        self._y, self._cases = planes.in_units(block.y, self._unit), block.cases
         columns = block.columns.T
         self._root = planes.root_of(columns, planes.far_weights(columns))
         self._Z = np.ascontiguousarray((columns @ self._root).T)
@@ -127,14 +128,14 @@ class LevelSearch:
             Parameters to begin at too.
         random_state : RandomState
         """
-        starts = [self._split(params) for params in given]
+        starts = [self._split(params / self._unit) for params in given]
         starts += self._from_numeric_columns(random_state)
         found = [self._refined(one, **_ROUGH) for one in starts]
         found.sort(key=lambda one: one.value)
         found = [self._refined(one, **_FINE) for one in found[:_FOLLOWED]]
         found.append(self._redrawn(min(found, key=lambda one: one.value), random_state))
         found.sort(key=lambda one: one.value)
-        return np.array([self._joined(one) for one in found])
+        return self._unit * np.array([self._joined(one) for one in found])
 
     # ---- parameters and candidates ----
 

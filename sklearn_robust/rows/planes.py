@@ -67,9 +67,8 @@ def search(block: Block, *, half, floor, penalty, given, random_state):
     if root.shape[1] == 0:
         return given
     rows = columns @ root
-    unit = size_quantile(y, 0.75) or float(np.max(np.abs(y))) or 1.0
-    with np.errstate(over="ignore"):
-        target = np.clip(y / unit, -1e150, 1e150)
+    unit = unit_of(y)
+    target = in_units(y, unit)
     ridge = (root.T * penalty) @ root
     least = SHRINKAGE * cases.sum() * ridge
     Z = np.ascontiguousarray(rows.T)
@@ -81,6 +80,17 @@ def search(block: Block, *, half, floor, penalty, given, random_state):
     ])  # fmt: skip
     found = _refined(Z, target, cases, half, floor / unit, least, planes, ridge)
     return unit * (found @ root.T)
+
+
+def unit_of(y):
+    """Return a unit in which ordinary targets are about 1."""
+    return size_quantile(y, 0.75) or float(np.max(np.abs(y))) or 1.0
+
+
+def in_units(y, unit):
+    """Return targets in a unit, none so large that its square would not fit a double."""
+    with np.errstate(over="ignore"):
+        return np.clip(y / unit, -1e150, 1e150)
 
 
 def distances(columns):

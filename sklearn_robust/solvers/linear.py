@@ -18,6 +18,8 @@ _CLEARLY_FREE = 1e-6
 those of dependent columns;"""
 _CLEARLY_ZERO = 1e-13
 """below this, times its order, they are, lost in rounding."""
+_IN_NO_DIRECTION = 1e-9
+"""Share that a standardised column has in a direction of unit length by rounding."""
 _MOST_DEPENDENT = 16
 """Directions that are tried on the rows, each a reading of them."""
 _AT_ONCE = 256
@@ -128,6 +130,8 @@ def minimum_norm(params, unit, null):
     """
     if null.shape[1] == 0:
         return params
+    # What is rounding in a direction must not count where the unit of its column is tiny.
+    null = np.where(np.abs(null) > _IN_NO_DIRECTION, null, 0.0)
     directions = null[: len(unit)] / unit[:, None]
     excess = np.linalg.lstsq(directions, (params[: len(unit)].T / unit).T)[0]
     return params - null @ excess

@@ -201,8 +201,9 @@ def efficient(objective: Objective, estimate: SEstimate, minimise, **options) ->
     """Return the M-estimate of 95 % efficiency from there, at the scale reweighted.
 
     The S-estimate itself errs so much at rows far off in X that it rejects good ones among them.
+    With a penalty, which may outweigh a small scale, it is returned as it is.
     """
-    if estimate.exact:
+    if estimate.exact or np.any(objective.ridge()):
         return estimate
     truncated = TruncatedScale(objective.rows, 1.0, estimate.n_parameters, estimate.sigma)
     sigma = truncated(estimate.params)
@@ -211,10 +212,11 @@ def efficient(objective: Objective, estimate: SEstimate, minimise, **options) ->
     return replace(estimate, params=found.params, sigma=sigma)
 
 
-def bad_leverage(rows, estimate: SEstimate, random_state):
+def bad_leverage(rows, estimate: SEstimate, believed: SEstimate, random_state):
     """Return the rows that are rejected and far off in X, and parameters that they do not lead.
 
-    Rejected are those whose residual is over 2.5 residual scales. Far off are those whose robust
+    Rejected are those whose residual from ``believed``, what :func:`efficient` makes of the
+    S-estimate, is over 2.5 of its scales. Far off are those whose robust
     distance is more than the furthest of as many normal rows has in one sample in a hundred,
     so that outliers in y alone are not. A rare level may have taken its coefficient from rows far
     off, which then are not rejected; so its other rows decide about it first. No rows are found
@@ -225,7 +227,7 @@ def bad_leverage(rows, estimate: SEstimate, random_state):
     which : ndarray of int
     params : ndarray of shape (n_parameters,)
     """
-    none, params = np.empty(0, dtype=np.intp), estimate.params
+    none, params = np.empty(0, dtype=np.intp), believed.params
     if not _searchable(rows):
         return none, params
     root, dimensions = _metric(rows.sample(_SAMPLE, random_state), estimate)
@@ -234,10 +236,10 @@ def bad_leverage(rows, estimate: SEstimate, random_state):
     distance = _chi2_isf(_BY_CHANCE / rows.n_cases, dimensions) + rows.columns.fit_intercept
     if rows.has_levels():
         suspects = rows.further(rows.rare_level_rows(), root, distance)
-        scale = tuning_constant(breakdown=0.5) * estimate.sigma
+        scale = tuning_constant(breakdown=0.5) * believed.sigma
         ordinary = rows.without(suspects)
         params, _ = ordinary.move_levels(params, WELSCH, scale, np.zeros(len(params)))
-    rejected = rows.beyond(params, _REJECTED * estimate.sigma)
+    rejected = rows.beyond(params, _REJECTED * believed.sigma)
     if len(rejected) == 0:
         return rejected, params
     return rows.further(rejected, root, distance), params
