@@ -286,8 +286,8 @@ warm_start, random_state, verbose
         How often the blocks were read, the few rows that are brought here included.
     client : distributed.Client or None
         Whose workers fit; None is the active client, or else the scheduler of this process.
-    coef_, intercept_, scale_, alpha_, nll_, residual_sizes_, n_cases_, n_iter_, n_features_in_, \
-feature_names_in_
+    coef_, intercept_, scale_, alpha_, nll_, residual_sizes_, n_cases_, n_parameters_, n_iter_, \
+n_features_in_, feature_names_in_
         As for :class:`AdaptiveRobustRegressor`.
 
     See Also

@@ -218,6 +218,23 @@ def test_inspection_example(capsys):
     assert "LinearRegression() True" in printed
 
 
+def test_vendors_example(capsys):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    pytest.importorskip("pandas")
+    plt.switch_backend("Agg")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
+        made = runpy.run_path(str(ROOT / "examples" / "plot_vendors.py"))
+    assert len(plt.get_fignums()) == 1
+    plt.close("all")
+    assert made["table"].names[:2] == ("vendor_BTI", "vendor_CDC")
+    assert len(made["table"].names) == 30
+    assert made["table"].n_rejected == 3
+    bti = {name: of[made["vendors"].index("vendor_BTI")] for name, of in made["effects"].items()}
+    assert bti["RobustRegressor"] < bti["HuberRegressor"] < bti["LinearRegression"]
+    assert "BTI 5000" in " ".join(capsys.readouterr().out.split())
+
+
 def test_tour(capsys):
     plt = pytest.importorskip("matplotlib.pyplot")
     pytest.importorskip("pandas")

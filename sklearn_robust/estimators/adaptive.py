@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -15,6 +16,8 @@ from .progress import with_callbacks
 
 _FEW = 10.0
 """Rows outside an interval from which its width cannot be told."""
+_MOST_FITTED = 0.5
+"""Share of parameters in the rows beyond which intervals are not widened further."""
 
 
 class AdaptiveRobustRegressor(RobustLinearModel):
@@ -101,6 +104,9 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         in the unit of y.
     n_cases_ : float or ndarray of shape (n_targets,)
         Sum of the sample weights of the rows taken in; their number where there are none.
+    n_parameters_ : float or ndarray of shape (n_targets,)
+        How many coefficients are free, the intercept among them: not those of dependent columns,
+        nor what a penalty takes.
     weights_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
         Robust weight of each training row in [0, 1], without its sample weight; 0 for a row
         that was left out.
@@ -124,7 +130,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     parameter) a sample, always the same, is searched first, and its answer followed on all
     rows; bad leverage points are then those that the sample's S-estimate rejects. With
     ``init="ols"`` that begins where X holds more than some 260 000 numbers.
-    With more than 2000 columns the S-estimate is sought from least squares alone, and no row
+    With more than 2000 columns besides level columns, in which most rows share one value (dummies,
+    flags, indicators), the S-estimate is sought from least squares alone, and no row
     is left out.
 
     With a share s of the rows on one plane and the shape at 0, the likelihood of that plane grows
@@ -254,13 +261,15 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         Its half-width is the size below which the residuals of that share of the training
         rows taken in lie, so that it covers as much of rows like them whether or not the errors
         follow the fitted distribution. Only where fewer than 10 of them lie outside is it taken
-        from that distribution. Of bad leverage points it promises nothing.
+        from that distribution. With p coefficients of n rows, training residuals are smaller and
+        errors of predictions larger than errors of y; by the root of (n + p)/(n - p), their ratio
+        under least squares, the interval is wider. Of bad leverage points it promises nothing.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         coverage : float in (0, 1), default=0.9
-            The probability. The uncertainty of the fit itself is not in it.
+            The probability, on average over rows like those of the fit.
 
         Returns
         -------
@@ -280,12 +289,14 @@ class AdaptiveRobustRegressor(RobustLinearModel):
 
         probabilities = np.linspace(0.0, 1.0, self.residual_sizes_.shape[-1])
 
-        def reach(sizes, n_cases, alpha, scale):
+        def reach(sizes, n_cases, n_parameters, alpha, scale):
+            share = min(n_parameters / n_cases, _MOST_FITTED)
+            wider = math.sqrt((1.0 + share) / (1.0 - share))
             if n_cases * (1.0 - coverage) < _FEW:
-                return general_robust.isf(0.5 - 0.5 * coverage, alpha, scale=scale)
-            return np.interp(coverage * (1.0 + 1.0 / n_cases), probabilities, sizes)
+                return wider * general_robust.isf(0.5 - 0.5 * coverage, alpha, scale=scale)
+            return wider * np.interp(coverage * (1.0 + 1.0 / n_cases), probabilities, sizes)
 
-        fitted = map(np.atleast_1d, (self.n_cases_, self.alpha_, self.scale_))
+        fitted = map(np.atleast_1d, (self.n_cases_, self.n_parameters_, self.alpha_, self.scale_))
         reaches = np.array(list(map(reach, np.atleast_2d(self.residual_sizes_), *fitted)))
         reaches = reaches if np.ndim(self.scale_) else reaches[0]
         middle = self.predict(X)
@@ -325,8 +336,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
             initial,
         )
         likelihood, start = outset.likelihood, outset.start
-        result = solvers.minimise_likelihood(
-            self.solver, likelihood, start,
+        result = solvers.most_likely_with_level_moves(
+            partial(solvers.minimise_likelihood, self.solver), likelihood, start,
             tol=self.tol, max_iter=self.max_iter, report=report,
         )  # fmt: skip
         exact = likelihood.is_near_floor(result.scale)
@@ -350,6 +361,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
             nll=likelihood.unpenalised(result),
             sizes=likelihood.rows.size_quantiles(params),
             n_cases=likelihood.rows.total_weight,
+            n_parameters=likelihood.objective(1.0, 2.0).free_parameters(start.root),
         )
 
     def _outset(self, likelihood, initial):

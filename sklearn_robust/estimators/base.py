@@ -34,6 +34,8 @@ GIVEN_SCALES = 1e-150, 1e150
 """Scales that may be given: their squares, and residuals relative to them, fit a double."""
 _NO_WEIGHT = 1e-12
 """A fit in which no row has a larger weight has believed none."""
+_NAMED = 10
+"""Columns that a warning names, at most."""
 _NO_SCALE = (
     "the residual scale there is zero to rounding, and scale_ was stopped at its floor or made "
     "from a wider quantile of the residuals."
@@ -45,7 +47,8 @@ _DATA = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 class TargetFit:
     """The fit of one target, in the user's units; ``sigma`` is None where it was not estimated.
 
-    ``vanished`` and ``exact`` are those of :class:`~sklearn_robust.solvers.RegressionResult`.
+    ``vanished``, ``exact`` and ``unbelieved`` are those of
+    :class:`~sklearn_robust.solvers.RegressionResult`.
     """
 
     coef: np.ndarray
@@ -62,6 +65,8 @@ class TargetFit:
     nll: float | None = None
     sizes: np.ndarray | None = None
     n_cases: float | None = None
+    n_parameters: float | None = None
+    unbelieved: tuple[int, ...] = ()
 
 
 class Initial(NamedTuple):
@@ -298,6 +303,18 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             self.nll_ = stored("nll")
             self.residual_sizes_ = stored("sizes")
             self.n_cases_ = stored("n_cases")
+            self.n_parameters_ = stored("n_parameters")
+
+    def _told_by_rejected_rows(self, columns):
+        """Return what is to be said of columns, by number, on which no believed row tells."""
+        names = getattr(self, "feature_names_in_", None)
+        named = [repr(str(names[k])) if names is not None else str(k) for k in columns[:_NAMED]]
+        more = f" and {len(columns) - _NAMED} others" if len(columns) > _NAMED else ""
+        of = "column" if len(columns) == 1 else "columns"
+        return (
+            f"No row is believed that tells the coefficients of {of} {', '.join(named)}{more}: "
+            "they are those of a convex fit to rows that are rejected."
+        )
 
     def _warn(self, fits, n_unconverged=0):
         """Issue at most one warning, about whatever went wrong in any target.
@@ -323,6 +340,9 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             messages.append(
                 f"More than half of the rows lie on a plane that is not the one fitted: {_NO_SCALE}"
             )
+        unbelieved = sorted({column for fit in fits for column in fit.unbelieved})
+        if unbelieved:
+            messages.append(self._told_by_rejected_rows(unbelieved))
         if messages:
             category = UserWarning if converged else ConvergenceWarning
             warnings.warn(" ".join(messages), category, stacklevel=4 + WRAPPERS)

@@ -142,8 +142,18 @@ class RobustRegressor(RobustLinearModel):
     share the rows where there are many, as many as joblib and threadpoolctl allow; their number
     changes no bit of the result.
     With more than 2000 columns no Gram matrix is formed by "lbfgs": coefficients of dependent
-    columns are then of least norm in units of the columns' root mean squares, and the S-estimate
-    is sought from least squares alone, without its breakdown point.
+    columns are then of least norm in units of the columns' root mean squares. With more than 2000
+    columns besides level columns the S-estimate is sought from least squares alone, without its
+    breakdown point.
+
+    Level columns are those in which most rows share one value: dummies, flags, indicators of
+    missing values, their products with each other and with numbers. They are recognised from X.
+    The search of the S-estimate treats them apart, as M-S-estimates do: a convex fit takes them
+    off y and off the other columns, and given the slopes of these it gives their coefficients.
+    After every fit under a loss that redescends, whatever its start, the coefficient of each level
+    is held against those that fit some of its rows, and the search goes on where one is better.
+    Where only rejected rows tell a coefficient, a convex fit to these gives it, and a warning
+    names its column.
 
     The M-scale divides by the sum of the weights less the number of parameters (what a penalty
     takes is not counted). Weights that sum to less than the number of rows are taken as shares
@@ -158,6 +168,12 @@ class RobustRegressor(RobustLinearModel):
     References
     ----------
     Barron, J. T. (2019). A general and adaptive robust loss function. CVPR.
+
+    Maronna, R. A. & Yohai, V. J. (2000). Robust regression with both continuous and categorical
+    predictors. Journal of Statistical Planning and Inference 89.
+
+    Yohai, V. J. & Zamar, R. H. (1988). High breakdown-point estimates of regression by means of the
+    minimization of an efficient scale. Journal of the American Statistical Association 83.
 
     Huber, P. J. (1981). Robust Statistics. Wiley, chapter 7.
 
@@ -246,7 +262,8 @@ class RobustRegressor(RobustLinearModel):
             If ``max_iter`` iterations were not enough.
         UserWarning
             If more than half of the rows are fitted exactly, so that their scale is zero, or
-            if they lie on a plane that is not the one fitted.
+            if they lie on a plane that is not the one fitted; if no believed row tells the
+            coefficient of a column.
         """
         return self._fit(X, y, sample_weight)
 
@@ -310,6 +327,7 @@ class RobustRegressor(RobustLinearModel):
             converged=result.converged,
             vanished=result.vanished,
             exact=result.exact,
+            unbelieved=result.unbelieved,
         )
         return fit, result
 

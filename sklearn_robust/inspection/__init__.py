@@ -1,7 +1,8 @@
-"""Looking at a fit: how sure its coefficients are, which rows it doubted, pictures of it."""
+"""Looking at a fit: how sure its coefficients are, what it doubted, pictures of it."""
 
 from .coefficients import CoefTable, coef_table
 from .displays import AlphaProfileDisplay, RobustFitDisplay
+from .levels import RejectedLevels, rejected_levels
 from .loss_display import LossDisplay
 from .outliers import outlier_mask
 from .profile import AlphaProfile, profile_alpha
@@ -11,8 +12,10 @@ __all__ = [
     "AlphaProfileDisplay",
     "CoefTable",
     "LossDisplay",
+    "RejectedLevels",
     "RobustFitDisplay",
     "coef_table",
     "outlier_mask",
     "profile_alpha",
+    "rejected_levels",
 ]

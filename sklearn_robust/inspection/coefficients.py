@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import html
+import math
 import warnings
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -12,23 +13,29 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
-from ..pipelines import unwrapped
 from ..scale import n_cases
 from ..solvers import Likelihood, Objective
 from ..validation import check_choice, check_integer, check_number, check_seed
+from .belief import disbelieved, root_of_believed, undetermined
 from .covariance import observed_information, sandwich
 from .fitted import (
     NOT_OF_THESE,
     coefficients_of,
+    feature_names,
     is_adaptive,
     model_of,
     targets_with_rows,
     training_data,
 )
+from .tables import Table
 
-_COLUMNS = ("estimate", "std_error", "z", "p_value", "ci_low", "ci_high")
 _METHODS = ("auto", "sandwich", "information", "bootstrap")
 """How the standard errors are found."""
+_DEPENDENT = (
+    "Columns of X are dependent: standard errors are those of the coefficients of least norm."
+)
+_UNKNOWN = math.inf, 0.0, 1.0, -math.inf, math.inf
+"""Standard error, z, p-value and limits of a coefficient that no believed row tells."""
 _OWED = 0.1
 """Standard errors that a coefficient may be away from the minimum before it is doubted."""
 _LARGEST_SEED = 2**31 - 1
@@ -37,7 +44,7 @@ _MOST_DRAWN = 1e15
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class CoefTable:
+class CoefTable(Table):
     """Coefficients and how sure they are, as :func:`coef_table` returns it.
 
     It prints as a table. With 2-D y arrays have a leading axis of targets.
@@ -55,12 +62,18 @@ class CoefTable:
     estimate, std_error, ci_low, ci_high : ndarray of shape (n_names,) or (n_targets, n_names)
         In the unit of y over that of the feature.
     z : ndarray of the same shape
-        Estimate over standard error; 0 where the standard error is 0, as for a constant column.
+        Estimate over standard error; 0 where the standard error is 0, as for a constant column,
+        or infinite, as for a level none of whose rows is believed.
     p_value : ndarray of the same shape
         Probability that a standard normal is further from zero than ``z``; by the bootstrap,
         twice the smaller share of the estimates on either side of zero.
     """
 
+    _columns: ClassVar = {
+        "estimate": "{:.6g}", "std_error": "{:.4g}", "z": "{:.2f}", "p_value": "{:.3g}",
+        "ci_low": "{:.6g}", "ci_high": "{:.6g}",
+    }  # fmt: skip
+    _label: ClassVar = "term"
     names: tuple[str, ...]
     targets: tuple[str, ...] | None
     level: float
@@ -72,67 +85,9 @@ class CoefTable:
     ci_low: np.ndarray
     ci_high: np.ndarray
 
-    def to_frame(self):
-        """Return the columns as a pandas DataFrame.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Indexed by the names; for 2-D y by target and name.
-
-        Raises
-        ------
-        ImportError
-            Where pandas is not installed.
-        """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("to_frame needs pandas: pip install pandas.") from error
-        index = pd.Index(self.names, name="term")
-        if self.targets is not None:
-            index = pd.MultiIndex.from_product([self.targets, self.names], names=["target", "term"])
-        return pd.DataFrame({name: getattr(self, name).ravel() for name in _COLUMNS}, index=index)
-
-    def _lines(self):
-        """Return the table as lists of text, the header first."""
-        labels = [[name] for name in self.names]
-        if self.targets is not None:
-            labels = [[target, name] for target in self.targets for name in self.names]
-        columns = [getattr(self, name).ravel() for name in _COLUMNS]
-        formats = ("{:.6g}", "{:.4g}", "{:.2f}", "{:.3g}", "{:.6g}", "{:.6g}")
-        header = [""] * len(labels[0]) + list(_COLUMNS)
-        lines = [
-            label + [f.format(value) for f, value in zip(formats, values, strict=True)]
-            for label, values in zip(labels, zip(*columns, strict=True), strict=True)
-        ]
-        return [header, *lines]
-
     @property
     def _caption(self):
         return f"{100.0 * self.level:g} % confidence limits, {self.method}"
-
-    def __repr__(self):
-        lines = self._lines()
-        n_labels = len(lines[0]) - len(_COLUMNS)
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        text = "\n".join(
-            "  ".join(
-                f"{cell:<{width}}" if k < n_labels else f"{cell:>{width}}"
-                for k, (cell, width) in enumerate(zip(line, widths, strict=True))
-            )
-            for line in lines
-        )
-        return f"{text}\n({self._caption})"
-
-    def _repr_html_(self):
-        def row(tag, line):
-            cells = (f"<{tag}>{html.escape(cell)}</{tag}>" for cell in line)
-            return f"<tr>{''.join(cells)}</tr>"
-
-        header, *body = self._lines()
-        rows = row("th", header) + "".join(row("td", line) for line in body)
-        return f"<table><caption>{self._caption}</caption>{rows}</table>"
 
 
 def coef_table(
@@ -199,8 +154,10 @@ def coef_table(
     -----
     UserWarning
         If columns are dependent: the standard errors are those of the coefficients of least
-        norm. If the coefficients do not minimise the objective on these rows, as when X, y or
-        ``sample_weight`` are not those of the fit. If refits did not converge.
+        norm. If no row that is believed tells anything of some coefficients: their standard
+        errors are infinite, and the columns are named. If the coefficients do not minimise the
+        objective on these rows, as when X, y or ``sample_weight`` are not those of the fit. If
+        refits did not converge.
 
     Notes
     -----
@@ -211,6 +168,9 @@ def coef_table(
     mean; how far that is from the truth is not in them. Those of a cross-validated fit take what
     was chosen as given. So do the formulas the scale of a fit of given shape, which is
     uncorrelated with the coefficients where errors are symmetric.
+    A row is not believed where its robust weight is 1e-8 or less, or the fit left it out. Where
+    all rows of a level are not, the other standard errors are those without these rows and without
+    that column.
     A column that few rows tell from the others is in some resamples told by none; its coefficient
     there is 0.
 
@@ -245,42 +205,41 @@ def coef_table(
         )
     if method == "auto":
         method = "information" if is_adaptive(model) else "sandwich"
-    names, targets = _names(model, estimator, y)
+    names = (*feature_names(model, estimator), *(["intercept"] if model.fit_intercept else []))
+    targets = _targets(model, y)
     X, y, cases = training_data(model, seen, y, sample_weight)
     estimate = coefficients_of(model)
+    doubts: list = []
     if method == "bootstrap":
-        rng = check_random_state(random_state)
+        rng, gaps = check_random_state(random_state), _gaps(model, X, y, cases)
         draws = _resampled(model, X, y, cases, n_resamples, rng, n_jobs, verbose)
         limits = np.quantile(draws, [0.5 - 0.5 * level, 0.5 + 0.5 * level], axis=1)
         # Not their deviation: a few draws may hold more bad rows than good ones.
         std_error = 0.5 * np.diff(np.quantile(draws, ndtr([-1.0, 1.0]), axis=1), axis=0)[0]
     else:
-        std_error = _standard_errors(model, X, y, cases, method)
+        std_error, doubts, gaps = _standard_errors(model, X, y, cases, method)
         reach = float(ndtri(0.5 + 0.5 * level)) * std_error
         limits = np.array([estimate - reach, estimate + reach])
     z = np.divide(estimate, std_error, out=np.zeros(estimate.shape), where=std_error > 0.0)
     p_value = _p_values(draws) if method == "bootstrap" else 2.0 * ndtr(-np.abs(z))
+    open_ends = np.array([gap.mask for gap in gaps])
+    for values, unknown in zip((std_error, z, p_value, *limits), _UNKNOWN, strict=True):
+        values[open_ends] = unknown
+    for gap, target in zip(gaps, targets or [None], strict=True):
+        doubts += gap.sentences(names, target)
+    if doubts:
+        warnings.warn(" ".join(dict.fromkeys(doubts)), UserWarning, stacklevel=2)
     columns = (estimate, std_error, z, p_value, *limits)
     return CoefTable(
         names, targets, float(level), method, *(c if y.ndim > 1 else c[0] for c in columns)
     )
 
 
-def _names(model, estimator, y):
-    """Return the names of the parameters, and those of the targets of 2-D y."""
-    names = getattr(model, "feature_names_in_", None)
-    if names is None:
-        try:
-            for transformer in unwrapped(estimator)[0]:
-                names = transformer.get_feature_names_out(names)
-        except (AttributeError, ValueError):  # a step that does not name its columns
-            names = None
-    if names is None or len(names) != model.n_features_in_:
-        names = [f"x{k}" for k in range(model.n_features_in_)]
-    targets = None
-    if model.coef_.ndim > 1:
-        targets = tuple(map(str, getattr(y, "columns", [f"y{k}" for k in range(len(model.coef_))])))
-    return (*map(str, names), *(["intercept"] if model.fit_intercept else [])), targets
+def _targets(model, y):
+    """Return the names of the targets of 2-D y."""
+    if model.coef_.ndim == 1:
+        return None
+    return tuple(map(str, getattr(y, "columns", [f"y{k}" for k in range(len(model.coef_))])))
 
 
 def _p_values(draws):
@@ -289,30 +248,54 @@ def _p_values(draws):
     return np.minimum(2.0 * (1.0 + beyond) / (1.0 + draws.shape[1]), 1.0)
 
 
-def _standard_errors(model, X, y, cases, method):
-    """Return the standard errors by a formula, shape (n_targets, n_names)."""
-    found, doubts = [], set()
+def _covariance(model, method, fit, rows, params):
+    """Return the covariance of the parameters of one target by a formula."""
     penalty = float(model.l2_regularization)
-    for fit, rows in targets_with_rows(model, X, y, cases):
+    if method == "information":
+        bounds = model.scale_bounds or (2.0 * rows.scale_floor(), np.inf)
+        likelihood = Likelihood(rows, penalty, tuple(model.alpha_bounds), tuple(bounds))
+        return observed_information(likelihood, params, fit.scale, fit.loss.alpha)
+    return sandwich(Objective(rows, fit.loss, fit.scale, penalty), params)
+
+
+def _standard_errors(model, X, y, cases, method):
+    """Return the standard errors by a formula, shape (n_targets, n_names), and what is doubtful.
+
+    What is doubtful are sentences, and of every target what its believed rows leave open.
+    """
+    found, doubts, gaps = [], [], []
+    for fit, rows, all_rows in targets_with_rows(model, X, y, cases):
         params = rows.from_original(fit.coef, fit.intercept)
-        if method == "information":
-            bounds = model.scale_bounds or (2.0 * rows.scale_floor(), np.inf)
-            likelihood = Likelihood(rows, penalty, tuple(model.alpha_bounds), tuple(bounds))
-            of = observed_information(likelihood, params, fit.scale, fit.loss.alpha)
-        else:
-            of = sandwich(Objective(rows, fit.loss, fit.scale, penalty), params)
+        of = _covariance(model, method, fit, rows, params)
         allowed = _OWED * of.errors() + 10.0 * model.tol * (fit.scale + np.abs(params))
         if np.any(np.abs(of.owed) > allowed):
-            doubts.add(NOT_OF_THESE)
-        if of.dependent:
-            doubts.add(
-                "Columns of X are dependent: standard errors are those of the coefficients of "
-                "least norm."
-            )
+            doubts.append(NOT_OF_THESE)
+        gaps.append(_gap(model, X, fit, rows, all_rows, params, of.null))
+        if gaps[-1].dependent:
+            doubts.append(_DEPENDENT)
         found.append(of.errors(rows.columns.jacobian()))
-    if doubts:
-        warnings.warn(" ".join(sorted(doubts)), UserWarning, stacklevel=3)
-    return np.array(found)
+    return np.array(found), doubts, gaps
+
+
+def _gaps(model, X, y, cases):
+    """Return what the believed rows leave open, of every target."""
+    found = []
+    for fit, rows, all_rows in targets_with_rows(model, X, y, cases):
+        params = rows.from_original(fit.coef, fit.intercept)
+        objective = Objective(rows, fit.loss, fit.scale, float(model.l2_regularization))
+        shape = objective if fit.loss.redescending else objective.least_squares()
+        null = root_of_believed(shape, params, disbelieved(objective, params)).null
+        found.append(_gap(model, X, fit, rows, all_rows, params, null))
+    return found
+
+
+def _gap(model, X, fit, rows, all_rows, params, null):
+    """Return what the believed rows of a target leave open, given the directions they do."""
+    told = np.zeros(all_rows.n_rows, dtype=bool)
+    told[rows.present()] = True
+    objective = Objective(rows, fit.loss, fit.scale, float(model.l2_regularization))
+    told[disbelieved(objective, params)] = False
+    return undetermined(all_rows, X, told, null)
 
 
 def _resampled(model, X, y, cases, n_resamples, rng, n_jobs, verbose):

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..rows import LocalRows
 from ..solvers import Likelihood, Objective, minimum_norm
+from .belief import disbelieved, root_of_believed
 
 _STEP = 1e-4
 """Change of log c or alpha over which slopes are differenced."""
@@ -34,13 +35,14 @@ class Covariance:
         where columns are nearly dependent.
     owed : ndarray of shape (n_parameters,)
         The Newton step from the parameters to the minimum: nearly zero where they are a fit.
-    dependent : bool
-        Whether columns are dependent, so that only coefficients of least norm are determined.
+    null : ndarray of shape (n_parameters, n_null)
+        Directions of the parameters of which the believed rows tell nothing: columns are
+        dependent, or rows not believed. The errors are those of the coefficients of least norm.
     """
 
     factor: np.ndarray
     owed: np.ndarray
-    dependent: bool
+    null: np.ndarray
 
     def errors(self, change=None):
         """Return the standard errors of the parameters, or of linear combinations of them."""
@@ -76,7 +78,7 @@ def sandwich(objective: Objective, params) -> Covariance:
     # The inverse of M·Mᵀ is the Gram matrix with the penalty: in these coordinates both are
     # of the order of 1, and what dependent columns leave open is not in them.
     shape = objective if loss.redescending else objective.least_squares()
-    root = shape.curvature(params)[-1]
+    root = root_of_believed(shape, params, disbelieved(objective, params))
     penalty = _penalty(objective, root)
     gram = np.eye(len(penalty)) - penalty
     n, p = rows.n_cases, float(np.trace(gram))
@@ -105,7 +107,8 @@ def observed_information(likelihood: Likelihood, params, scale, alpha) -> Covari
     """
     objective = likelihood.objective(scale, alpha)
     rows, loss = cast(LocalRows, objective.rows), objective.loss
-    root = objective.least_squares().curvature(params)[-1]
+    without = disbelieved(objective, params)
+    root = root_of_believed(objective.least_squares(), params, without)
     slopes = loss.slopes(rows.residuals(params)[rows.present()], scale)
     penalty = _penalty(objective, root)
     curvature = rows.gram(root.root, slopes) + penalty
@@ -189,4 +192,4 @@ def _in_parameters(objective, params, root, bread, factor):
         factor = minimum_norm(factor, objective.rows.columns.unit, root.null)
         sizes = np.linalg.norm(factor, axis=1)
         factor[sizes <= _ROUNDING * sizes.max()] = 0.0
-    return Covariance(factor, owed, root.null.shape[1] > 0)
+    return Covariance(factor, owed, root.null)

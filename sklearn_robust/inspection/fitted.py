@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 from ..estimators.adaptive import AdaptiveRobustRegressor
 from ..estimators.base import RobustLinearModel
 from ..losses import Loss, resolve
-from ..pipelines import last_of
-from ..rows import Rows
+from ..pipelines import last_of, unwrapped
+from ..rows import LocalRows
 from ..validation import check_unmasked
 
 NOT_OF_THESE = (
@@ -98,12 +98,28 @@ def training_data(model, X, y, sample_weight):
     return X, y, sample_weight
 
 
-def targets_with_rows(model, X, y, sample_weight) -> Iterator[tuple[FittedTarget, Rows]]:
-    """Yield the fit of every target and the rows it took in.
+def feature_names(model, estimator) -> tuple[str, ...]:
+    """Return the names of the columns that a model saw, of a pipeline those its steps give them."""
+    names = getattr(model, "feature_names_in_", None)
+    if names is None:
+        try:
+            for transformer in unwrapped(estimator)[0]:
+                names = transformer.get_feature_names_out(names)
+        except (AttributeError, ValueError):  # a step that does not name its columns
+            names = None
+    if names is None or len(names) != model.n_features_in_:
+        names = [f"x{k}" for k in range(model.n_features_in_)]
+    return tuple(map(str, names))
+
+
+def targets_with_rows(
+    model, X, y, sample_weight
+) -> Iterator[tuple[FittedTarget, LocalRows, LocalRows]]:
+    """Yield the fit of every target, the rows that it took in, and all of them.
 
     The data are what :func:`training_data` returns.
     """
     rows_of_targets = model._rows_of(X, y, sample_weight)
     for fit, rows, kept in zip(targets_of(model), rows_of_targets, taken_in(model), strict=True):
         left_out = np.flatnonzero(~kept)
-        yield fit, rows.without(left_out) if len(left_out) else rows
+        yield fit, rows.without(left_out) if len(left_out) else rows, rows

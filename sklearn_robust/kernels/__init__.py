@@ -7,6 +7,7 @@ no thread, so that callers may run several ranges side by side and add the sums 
 from .block import reweighted
 from .columns import dense_moments
 from .dense import dense_pass, dense_residuals
+from .levels import change_blocks, fit_blocks, move_blocks, redraw_blocks, refine_mixed
 from .likelihood import most_likely
 from .losses import GENERAL, psi_slopes, rho_influence_weight, rho_psi_weights
 from .partition import log_partition
@@ -21,32 +22,38 @@ from .residuals import (
     residuals_to_weights,
     sizes_between,
 )
-from .scales import m_scale
+from .scales import CONSTANT, m_scale
 from .sparse import csr_gradient, csr_gram, csr_residuals
 from .twofold import add_gradient
 
 __all__ = [
     "BLOCK",
+    "CONSTANT",
     "GENERAL",
     "GRAM",
     "NOTHING",
     "SHAPE",
     "SIZES",
     "add_gradient",
+    "change_blocks",
     "csr_gradient",
     "csr_gram",
     "csr_residuals",
     "dense_moments",
     "dense_pass",
     "dense_residuals",
+    "fit_blocks",
     "log_partition",
     "m_scale",
     "most_likely",
+    "move_blocks",
     "planes_of_parts",
     "planes_through",
     "psi_slopes",
     "range_loss",
+    "redraw_blocks",
     "refine",
+    "refine_mixed",
     "residuals_to_weights",
     "reweighted",
     "rho_influence_weight",

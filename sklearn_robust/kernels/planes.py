@@ -41,7 +41,7 @@ def _largest(row, q):
 
 
 @compiled()
-def _plane_through(Z, y, draw, reduced, pivots, plane):
+def plane_through(Z, y, draw, reduced, pivots, plane):
     """Write the plane through the first independent rows of ``draw``; return whether it exists."""
     q, found = Z.shape[0], 0
     for i in draw:
@@ -80,7 +80,7 @@ def planes_through(Z, y, draws):
     planes = np.empty((draws.shape[0], q))
     reduced, pivots = np.empty((q, q + 1)), np.empty(q, np.int64)
     for k in range(draws.shape[0]):
-        if _plane_through(Z, y, draws[k], reduced, pivots, planes[found]):
+        if plane_through(Z, y, draws[k], reduced, pivots, planes[found]):
             found += 1
     return planes[:found]
 

@@ -90,7 +90,7 @@ def _total_size(residuals, n):
 
 
 @compiled()
-def _any_block(code, alpha, c, residuals, n, rho, influence, weights):
+def any_block(code, alpha, c, residuals, n, rho, influence, weights):
     """Fill rho, the influence c·psi and the weight of any loss and any residuals."""
     if code == GENERAL and _total_size(residuals, n) < c * _FAR_SIZE:
         _ordinary_block(alpha, c, residuals, n, rho, weights)
@@ -104,7 +104,7 @@ def _any_block(code, alpha, c, residuals, n, rho, influence, weights):
 
 @compiled()
 def _any_shapes(code, alpha, c, residuals, n, rho, influence, weights, slopes, work):
-    """Do what ``_any_block`` does and fill the derivatives of rho in alpha.
+    """Do what ``any_block`` does and fill the derivatives of rho in alpha.
 
     ``work``, of two blocks, is overwritten.
     """
@@ -114,7 +114,7 @@ def _any_shapes(code, alpha, c, residuals, n, rho, influence, weights, slopes, w
         for i in range(n):
             influence[i] = weights[i] * (residuals[i] / c)
         return
-    _any_block(code, alpha, c, residuals, n, rho, influence, weights)
+    any_block(code, alpha, c, residuals, n, rho, influence, weights)
     alpha = min(alpha, 2.0 - NEAREST_TWO)
     for i in range(n):
         growth = log_growth(abs(residuals[i]), c, 2.0 - alpha)
@@ -143,7 +143,7 @@ def block_weights(code, alpha, c, residuals, case_weights, n, rho, influence, we
     The sums are of rho, of r·psi, and in the last place of the influence. ``rho`` is
     overwritten; ``case_weights`` may be empty where all are 1.
     """
-    _any_block(code, alpha, c, residuals, n, rho, influence, weights)
+    any_block(code, alpha, c, residuals, n, rho, influence, weights)
     _add_block(c, residuals, case_weights, n, rho, influence, weights, sums)
 
 
@@ -287,6 +287,6 @@ def residuals_to_weights(code, alpha, c, largest, residuals):
         n = min(BLOCK, residuals.shape[0] - first)
         part = residuals[first : first + n]
         weights = np.empty(n)
-        _any_block(code, alpha, c, part, n, rho, influence, weights)
+        any_block(code, alpha, c, part, n, rho, influence, weights)
         for i in range(n):
             part[i] = weights[i] / largest

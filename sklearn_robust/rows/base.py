@@ -84,6 +84,26 @@ class Rows(ColumnStatistics, ResidualStatistics):
             return self._here()
         return self._only_present(np.arange(0, self.n_present, -(-self.n_present // most)))
 
+    def has_levels(self) -> bool:
+        """Return whether a column is known to be a level column."""
+        return False
+
+    @property
+    def n_numeric_parameters(self) -> int:
+        """The number of parameters that do not belong to a level column."""
+        return self.columns.n_parameters
+
+    def move_levels(self, params, loss: Loss, scale: float, ridge):
+        """Return parameters with rare levels at what their own rows want, and the gain.
+
+        Rows elsewhere than in this process leave them as they are.
+        """
+        return params, 0.0
+
+    def rare_level_rows(self) -> np.ndarray:
+        """Return the numbers of the rows that have a level which few others have."""
+        return np.empty(0, dtype=np.intp)
+
     def most_are_exact(self, params) -> bool:
         """Return whether more than half of the case weight is fitted to within rounding."""
         return self.deviation(params, 0.5) <= _EXACT * self.scale_floor()
@@ -98,6 +118,10 @@ class Rows(ColumnStatistics, ResidualStatistics):
         block, floor = self.thinned(exact.SEEN).block(), self.scale_floor()
         params = None if block is None else exact.exact_plane(block, floor)
         return params if params is not None and self.deviation(params, 0.5) <= floor else None
+
+    def vanish(self, directions, params, loss: Loss, scale: float) -> bool:
+        """Return whether directions change no fitted value; False where that is not known."""
+        return False
 
     # -- what a subclass provides --
 

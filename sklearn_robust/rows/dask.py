@@ -16,6 +16,7 @@ from .. import scale as scales
 from ..losses import Loss, resolve, tuning_constant
 from .base import Rows
 from .collections import Scheduler
+from .dask_levels import LevelsInBlocks
 from .dense import DenseRows
 from .local import LocalRows, check_target
 from .parts import (
@@ -72,7 +73,7 @@ class Readings:
         self.count = 0
 
 
-class DaskRows(Rows):
+class DaskRows(LevelsInBlocks, Rows):
     """Rows of the blocks of a collection; only sums, and a few rows, are brought here.
 
     A reading sends what is asked to the blocks, and adds the answers up in a tree whose form
@@ -196,7 +197,11 @@ class DaskRows(Rows):
         parts = []
         for k, local in self._by_part(places):
             parts.append(delayed(taken, pure=False)(self._parts[k], local))
-        X, targets, cases = zip(*self._read(parts, chained), strict=True)
+        return self._together(self._read(parts, chained))
+
+    def _together(self, parts):
+        """Return what was taken of several blocks as one."""
+        X, targets, cases = zip(*parts, strict=True)
         weights = None if cases[0] is None else np.concatenate(cases)
         return np.concatenate(X), np.concatenate(targets), weights
 
@@ -314,6 +319,7 @@ class DaskRows(Rows):
             for part, numbers in zip(self._parts, which.numbers, strict=True)
         ]
         other._described = other._descriptions()
+        other._rare_levels = None
         other._count()
         other._keep()
         return other

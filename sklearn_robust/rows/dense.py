@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 
 from .. import kernels
 from .local import LocalRows, read_only
@@ -53,3 +54,7 @@ class DenseRows(LocalRows):
 
     def _raw_rows(self, which, columns=slice(None)):
         return self._X[which][:, columns].astype(np.float64, order="C", copy=False)
+
+    def _apart(self, columns, base):
+        which = slice(None) if self.sample_weight is None else self.present()
+        return sparse.csc_array(self._X[which][:, columns] - base)

@@ -17,6 +17,7 @@ from ..losses import Loss
 from . import planes
 from .base import Rows
 from .block import Block
+from .level_rows import LevelRows
 from .standardisation import LEAST
 from .statistics import added
 from .threads import available_threads, serial_algebra
@@ -30,6 +31,8 @@ _PACKED = 1 << 18
 """Numbers that are copied, standardised, to be searched by compiled code alone."""
 _AT_ONCE = 4096
 """Rows that are copied at once where a few of them are wanted as they are."""
+_VANISHES = 1e-10
+"""Root mean square change of fitted values, of a direction of unit length, that is rounding."""
 _WIDE = 1e100
 """Targets below this are not asked how far apart they are."""
 _MANY = 50_000
@@ -57,7 +60,7 @@ def check_target(largest, floor):
         )
 
 
-class LocalRows(Rows):
+class LocalRows(LevelRows, Rows):
     """Rows in this process.
 
     A subclass says how one range of rows is read; here the ranges are visited, by threads
@@ -75,6 +78,7 @@ class LocalRows(Rows):
         self._place(X, sample_weight)
         self.y = read_only(y)
         self.columns = self._standardisation(fit_intercept)
+        self._forget_levels()
         self._hold_target(y)
 
     @classmethod
@@ -84,6 +88,7 @@ class LocalRows(Rows):
         rows._place(X, sample_weight, n_threads)
         rows.y, rows.columns, rows._origin = read_only(y), columns, origin
         rows._packed, rows._floor = None, None
+        rows._forget_levels()
         return rows
 
     def _place(self, X, sample_weight, n_threads=None):
@@ -159,7 +164,9 @@ class LocalRows(Rows):
     def _only(self, which) -> LocalRows:
         """Return some rows by their numbers, everything else as here."""
         weights = None if self.sample_weight is None else self.sample_weight[which]
-        return self.placed(self._rows_of(which), self.y[which], weights, self.columns, self._origin)
+        few = self.placed(self._rows_of(which), self.y[which], weights, self.columns, self._origin)
+        few._forget_levels(self.level_columns())
+        return few
 
     def without(self, which) -> Rows:
         other = copy(self)
@@ -168,6 +175,7 @@ class LocalRows(Rows):
         other._cases = read_only(other.sample_weight)
         other._count()
         other._packed, other._floor = None, None
+        other._forget_levels(other.level_columns())
         return other
 
     def leverages(self, which, root) -> np.ndarray:
@@ -182,16 +190,16 @@ class LocalRows(Rows):
     def further(self, which, root, distance):
         return which[self.leverages(which, root) > distance]
 
-    def _standardised(self, which) -> np.ndarray:
+    def _standardised(self, which, features=slice(None)) -> np.ndarray:
         """Return the standardised columns of a few rows, with one of ones for an intercept.
 
         The shape is (n_parameters, n_few): columns are contiguous.
         """
-        raw = self._raw_rows(which)
-        columns = np.empty((self.columns.n_parameters, len(raw)))
-        slopes, ones = np.split(columns, [self.n_features])
-        np.subtract(raw.T, self.columns.centre[:, None], out=slopes)
-        slopes *= 1.0 / self.columns.unit[:, None]
+        raw = self._raw_rows(which, features)
+        columns = np.empty((raw.shape[1] + self.columns.fit_intercept, len(raw)))
+        slopes, ones = np.split(columns, [raw.shape[1]])
+        np.subtract(raw.T, self.columns.centre[features, None], out=slopes)
+        slopes *= 1.0 / self.columns.unit[features, None]
         ones[:] = 1.0
         return columns
 
@@ -236,11 +244,15 @@ class LocalRows(Rows):
             Parameters to look at too.
         random_state : RandomState
         """
+        options = {
+            "half": self.half_of_cases(n_parameters), "floor": floor, "penalty": penalty,
+        }  # fmt: skip
         with serial_algebra():
-            return planes.search(
-                self._block_of_present(), half=self.half_of_cases(n_parameters),
-                floor=floor, penalty=penalty, given=given, random_state=random_state,
-            )  # fmt: skip
+            if self.level_blocks(bases=True) is None:
+                return planes.search(
+                    self._block_of_present(), given=given, random_state=random_state, **options
+                )
+            return self._planes_with_levels(given, random_state, options)
 
     def block(self) -> Block | None:
         if self._packed is None and self.n_rows * self.columns.n_parameters <= _PACKED:
@@ -248,10 +260,13 @@ class LocalRows(Rows):
         return self._packed
 
     def _block_of_present(self) -> Block:
+        return self._block_of(slice(None))
+
+    def _block_of(self, columns) -> Block:
         which = slice(None) if self.sample_weight is None else self.present()
         cases = read_only(self._own_cases()[which])
-        y = self.y[which] - self._origin
-        return Block(self._standardised(which), y, cases, self.n_features)
+        y, standardised = self.y[which] - self._origin, self._standardised(which, columns)
+        return Block(standardised, y, cases, len(standardised) - self.columns.fit_intercept)
 
     # -- what a subclass provides: one range of rows --
 
@@ -392,6 +407,13 @@ class LocalRows(Rows):
         gradient = -(sums + errors) / (self.total_weight / mean)
         gradient[:-1] *= unit / self.columns.unit
         return gradient[: self.columns.n_parameters]
+
+    def vanish(self, directions, params, loss, scale) -> bool:
+        """Return whether directions of standardised columns change no fitted value to rounding."""
+        weights = self.weights(params, loss, scale)[self.present()] * self.shares()
+        zero = self.with_target(np.zeros(self.n_rows))
+        changes = (zero.residuals(direction)[self.present()] for direction in directions.T)
+        return all(np.dot(weights, change * change) <= _VANISHES**2 for change in changes)
 
     def triangular(self, params, loss: Loss, scale: float, majorant: float = 1.0) -> np.ndarray:
         weights = self.weights(params, loss, scale) * loss.weight_at_zero

@@ -152,6 +152,18 @@ def taken(part: Part, places):
     return [(part.X[numbers], part.y[numbers], cases)]
 
 
+def apart(part: Part, columns, base):
+    """Return how many rows with a weight differ from given values, in a list of its own."""
+    present = part.present_numbers(slice(None))
+    return [np.count_nonzero(part.X[present][:, columns] != base, axis=0)]
+
+
+def taken_apart(part: Part, columns, base):
+    """Return what :func:`taken` does of the rows that differ from one of the values."""
+    present = part.present_numbers(slice(None))
+    return taken(part, np.flatnonzero(np.any(part.X[present][:, columns] != base, axis=1)))
+
+
 @dataclass(frozen=True)
 class Job:
     """What is asked of every block, and how its rows are to be seen."""

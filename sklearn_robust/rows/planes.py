@@ -62,14 +62,13 @@ def search(block: Block, *, half, floor, penalty, given, random_state):
     """
     y, cases = block.y, block.cases
     columns = block.columns.T
-    far = _distances(columns)
-    root = _root(columns, np.minimum(1.0, _FAR / far) ** 2)
+    far = distances(columns)
+    root = root_of(columns, np.minimum(1.0, _FAR / far) ** 2)
     if root.shape[1] == 0:
         return given
     rows = columns @ root
-    unit = size_quantile(y, 0.75) or float(np.max(np.abs(y))) or 1.0
-    with np.errstate(over="ignore"):
-        target = np.clip(y / unit, -1e150, 1e150)
+    unit = unit_of(y)
+    target = in_units(y, unit)
     ridge = (root.T * penalty) @ root
     least = SHRINKAGE * cases.sum() * ridge
     Z = np.ascontiguousarray(rows.T)
@@ -83,7 +82,18 @@ def search(block: Block, *, half, floor, penalty, given, random_state):
     return unit * (found @ root.T)
 
 
-def _distances(columns):
+def unit_of(y):
+    """Return a unit in which ordinary targets are about 1."""
+    return size_quantile(y, 0.75) or float(np.max(np.abs(y))) or 1.0
+
+
+def in_units(y, unit):
+    """Return targets in a unit, none so large that its square would not fit a double."""
+    with np.errstate(over="ignore"):
+        return np.clip(y / unit, -1e150, 1e150)
+
+
+def distances(columns):
     """Return how many deviations of a column a row lies from its median, at the most."""
     apart = np.abs(columns - np.median(columns, axis=0))
     ordinary = np.median(apart, axis=0)
@@ -91,7 +101,12 @@ def _distances(columns):
     return np.max(apart / np.where(spread > 0.0, spread, 1.0), axis=1, initial=1e-300)
 
 
-def _root(columns, weights):
+def far_weights(columns):
+    """Return weights of the rows for the coordinates, less than 1 of those far off."""
+    return np.minimum(1.0, _FAR / distances(columns)) ** 2
+
+
+def root_of(columns, weights):
     """Return the matrix that makes the weighted columns orthonormal, dependent ones left out."""
     upper = np.linalg.qr(np.sqrt(weights)[:, None] * columns, mode="r")
     sizes = np.sqrt(np.einsum("ij,ij->j", upper, upper))

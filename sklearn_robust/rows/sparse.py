@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 
 from .. import kernels
 from .local import LocalRows, read_only
@@ -77,3 +78,15 @@ class SparseRows(LocalRows):
 
     def _raw_rows(self, which, columns=slice(None)):
         return self._X[which][:, columns].astype(np.float64).toarray()
+
+    def _apart(self, columns, base):
+        X = self._X if self.sample_weight is None else self._X[self.present()]
+        apart = sparse.csc_array(X[:, columns])
+        filled = np.flatnonzero(base)
+        if len(filled):  # columns of which at least the rows with the shared value are stored
+            others = np.flatnonzero(base == 0.0)
+            less = sparse.csc_array(apart[:, filled].toarray() - base[filled])
+            order = np.argsort(np.concatenate([others, filled]))
+            apart = sparse.csc_array(sparse.hstack([apart[:, others], less]).tocsc()[:, order])
+        apart.eliminate_zeros()
+        return apart

@@ -5,8 +5,9 @@ from __future__ import annotations
 from . import likelihood as _likelihood
 from . import multistart as _multistart
 from .groundwork import Groundwork
+from .level_moves import most_likely_with_level_moves
 from .likelihood import Likelihood, minimise_likelihood
-from .linear import minimum_norm
+from .linear import InverseRoot, minimum_norm
 from .multistart import Outset, at_params, outset
 from .objective import Objective
 from .regression import SCALES, STARTS, Regression, automatic
@@ -21,6 +22,7 @@ __all__ = [
     "SOLVERS",
     "STARTS",
     "Groundwork",
+    "InverseRoot",
     "Likelihood",
     "Objective",
     "Outset",
@@ -33,6 +35,7 @@ __all__ = [
     "least_squares",
     "minimise_likelihood",
     "minimum_norm",
+    "most_likely_with_level_moves",
     "outset",
 ]
 

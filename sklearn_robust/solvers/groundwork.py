@@ -8,6 +8,7 @@ from typing import Any
 
 from .accelerated import Held, minimise_near
 from .joint import TruncatedScale
+from .level_moves import minimise_with_level_moves
 from .objective import Objective
 from .result import SolverResult, Start, quiet
 from .s_estimate import SEstimate, followed, s_estimate
@@ -90,7 +91,10 @@ class Groundwork:
         return self.solver == "auto" and self.sample is not None
 
     def minimise(self, objective: Objective, start: Start, **options) -> SolverResult:
-        """Minimise at a fixed scale, from a start that may be close."""
+        """Minimise at a fixed scale, from a start that may be close; move levels where it helps."""
+        return minimise_with_level_moves(self._minimise, objective, start, **options)
+
+    def _minimise(self, objective, start, **options):
         if self.followed:
             result = minimise_near(objective, start, Held(), **options)
             # Without a line search a loss with several minima might lead up, to none of them.

@@ -13,6 +13,15 @@ from scipy.linalg import lapack
 
 _WELL_CONDITIONED = 1e-10
 """Reciprocal condition of a Gram matrix above which solving it and refining is exact."""
+_CLEARLY_FREE = 1e-6
+"""Eigenvalues of a Gram matrix with unit diagonal above this, relative to the largest, are not
+those of dependent columns;"""
+_CLEARLY_ZERO = 1e-13
+"""below this, times its order, they are, lost in rounding."""
+_IN_NO_DIRECTION = 1e-9
+"""Share that a standardised column has in a direction of unit length by rounding."""
+_MOST_DEPENDENT = 16
+"""Directions that are tried on the rows, each a reading of them."""
 _AT_ONCE = 256
 """Rows that a QR decomposition takes in at once, or about so."""
 INFLATED = 100.0
@@ -52,8 +61,12 @@ class InverseRoot:
         return self.root @ (self.root.T @ gradient)
 
 
-def inverse_root(gram: np.ndarray, triangular: Callable[[], np.ndarray], n_rows) -> InverseRoot:
-    """Factor a curvature matrix by Cholesky, or by singular values where that loses digits.
+def inverse_root(
+    gram: np.ndarray, triangular: Callable[[], np.ndarray], vanish: Callable, n_rows
+) -> InverseRoot:
+    """Factor a curvature matrix by Cholesky, or where columns are dependent by its eigenvectors.
+
+    Where neither keeps the digits, by the singular values of what the matrix is a product of.
 
     Parameters
     ----------
@@ -61,6 +74,8 @@ def inverse_root(gram: np.ndarray, triangular: Callable[[], np.ndarray], n_rows)
     triangular : callable
         Returns R with RᵀR = gram, computed without forming the product; called where the
         Cholesky factorisation fails or is badly conditioned.
+    vanish : callable
+        Takes directions, one a column, and returns whether they change no fitted value.
     n_rows : int
         Of how many rows R was computed: its rounding grows with the root of their number.
     """
@@ -74,11 +89,31 @@ def inverse_root(gram: np.ndarray, triangular: Callable[[], np.ndarray], n_rows)
             if condition > _WELL_CONDITIONED:
                 inverse, _ = lapack.dtrtri(upper)
                 return InverseRoot(inverse / diagonal[:, None], np.empty((size, 0)))
+        exact = _exactly_dependent(scaled, diagonal, vanish)
+        if exact is not None:
+            return exact
     _, singular, rows = np.linalg.svd(triangular(), full_matrices=True)
     rounding = size * np.finfo(np.float64).eps * math.sqrt(1.0 + n_rows / _AT_ONCE)
     kept = singular > rounding * singular.max(initial=0.0)
     rank = int(np.count_nonzero(kept))
     return InverseRoot(rows[:rank].T / singular[:rank], rows[rank:].T)
+
+
+def _exactly_dependent(scaled, diagonal, vanish) -> InverseRoot | None:
+    """Return the root where columns are exactly dependent and the others far from that, or None.
+
+    So are the dummies of all levels beside an intercept. No decomposition of all rows is needed
+    then: the Gram matrix shows the directions, and the rows that these are exact.
+    """
+    values, vectors = np.linalg.eigh(scaled)
+    free = values > _CLEARLY_FREE * values[-1]
+    if np.any(np.abs(values[~free]) > _CLEARLY_ZERO * len(values) * values[-1]):
+        return None
+    null = np.linalg.qr(vectors[:, ~free] / diagonal[:, None])[0]
+    if null.shape[1] > _MOST_DEPENDENT or not vanish(null):
+        return None
+    root = vectors[:, free] / np.sqrt(values[free]) / diagonal[:, None]
+    return InverseRoot(root - null @ (null.T @ root), null)
 
 
 def minimum_norm(params, unit, null):
@@ -95,6 +130,8 @@ def minimum_norm(params, unit, null):
     """
     if null.shape[1] == 0:
         return params
+    # What is rounding in a direction must not count where the unit of its column is tiny.
+    null = np.where(np.abs(null) > _IN_NO_DIRECTION, null, 0.0)
     directions = null[: len(unit)] / unit[:, None]
     excess = np.linalg.lstsq(directions, (params[: len(unit)].T / unit).T)[0]
     return params - null @ excess

@@ -12,7 +12,7 @@ from .joint import MadScale, minimise_with_scale, packed_with_mad
 from .lbfgs import lbfgs
 from .likelihood import Likelihood, fastest, near_likelihood
 from .result import AdaptiveStart, Start, quiet
-from .s_estimate import SEstimate, rejected_far_rows, s_estimate
+from .s_estimate import SEstimate, bad_leverage, efficient, s_estimate
 from .sample import accuracy_of, sample_of
 from .solver import choose
 from .start import least_squares
@@ -21,6 +21,8 @@ _SAMPLE = 2000
 """Rows on which starts are compared, at the most."""
 _LOOSE = {"tol": 1e-3, "max_iter": 100, "report": quiet}
 """Options of the searches that only rank the starts."""
+_SHARP = _LOOSE | {"tol": 1e-6}
+"""Options of the search that tells which rows are bad: its end is not gone on from."""
 _RANKING = 1e-2
 """Accuracy of the searches that are only compared: their values then have that of its square."""
 _GRADUATION = (1.0, 0.5, 0.0)
@@ -49,14 +51,15 @@ class Outset:
     start : AdaptiveStart or None
     left_out : ndarray of int
         The numbers of the rows that are not.
-    estimate : SEstimate or None
-        What tells them, where one was made.
+    estimate, believed : SEstimate or None
+        What tell them, where they were made.
     """
 
     likelihood: Likelihood
     start: AdaptiveStart | None
     left_out: np.ndarray
     estimate: SEstimate | None = None
+    believed: SEstimate | None = None
 
 
 _NONE = np.empty(0, dtype=np.intp)
@@ -102,10 +105,10 @@ def _followed(likelihood, few, random_state):
         return None
     left_out = _NONE
     if few.estimate is not None:
-        left_out = rejected_far_rows(likelihood.rows, few.estimate, random_state)
+        left_out, _ = bad_leverage(likelihood.rows, few.estimate, few.believed, random_state)
     if len(left_out):
         likelihood = likelihood.on(likelihood.rows.without(left_out))
-    return Outset(likelihood, start, left_out, few.estimate)
+    return Outset(likelihood, start, left_out, few.estimate, few.believed)
 
 
 def _ols(likelihood: Likelihood, start: Start, minimise: Callable, random_state) -> Outset:
@@ -133,7 +136,8 @@ def _s(likelihood: Likelihood, start: Start, minimise: Callable, random_state) -
         likelihood.objective(1.0, 2.0), start, minimise, random_state,
         tol=_LOOSE["tol"], max_iter=_LOOSE["max_iter"],
     )  # fmt: skip
-    left_out = rejected_far_rows(likelihood.rows, estimate, random_state)
+    believed = efficient(likelihood.objective(1.0, 2.0), estimate, minimise, **_SHARP)
+    left_out, params = bad_leverage(likelihood.rows, estimate, believed, random_state)
     if len(left_out):
         likelihood = likelihood.on(likelihood.rows.without(left_out))
     sampled = likelihood.on(likelihood.rows.sample(_SAMPLE, random_state))
@@ -141,8 +145,12 @@ def _s(likelihood: Likelihood, start: Start, minimise: Callable, random_state) -
     if estimate.exact:
         exact = at_params(likelihood, robust)
         if likelihood.unbounded_at(exact):
-            return Outset(likelihood, exact, left_out, estimate)
-    seeds = [robust, replace(robust, params=start.params), _charbonnier(sampled, robust)[0]]
+            return Outset(likelihood, exact, left_out, estimate, believed)
+    seeds = [
+        replace(robust, params=params),
+        replace(robust, params=start.params),
+        _charbonnier(sampled, robust)[0],
+    ]
     starts = [
         min((at_params(sampled, seed, alpha) for alpha in _GRADUATION), key=sampled.value_at)
         for seed in seeds
@@ -153,7 +161,7 @@ def _s(likelihood: Likelihood, start: Start, minimise: Callable, random_state) -
         found.append(replace(first, params=result.params, scale=result.scale, alpha=result.alpha))
     exact = _exact_of(likelihood, [*found, *starts])
     best = exact or replace(min([*found, *starts], key=likelihood.value_at), exact=False)
-    return Outset(likelihood, best, left_out, estimate)
+    return Outset(likelihood, best, left_out, estimate, believed)
 
 
 def _exact_of(likelihood, starts):

@@ -72,7 +72,11 @@ class Objective:
             upper = self.rows.triangular(params, self.loss, self.scale, majorant)
             return np.vstack([upper, np.diag(np.sqrt(ridge))]) if np.any(ridge) else upper
 
-        root = inverse_root(gram + np.diag(ridge), triangular, self.rows.n_rows)
+        def vanish(directions):
+            unheld = not np.any(ridge[:, None] * directions)
+            return unheld and self.rows.vanish(directions, params, self.loss, self.scale)
+
+        root = inverse_root(gram + np.diag(ridge), triangular, vanish, self.rows.n_rows)
         return *self.with_penalty(params, value, gradient), root
 
     def relative_size(self, step, params, decrease, root: InverseRoot) -> float:

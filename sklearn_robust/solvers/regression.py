@@ -21,12 +21,14 @@ from .joint import (
     minimise_with_scale,
     packed_with_mad,
 )
+from .level_moves import minimise_with_level_moves
 from .linear import minimum_norm
 from .objective import Objective
 from .result import RegressionResult, SolverResult, Start, quiet
 from .sample import near
 from .solver import choose
 from .start import WIDEST, from_params, refined
+from .unbelieved import hold_unbelieved
 
 _LOOSE = {"tol": 1e-3, "max_iter": 100, "report": quiet}
 """Options of the searches that only lead to a start."""
@@ -104,7 +106,8 @@ class Regression:
         """Minimise at a fixed scale."""
         if self.followed:
             return self.ground.minimise(objective, start, **options)
-        return choose(self.ground.solver, objective.rows)(objective, start, **options)
+        solver = choose(self.ground.solver, objective.rows)
+        return minimise_with_level_moves(solver, objective, start, **options)
 
     def fit(self, report, neighbour: RegressionResult | None = None) -> RegressionResult:
         """Minimise.
@@ -119,15 +122,33 @@ class Regression:
             matter where it does.
         """
         start = self._start(neighbour)
-        result, sigma, vanished = self._search(start, self.ground.options(report))
+        options = self.ground.options(report)
+        result, sigma, vanished = self._search(start, options)
+        unbelieved: tuple[int, ...] = ()
+        if self._may_believe_no_row and not vanished:
+            result, unbelieved = hold_unbelieved(
+                lambda start: self._search(start, options)[0], result, self.objective, start,
+                self.ground.least_squares.root,
+            )  # fmt: skip
         params = result.params
         if self.objective.loss.alpha == 2.0:
             params = refined(self.objective, params, self.ground.least_squares.root)
         params = minimum_norm(params, self.objective.rows.columns.unit, start.root.null)
         return RegressionResult(
             **{**vars(result), "params": params}, sigma=sigma, vanished=vanished,
-            exact=vanished and self.objective.rows.most_are_exact(params),
+            exact=vanished and self.objective.rows.most_are_exact(params), unbelieved=unbelieved,
         )  # fmt: skip
+
+    @property
+    def _may_believe_no_row(self) -> bool:
+        """Whether a coefficient may rest on rejected rows alone."""
+        rows = self.objective.rows
+        return (
+            self.objective.loss.redescending
+            and self.objective.l2_regularization == 0.0
+            and rows.columns.n_parameters <= WIDEST
+            and rows.has_levels()
+        )
 
     def _start(self, neighbour) -> Start:
         if not isinstance(self.init, str):

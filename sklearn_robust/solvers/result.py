@@ -92,11 +92,14 @@ class RegressionResult(SolverResult):
         floor, or made from a wider quantile than the median.
     exact : bool
         Whether, besides, the fit is such a plane: more than half of the rows are fitted exactly.
+    unbelieved : tuple of int
+        The numbers of the columns of whose coefficients only rejected rows tell.
     """
 
     sigma: float | None
     vanished: bool
     exact: bool
+    unbelieved: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

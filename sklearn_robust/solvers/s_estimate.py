@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import gammainccinv
 
-from ..losses import resolve, tuning_constant
+from ..losses import regression_constant, resolve, tuning_constant
 from ..scale import SHRINKAGE
 from .accelerated import minimise_near
-from .joint import MScale, minimise_with_scale
+from .joint import MScale, TruncatedScale, minimise_with_scale
 from .linear import InverseRoot
 from .objective import Objective
 from .result import Start, quiet
@@ -22,12 +22,22 @@ WELSCH = resolve("welsch")
 _SAMPLE = 1000
 """Rows on which planes are looked for, at least; and so many for every parameter:"""
 _SAMPLE_PER_PARAMETER = 10
+_LARGEST_SAMPLE = 20_000
+"""Rows on which they are looked for, at most, but for numeric columns: the others are levels."""
 _REJECTED = 2.5
-"""Residuals beyond this many M-scales are rejected."""
+"""Residuals beyond this many scales are rejected."""
 _BY_CHANCE = 0.01
 """Samples of normal rows in which the furthest row is taken for one of high leverage."""
 _LOOKS = 4
 """Times that the metric of the rows is found, without those far off the time before."""
+
+
+_NEARLY = 1.005
+"""Ratio of two M-scales that are nearly the same."""
+_CLEARLY = 0.999
+"""Ratio of two tau-scales that is not by chance."""
+_EFFICIENCY = 0.95
+"""Of the loss that the tau-scale averages, and of the M-estimate that tells bad rows."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +92,7 @@ def s_estimate(objective: Objective, start: Start, minimise, random_state, *, to
         than half of them lie on the plane.
     """
     rows, floor = objective.rows, objective.rows.scale_floor()
-    n_parameters = objective.free_parameters(start.root) if _searchable(start) else 0.0
+    n_parameters = objective.free_parameters(start.root) if _searchable(rows) else 0.0
     if rows.half_of_cases(n_parameters) <= 0.0:
         return SEstimate(start.params, floor, n_parameters, start.root, exact=True)
     plane = rows.exact_plane()  # a sample of the rows may show fewer than half of it
@@ -94,14 +104,16 @@ def s_estimate(objective: Objective, start: Start, minimise, random_state, *, to
     def criterion(params):
         return m_scale.sigma(m_scale(params)) ** 2 + np.dot(ridge * params, params)
 
-    if _searchable(start):
-        size = max(_SAMPLE, _SAMPLE_PER_PARAMETER * len(start.params))
+    if _searchable(rows):
+        size = max(_SAMPLE, min(_SAMPLE_PER_PARAMETER * len(start.params), _LARGEST_SAMPLE))
+        size = max(size, _SAMPLE_PER_PARAMETER * rows.n_numeric_parameters)
         found = rows.sample(size, random_state).planes(
             n_parameters, floor=floor, penalty=ridge, given=start.params[None],
             random_state=random_state,
         )  # fmt: skip
-        start = replace(start, params=min(found, key=criterion))
-        start = replace(start, root=_robust_root(objective.at(m_scale(start.params)), start))
+        start = replace(start, params=_least_biased(objective, found, criterion, m_scale))
+        if len(start.params) <= WIDEST:
+            start = replace(start, root=_robust_root(objective.at(m_scale(start.params)), start))
     result = minimise_with_scale(
         minimise, _shrunk(objective), start, m_scale, tol=tol, max_iter=max_iter, report=quiet,
     )  # fmt: skip
@@ -111,6 +123,31 @@ def s_estimate(objective: Objective, start: Start, minimise, random_state, *, to
     sigma = m_scale.sigma(m_scale(params))
     exact = sigma <= floor or rows.deviation(params, 0.5) <= floor
     return SEstimate(params, floor if exact else sigma, n_parameters, start.root, exact)
+
+
+def _least_biased(objective, found, criterion, m_scale):
+    """Return the plane of least criterion, or one next to it that far more rows lie close to.
+
+    The M-scale hardly tells a plane that is pulled by a group of bad rows from one that is not.
+    The tau-scale of Yohai & Zamar (1988), which counts how large the residuals of ordinary rows
+    are, is the less biased one; it decides between planes whose M-scales are nearly the same.
+    """
+    criteria = np.array([criterion(params) for params in found])
+    least = int(np.argmin(criteria))
+    near = np.flatnonzero(criteria <= _NEARLY**2 * criteria[least])
+    if len(near) == 1:
+        return found[least]
+
+    def tau(params):
+        sigma = m_scale.sigma(m_scale(params))
+        c = regression_constant(WELSCH, _EFFICIENCY) * sigma
+        return c * np.sqrt(
+            replace(objective, loss=WELSCH, l2_regularization=0.0).at(c).value(params)
+        )
+
+    taus = [tau(found[place]) for place in near]
+    clearly = min(taus) < _CLEARLY * tau(found[least])
+    return found[near[int(np.argmin(taus))] if clearly else least]
 
 
 def followed(
@@ -149,9 +186,9 @@ def _shrunk(objective):
     return replace(objective, loss=WELSCH, l2_regularization=l2_regularization)
 
 
-def _searchable(start):
-    """Return whether there are few enough columns for a Gram matrix, as the search needs."""
-    return len(start.params) <= WIDEST
+def _searchable(rows):
+    """Return whether the numeric columns are few enough for a Gram matrix of the search."""
+    return rows.n_numeric_parameters <= WIDEST
 
 
 def _robust_root(objective, start):
@@ -160,21 +197,52 @@ def _robust_root(objective, start):
     return replace(root, null=start.root.null)
 
 
-def rejected_far_rows(rows, estimate: SEstimate, random_state):
-    """Return the numbers of the rows that are rejected and far off in X, bad leverage points.
+def efficient(objective: Objective, estimate: SEstimate, minimise, **options) -> SEstimate:
+    """Return the M-estimate of 95 % efficiency from there, at the scale reweighted.
 
-    Rejected are those whose residual is over 2.5 M-scales. Far off are those whose robust
-    distance is more than the furthest of as many normal rows has in one sample in a hundred,
-    so that outliers in y alone are not. None are found among too many columns for a Gram matrix.
+    The S-estimate itself errs so much at rows far off in X that it rejects good ones among them.
+    With a penalty, which may outweigh a small scale, it is returned as it is.
     """
-    if not _searchable(estimate):
-        return np.empty(0, dtype=np.intp)
-    rejected = rows.beyond(estimate.params, _REJECTED * estimate.sigma)
-    if len(rejected) == 0:
-        return rejected
+    if estimate.exact or np.any(objective.ridge()):
+        return estimate
+    truncated = TruncatedScale(objective.rows, 1.0, estimate.n_parameters, estimate.sigma)
+    sigma = truncated(estimate.params)
+    objective = replace(objective, loss=WELSCH).at(regression_constant(WELSCH, _EFFICIENCY) * sigma)
+    found = minimise(objective, Start(estimate.params, estimate.root), **options)
+    return replace(estimate, params=found.params, sigma=sigma)
+
+
+def bad_leverage(rows, estimate: SEstimate, believed: SEstimate, random_state):
+    """Return the rows that are rejected and far off in X, and parameters that they do not lead.
+
+    Rejected are those whose residual from ``believed``, what :func:`efficient` makes of the
+    S-estimate, is over 2.5 of its scales. Far off are those whose robust
+    distance is more than the furthest of as many normal rows has in one sample in a hundred,
+    so that outliers in y alone are not. A rare level may have taken its coefficient from rows far
+    off, which then are not rejected; so its other rows decide about it first. No rows are found
+    among too many columns for a Gram matrix.
+
+    Returns
+    -------
+    which : ndarray of int
+    params : ndarray of shape (n_parameters,)
+    """
+    none, params = np.empty(0, dtype=np.intp), believed.params
+    if not _searchable(rows):
+        return none, params
     root, dimensions = _metric(rows.sample(_SAMPLE, random_state), estimate)
+    if dimensions <= 0:
+        return none, params
     distance = _chi2_isf(_BY_CHANCE / rows.n_cases, dimensions) + rows.columns.fit_intercept
-    return rows.further(rejected, root, distance)
+    if rows.has_levels():
+        suspects = rows.further(rows.rare_level_rows(), root, distance)
+        scale = tuning_constant(breakdown=0.5) * believed.sigma
+        ordinary = rows.without(suspects)
+        params, _ = ordinary.move_levels(params, WELSCH, scale, np.zeros(len(params)))
+    rejected = rows.beyond(params, _REJECTED * believed.sigma)
+    if len(rejected) == 0:
+        return rejected, params
+    return rows.further(rejected, root, distance), params
 
 
 def _chi2_isf(probability, dimensions):
@@ -185,19 +253,31 @@ def _chi2_isf(probability, dimensions):
 def _metric(rows, estimate):
     """Return the matrix after which ordinary rows have unit mean square, and their dimension.
 
-    Rows count in it as in the S-estimate; those that prove to be far off are taken out and
-    the rest is looked at again, lest good leverage points hide the bad ones.
+    It is that of the numeric columns, given the levels of the others: a rare level lies far off
+    in its own column. Rows count in it as in the S-estimate; those that prove to be far off are
+    taken out and the rest is looked at again, lest good leverage points hide the bad ones.
     """
-    fixed = Objective(rows, WELSCH, tuning_constant(breakdown=0.5) * estimate.sigma, 0.0)
-    weights = rows.weights(estimate.params, WELSCH, fixed.scale)
+    scale = tuning_constant(breakdown=0.5) * estimate.sigma
+    weights = rows.weights(estimate.params, WELSCH, scale)
+    combinations = rows.numeric_given_levels()
     present, near, n_far = rows.present(), rows, -1
     for _ in range(_LOOKS):
-        root = replace(fixed, rows=near).curvature(estimate.params)[-1].root
-        root = root * np.sqrt(np.average(weights, weights=near.sample_weight))
+        remaining = weights[near.present()]
+        gram = near.gram(combinations, remaining)
+        root = combinations @ _inverse_root(gram / np.average(remaining, weights=near.shares()))
         dimensions = root.shape[1] - rows.columns.fit_intercept
+        if dimensions <= 0:
+            return root, 0
         distance = _chi2_isf(_BY_CHANCE, dimensions) + rows.columns.fit_intercept
         far = rows.further(present, root, distance)
         if len(far) == n_far:
             break
         near, n_far = rows.without(far), len(far)
     return root, dimensions
+
+
+def _inverse_root(gram):
+    """Return M with M·Mᵀ the pseudo-inverse of a Gram matrix."""
+    values, vectors = np.linalg.eigh(gram)
+    kept = values > len(gram) * np.finfo(np.float64).eps * values.max(initial=0.0)
+    return vectors[:, kept] / np.sqrt(values[kept])

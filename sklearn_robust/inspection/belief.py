@@ -1,0 +1,179 @@
+"""Coefficients of which no row that is believed tells anything."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+from scipy.linalg import orth
+from scipy.sparse import issparse
+
+from ..rows import LocalRows
+from ..solvers import InverseRoot, Objective
+
+_BELIEVED = 1e-8
+"""Robust weight up to which a row is taken to tell nothing: a standard error from such rows alone
+would be ten thousand times an ordinary one."""
+_NOTHING = 1e-7
+"""Relative size of what is rounding in directions of the standardised parameters."""
+_NAMED = 10
+"""Columns that a warning names."""
+
+
+def disbelieved(objective: Objective, params) -> np.ndarray:
+    """Return the numbers of the rows that a redescending loss gives no weight."""
+    rows = cast(LocalRows, objective.rows)
+    if not objective.loss.redescending:
+        return np.empty(0, dtype=np.intp)
+    weights = rows.weights(params, objective.loss, objective.scale)
+    return np.flatnonzero(weights <= _BELIEVED)
+
+
+def root_of_believed(objective: Objective, params, without) -> InverseRoot:
+    """Return the inverse root of a curvature whose null space is exact.
+
+    Weights of next to nothing leave directions with a curvature of next to nothing, which is
+    neither information nor zero. Where there may be such directions, rows are left out.
+
+    Parameters
+    ----------
+    objective : Objective
+    params : ndarray of shape (n_parameters,)
+    without : ndarray of int
+        The numbers of the rows that tell nothing.
+    """
+    root = objective.curvature(params)[-1]
+    # Standardised columns have unit size: a direction without believed rows has at most so little.
+    least = _BELIEVED * len(params)
+    informed = root.null.size == 0 and root.norm**2 < 1.0 / least
+    if informed or len(without) == 0 or np.any(objective.ridge()):
+        return root
+    if np.all(np.isin(cast(LocalRows, objective.rows).present(), without)):
+        return InverseRoot(np.empty((len(params), 0)), np.eye(len(params)))
+    rows = objective.rows.without(without)
+    root = replace(objective, rows=rows).curvature(params)[-1]
+    # A curvature is a mean over the cases, of which there are fewer now.
+    all_cases = objective.rows.total_weight
+    return InverseRoot(root.root * math.sqrt(all_cases / rows.total_weight), root.null)
+
+
+@dataclass(frozen=True)
+class Undetermined:
+    """Coefficients, and where there is one the intercept, that the believed rows leave open.
+
+    Attributes
+    ----------
+    columns : ndarray of bool of shape (n_names,)
+        Columns of X that vary over the rows, but not over those that are believed.
+    others : ndarray of bool of shape (n_names,)
+        The other parameters that may change without a change of what is fitted to those.
+    dependent : bool
+        Whether parameters may change without a change of any fitted value: columns of X are
+        dependent over all rows, whatever is believed.
+    """
+
+    columns: np.ndarray
+    others: np.ndarray
+    dependent: bool
+
+    @property
+    def mask(self) -> np.ndarray:
+        """Whether a parameter is one of them."""
+        return self.columns | self.others
+
+    def sentences(self, names, target=None) -> list[str]:
+        """Return what a warning says, of a target that may have a name."""
+        of, said = "" if target is None else f" of target {target!r}", []
+        for mask, before in (
+            (self.columns, f"No row of {{}} is believed{of}: "),
+            (self.others, f"The believed rows{of} do not determine {{}}: "),
+        ):
+            which = [repr(name) for name, chosen in zip(names, mask, strict=True) if chosen]
+            if which:
+                several = len(which) > 1
+                word = "column" if mask is self.columns else "coefficient"
+                listed = f"{word}{'s' if several else ''} {_listed(which)}"
+                after = "their standard errors are" if several else "its standard error is"
+                said.append(f"{before.format(listed)}{after} infinite.")
+        return said
+
+
+def undetermined(rows: LocalRows, X, told, null) -> Undetermined:
+    """Find the coefficients that the believed rows leave open.
+
+    Parameters
+    ----------
+    rows : LocalRows
+        All rows of the fit.
+    X : {ndarray, sparse matrix} of shape (n_rows, n_features)
+        Their columns.
+    told : ndarray of bool of shape (n_rows,)
+        Whether a row is believed.
+    null : ndarray of shape (n_parameters, n_null)
+        Orthonormal directions of the standardised parameters that change no value fitted to a
+        row that is believed.
+    """
+    columns, n_slopes = rows.columns, rows.n_features
+    present = np.zeros(rows.n_rows, dtype=bool)
+    present[rows.present()] = True
+    told = told & present
+    flagged, others = np.zeros((2, columns.n_parameters), dtype=bool)
+    dependent = null.shape[1] > 0
+    if np.all(told[present]):
+        return Undetermined(flagged, others, dependent)
+    values, constant = _values_of_constant(X, told, columns.fit_intercept)
+    flagged[:n_slopes] = constant & ~_values_of_constant(X, present, columns.fit_intercept)[1]
+    if dependent:
+        squares, turned = np.linalg.eigh(rows.gram(null, np.ones(rows.n_present)))
+        # Directions that do not change the fitted value of any row, believed or not.
+        of_no_row = null @ turned[:, squares <= _NOTHING**2]
+        dependent = of_no_row.shape[1] > 0
+        which = np.flatnonzero(flagged)
+        alone = np.zeros((len(flagged), len(which)))
+        alone[which, np.arange(len(which))] = 1.0
+        if columns.fit_intercept:
+            alone[-1] = (columns.centre[which] - values[which]) / columns.unit[which]
+        accounted = np.hstack([of_no_row, alone / np.linalg.norm(alone, axis=0)])
+        others = _moved(_beyond(null, accounted), columns.jacobian()) & ~flagged
+    return Undetermined(flagged, others, dependent)
+
+
+def _values_of_constant(X, which, any_value):
+    """Return the least values of the columns in some rows, and which columns are constant there.
+
+    Unless ``any_value`` the constant has to be zero, for no intercept takes it up.
+    """
+    if not np.any(which):
+        return np.zeros(X.shape[1]), np.ones(X.shape[1], dtype=bool)
+    if issparse(X):
+        low, high = (np.ravel(of(axis=0).toarray()) for of in (X[which].min, X[which].max))
+    else:
+        options = {"axis": 0, "where": which[:, None]}
+        low = np.min(X, initial=np.inf, **options)
+        high = np.max(X, initial=-np.inf, **options)
+    return low, (low == high) & (any_value | (low == 0.0))
+
+
+def _beyond(directions, others):
+    """Return an orthonormal basis of what some orthonormal directions have beyond others."""
+    if others.shape[1]:
+        basis = orth(others, rcond=_NOTHING)
+        directions = directions - basis @ (basis.T @ directions)
+    left, sizes, _ = np.linalg.svd(directions, full_matrices=False)
+    return left[:, sizes > _NOTHING]
+
+
+def _moved(directions, jacobian):
+    """Return which coefficients in the user's units change along some directions."""
+    change = np.max(np.abs(jacobian @ directions), axis=1, initial=0.0)
+    return change > _NOTHING * np.sum(np.abs(jacobian), axis=1)
+
+
+def _listed(names) -> str:
+    """Return names as a phrase, not too many of them."""
+    shown, hidden = names[:_NAMED], len(names) - _NAMED
+    if hidden > 0:
+        return f"{', '.join(shown)} and {hidden} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

@@ -1,0 +1,87 @@
+"""Results that print as tables."""
+
+from __future__ import annotations
+
+import html
+from typing import ClassVar
+
+
+class Table:
+    """A result whose columns are arrays of one shape, with a line for every element.
+
+    A subclass has ``names``, the labels of the lines, and ``targets``, those of a leading axis of
+    the arrays or None where they have none.
+    """
+
+    _columns: ClassVar[dict[str, str]]
+    """The attributes that are columns, and how their numbers are written."""
+    _label: ClassVar[str]
+    """What the names are names of."""
+    names: tuple[str, ...]
+    targets: tuple[str, ...] | None
+
+    @property
+    def _caption(self) -> str:
+        """What is said below the table."""
+        raise NotImplementedError
+
+    def to_frame(self):
+        """Return the columns as a pandas DataFrame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by the names; for 2-D y by target and name.
+
+        Raises
+        ------
+        ImportError
+            Where pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("to_frame needs pandas: pip install pandas.") from error
+        index = pd.Index(self.names, name=self._label)
+        if self.targets is not None:
+            labels = ["target", self._label]
+            index = pd.MultiIndex.from_product([self.targets, self.names], names=labels)
+        return pd.DataFrame(
+            {name: getattr(self, name).ravel() for name in self._columns}, index=index
+        )
+
+    def _lines(self):
+        """Return the table as lists of text, the header first."""
+        labels = [[name] for name in self.names]
+        if self.targets is not None:
+            labels = [[target, name] for target in self.targets for name in self.names]
+        n_labels = 1 if self.targets is None else 2
+        columns = [getattr(self, name).ravel() for name in self._columns]
+        header = [""] * n_labels + list(self._columns)
+        lines = [
+            label + [f.format(value) for f, value in zip(self._columns.values(), of, strict=True)]
+            for label, of in zip(labels, zip(*columns, strict=True), strict=True)
+        ]
+        return [header, *lines]
+
+    def __repr__(self):
+        lines = self._lines()
+        n_labels = len(lines[0]) - len(self._columns)
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        text = "\n".join(
+            "  ".join(
+                f"{cell:<{width}}" if k < n_labels else f"{cell:>{width}}"
+                for k, (cell, width) in enumerate(zip(line, widths, strict=True))
+            )
+            for line in lines
+        )
+        return f"{text}\n({self._caption})"
+
+    def _repr_html_(self):
+        def row(tag, line):
+            cells = (f"<{tag}>{html.escape(cell)}</{tag}>" for cell in line)
+            return f"<tr>{''.join(cells)}</tr>"
+
+        header, *body = self._lines()
+        rows = row("th", header) + "".join(row("td", line) for line in body)
+        return f"<table><caption>{html.escape(self._caption)}</caption>{rows}</table>"

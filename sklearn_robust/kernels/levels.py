@@ -1,0 +1,381 @@
+"""Compiled code of tables with categories: steps of the coefficients of level columns.
+
+Most rows share one value of a level column; only the others, its rows, are told anything by its
+coefficient. Level columns of the same rows form a block. The blocks come as arrays:
+
+firsts : ndarray of shape (n_blocks + 1,)
+    Where the rows of each block begin in ``members``.
+members : ndarray
+    The numbers of the rows, block after block.
+widths : ndarray of shape (n_blocks,)
+    How many columns a block has.
+starts : ndarray of shape (n_blocks + 1,)
+    Where the entries of each block begin in ``entries``.
+entries : ndarray
+    How much a fitted value changes with a coefficient: of each block a line for every column,
+    as long as the block has rows.
+"""
+
+import math
+
+import numpy as np
+
+from .algebra import LINE, add_weighted_gram, factor, substitute
+from .compiled import compiled, entry
+from .planes import plane_through
+from .residuals import BLOCK, any_block
+from .scales import CONSTANT, weigh
+
+_CANDIDATES = 24
+"""Coefficients of a block that are looked at, at the most."""
+_POLISHED, _CLOSE = 3, 0.5
+"""So many candidates are improved, the best, and those whose loss is as little above."""
+_POLISH_STEPS = 6
+"""Steps of reweighted least squares that improve a candidate."""
+_PART = 256
+"""Of about so many rows of a block candidates are held against each other, evenly spaced ones."""
+_GAIN = 1e-7
+"""What a move has to win, in units of rho: less may be rounding."""
+_CLEAR_GAIN = 2.0
+"""What it has to win among a part of the rows, lest it only follow what the part has by chance."""
+_ROUGH = 0.3
+"""Scale c of the convex loss of the levels, in median sizes of the residuals."""
+_LONGER = 1.5
+"""Its steps are lengthened this much, which makes crossed factors close in faster,"""
+_LONGEST = 1.9
+"""and those of S-steps this much, as in ``planes``."""
+
+
+@compiled()
+def _loss_of(code, alpha, c, residuals, cases, rho, influence, weights):
+    """Fill the weights, case weights included, of a few residuals; return the sum of rho."""
+    n, total = residuals.shape[0], 0.0
+    any_block(code, alpha, c, residuals, n, rho, influence, weights)
+    for i in range(n):
+        total += cases[i] * rho[i]
+        weights[i] *= cases[i]
+    return total
+
+
+@compiled()
+def _without(residuals, entries, coefs, out):
+    for i in range(residuals.shape[0]):
+        out[i] = residuals[i]
+    for k in range(coefs.shape[0]):
+        for i in range(residuals.shape[0]):
+            out[i] -= coefs[k] * entries[k, i]
+
+
+@compiled()
+def _candidate(number, n_candidates, order, residuals, entries, reduced, pivots, draw, coefs):
+    """Write the coefficients of a candidate: those that fit a few rows; return if they exist.
+
+    Of a single column each candidate fits one row, at an even share of the rows by ``order``.
+    """
+    width, n = entries.shape
+    if width == 1:
+        i = order[(2 * number + 1) * n // (2 * n_candidates)]
+        coefs[0] = residuals[i] / entries[0, i]
+        return True
+    for k in range(draw.shape[0]):
+        draw[k] = order[(number * 7919 + k * (k + 3) * 104729 + k * number * 31) % n]
+    return plane_through(entries, residuals, draw, reduced, pivots, coefs)
+
+
+@compiled()
+def _value_of(code, alpha, c, residuals, entries, cases, ridge, base, coefs, work):
+    """Return the objective of a block's rows after a change of its coefficients.
+
+    ``work`` is given rho, influence, weights and the residuals after the change.
+    """
+    _without(residuals, entries, coefs, work[3])
+    value = _loss_of(code, alpha, c, work[3], cases, work[0], work[1], work[2])
+    for k in range(coefs.shape[0]):
+        value += 0.5 * ridge[k] * (base[k] + coefs[k]) ** 2
+    return value
+
+
+@compiled()
+def _polished(code, alpha, c, residuals, entries, cases, ridge, base, coefs, work, gram, packed):
+    """Improve the coefficients of a block by reweighted least squares; return the objective."""
+    width = entries.shape[0]
+    weights, left, right = work[2], work[3], np.empty(width)
+    value = _value_of(code, alpha, c, residuals, entries, cases, ridge, base, coefs, work)
+    for _ in range(_POLISH_STEPS):
+        for j in range(width):
+            for k in range(width):
+                gram[j, k] = ridge[j] * c * c if k == j else 0.0
+            right[j] = -ridge[j] * c * c * (base[j] + coefs[j])
+            for i in range(left.shape[0]):
+                right[j] += entries[j, i] * weights[i] * left[i]
+        add_weighted_gram(entries, weights, packed, gram)
+        if not factor(gram):
+            break
+        substitute(gram, right)
+        for k in range(width):
+            coefs[k] += right[k]
+        value = _value_of(code, alpha, c, residuals, entries, cases, ridge, base, coefs, work)
+    return value
+
+
+@compiled()
+def _minima_of_block(code, alpha, c, residuals, entries, cases, ridge, base):
+    """Return changes of a block's coefficients to minima of its rows' loss, and the loss there.
+
+    The last line is no change, and the objective as it is.
+    """
+    width, n = entries.shape
+    work = np.empty((4, n))
+    gram, packed = np.empty((width, width)), np.empty((width, BLOCK + LINE))
+    reduced, pivots = np.empty((width + 1, width + 1)), np.empty(width, np.int64)
+    draw = np.empty(3 * width + 4, np.int64)
+    ratios = np.empty(n)
+    for i in range(n):
+        ratios[i] = residuals[i] / entries[0, i] if width == 1 else entries[width - 1, i]
+    order = np.argsort(ratios)
+    n_candidates = min(n, _CANDIDATES) if width == 1 else _CANDIDATES
+    found, values = np.zeros((n_candidates + 1, width)), np.full(n_candidates + 1, math.inf)
+    values[n_candidates] = _value_of(
+        code, alpha, c, residuals, entries, cases, ridge, base, found[n_candidates], work
+    )
+    for number in range(n_candidates):
+        coefs = found[number]
+        if _candidate(
+            number, n_candidates, order, residuals, entries, reduced, pivots, draw, coefs
+        ):
+            values[number] = _value_of(
+                code, alpha, c, residuals, entries, cases, ridge, base, coefs, work
+            )
+    limit = np.sort(values[:n_candidates])[min(_POLISHED, n_candidates) - 1] + _CLOSE
+    for number in range(n_candidates):
+        if not values[number] <= limit or values[number] == math.inf:
+            values[number] = math.inf
+            continue
+        values[number] = _polished(
+            code, alpha, c, residuals, entries, cases, ridge, base, found[number], work, gram,
+            packed,
+        )  # fmt: skip
+    return found, values
+
+
+@entry
+def move_blocks(
+    residuals, cases, code, alpha, c, firsts, members, widths, starts, entries, ridge, coefs
+):
+    """Give every block the coefficients that its own rows want most, the others held.
+
+    Parameters
+    ----------
+    residuals : ndarray of shape (n_rows,)
+        Changed in place.
+    cases : ndarray of shape (n_rows,)
+    code, alpha, c
+        The loss and its scale.
+    firsts, members, widths, starts, entries
+        The blocks.
+    ridge, coefs : ndarray of shape (n_columns,)
+        Penalty over c² and coefficients of the columns, block after block; the latter are changed
+        in place.
+
+    Returns
+    -------
+    float
+        By how much the sum of rho and the penalty fell.
+    """
+    gain, column = 0.0, 0
+    for b in range(widths.shape[0]):
+        rows, width = members[firsts[b] : firsts[b + 1]], widths[b]
+        own = entries[starts[b] : starts[b + 1]].reshape(width, rows.shape[0])
+        gain += _move_block(
+            code, alpha, c, residuals, own, cases, rows, ridge[column : column + width],
+            coefs[column : column + width],
+        )  # fmt: skip
+        column += width
+    return gain
+
+
+@compiled()
+def _gathered(rows, step, residuals, cases, entries):
+    """Return residuals, case weights and entries of every so many of the rows of a block."""
+    n = (rows.shape[0] + step - 1) // step
+    left, weight, own = np.empty(n), np.empty(n), np.empty((entries.shape[0], n))
+    for i in range(n):
+        left[i], weight[i] = residuals[rows[i * step]], cases[rows[i * step]]
+        for k in range(entries.shape[0]):
+            own[k, i] = entries[k, i * step]
+    return left, weight, own
+
+
+@compiled()
+def _move_block(code, alpha, c, residuals, entries, cases, rows, ridge, coefs):
+    """Move one block; of many rows, where a part of them wants it clearly."""
+    n, width = rows.shape[0], entries.shape[0]
+    step = (n + _PART - 1) // _PART
+    left, weight, own = _gathered(rows, step, residuals, cases, entries)
+    found, values = _minima_of_block(code, alpha, c, left, own, weight, ridge / step, coefs)
+    best = np.argmin(values)
+    gain, change = values[-1] - values[best], found[best]
+    if step > 1 and gain > _CLEAR_GAIN:
+        left, weight, own = _gathered(rows, 1, residuals, cases, entries)
+        work, gram = np.empty((4, n)), np.empty((width, width))
+        now = _value_of(code, alpha, c, left, own, weight, ridge, coefs, np.zeros(width), work)
+        gain = now - _polished(
+            code, alpha, c, left, own, weight, ridge, coefs, change, work, gram,
+            np.empty((width, BLOCK + LINE)),
+        )  # fmt: skip
+    if not gain > (_GAIN if step == 1 else _CLEAR_GAIN):
+        return 0.0
+    _take(residuals, rows, entries, change, coefs)
+    return gain
+
+
+@compiled()
+def _take(residuals, rows, entries, step, coefs):
+    for k in range(step.shape[0]):
+        coefs[k] += step[k]
+        for i in range(rows.shape[0]):
+            residuals[rows[i]] -= step[k] * entries[k, i]
+
+
+@compiled()
+def _sweep(residuals, weights, firsts, members, widths, starts, entries, ridge, length, coefs):
+    """Take a step of weighted least squares in every block after the other, weights held."""
+    column = 0
+    for b in range(widths.shape[0]):
+        rows, width = members[firsts[b] : firsts[b + 1]], widths[b]
+        own = entries[starts[b] : starts[b + 1]].reshape(width, rows.shape[0])
+        step, gram = np.zeros(width), np.zeros((width, width))
+        for j in range(width):
+            gram[j, j] = ridge[column + j]
+            step[j] = -ridge[column + j] * coefs[column + j]
+            for i in range(rows.shape[0]):
+                pull = weights[rows[i]] * own[j, i]
+                step[j] += pull * residuals[rows[i]]
+                for k in range(j + 1):
+                    gram[j, k] += pull * own[k, i]
+        if factor(gram):
+            substitute(gram, step)
+            for j in range(width):
+                step[j] *= length
+            _take(residuals, rows, own, step, coefs[column : column + width])
+        column += width
+
+
+@entry
+def fit_blocks(residuals, cases, firsts, members, widths, starts, entries, ridge, steps, coefs):
+    """Fit the blocks to the residuals by a convex loss, in place: sweeps of weighted steps.
+
+    The loss is Charbonnier's, nearly the absolute value: it turns from a square at a share of the
+    median size of the residuals, found anew in every sweep.
+    """
+    n = residuals.shape[0]
+    weights = np.empty(n)
+    for _ in range(steps):
+        for i in range(n):
+            weights[i] = abs(residuals[i])
+        c = _ROUGH * np.median(weights)
+        if not c > 0.0:
+            c = _ROUGH * np.mean(weights)
+        if not c > 0.0:
+            return
+        for i in range(n):
+            weights[i] = cases[i] / math.sqrt(1.0 + (residuals[i] / c) ** 2)
+        _sweep(residuals, weights, firsts, members, widths, starts, entries, ridge, _LONGER, coefs)
+
+
+@entry
+def refine_mixed(
+    Z, cases, half, floor, ridge, firsts, members, widths, starts, entries, level_ridge, tol,
+    max_steps, plane, coefs, residuals, scale,
+):  # fmt: skip
+    """Improve a plane and its scale: S-steps, of the numeric columns first, then of each block.
+
+    As ``refine``, where the weighted least squares of a step are solved by one sweep over the
+    numeric columns and the blocks, which like the exact solution does not increase the scale.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_numeric, n_rows)
+        Orthonormal combinations of the numeric columns.
+    ridge : ndarray of shape (n_numeric, n_numeric)
+    level_ridge : ndarray of shape (n_columns,)
+    plane : ndarray of shape (n_numeric,)
+    coefs : ndarray of shape (n_columns,)
+    residuals : ndarray of shape (n_rows,)
+        Those of plane and coefs; all three are changed in place.
+
+    Returns
+    -------
+    float
+        The scale.
+    """
+    q, n = Z.shape
+    weights, right = np.empty(n), np.empty(q)
+    packed, gram = np.empty((q, BLOCK + LINE)), np.empty((q, q))
+    for step in range(max_steps):
+        total = weigh(residuals, cases, CONSTANT * scale, weights)[0]
+        shrink = math.sqrt(total / half)
+        scale = max(scale * shrink, floor)
+        if scale == floor or (step > 0 and abs(shrink - 1.0) < tol):
+            break
+        length = 1.0 if step == 0 else _LONGEST
+        for j in range(q):
+            right[j] = 0.0
+            for k in range(q):
+                gram[j, k] = ridge[j, k]
+                right[j] -= ridge[j, k] * plane[k]
+            for i in range(n):
+                right[j] += Z[j, i] * (weights[i] * residuals[i])
+        if q > 0:
+            add_weighted_gram(Z, weights, packed, gram)
+            if factor(gram):
+                substitute(gram, right)
+                for j in range(q):
+                    move = length * right[j]
+                    plane[j] += move
+                    for i in range(n):
+                        residuals[i] -= move * Z[j, i]
+        _sweep(
+            residuals, weights, firsts, members, widths, starts, entries, level_ridge, length, coefs
+        )
+    return scale
+
+
+@entry
+def change_blocks(changes, firsts, members, widths, starts, entries, residuals, coefs):
+    """Change the coefficients of all blocks, and the residuals with them."""
+    column = 0
+    for b in range(widths.shape[0]):
+        rows, width = members[firsts[b] : firsts[b + 1]], widths[b]
+        own = entries[starts[b] : starts[b + 1]].reshape(width, rows.shape[0])
+        step = changes[column : column + width]
+        _take(residuals, rows, own, step, coefs[column : column + width])
+        column += width
+
+
+@entry
+def redraw_blocks(draws, firsts, members, widths, starts, entries, residuals, coefs):
+    """Let some blocks fit a few of their own rows, taken one after the other, and those alone.
+
+    Parameters
+    ----------
+    draws : ndarray of shape (n_blocks, n_draws)
+        Numbers in [0, 1), each a place among the rows of the block. A block whose first number
+        is negative is left as it is.
+    """
+    column = 0
+    for b in range(widths.shape[0]):
+        rows, width = members[firsts[b] : firsts[b + 1]], widths[b]
+        n = rows.shape[0]
+        if draws[b, 0] >= 0.0:
+            own = entries[starts[b] : starts[b + 1]].reshape(width, n)
+            left, draw = np.empty(n), np.empty(draws.shape[1], np.int64)
+            for i in range(n):
+                left[i] = residuals[rows[i]]
+            for k in range(draw.shape[0]):
+                draw[k] = int(draws[b, k] * n)
+            reduced, pivots = np.empty((width + 1, width + 1)), np.empty(width, np.int64)
+            change = np.empty(width)
+            if plane_through(own, left, draw, reduced, pivots, change):
+                _take(residuals, rows, own, change, coefs[column : column + width])
+        column += width
