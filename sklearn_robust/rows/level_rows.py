@@ -175,7 +175,7 @@ class LevelRows(ABC):
     def numeric_given_levels(self) -> np.ndarray:
         """Return the combinations of columns that hold numbers less their location in each level.
 
-        Flags, and what varies with them, are in none of them; the intercept, if any, is the last.
+        Level columns themselves are in none of them; the intercept, if any, is the last.
 
         Returns
         -------
@@ -185,7 +185,6 @@ class LevelRows(ABC):
         if levels is None:
             return np.eye(n_parameters)
         numeric = np.setdiff1d(np.arange(n_parameters), levels.columns)
-        numeric = np.sort(np.append(numeric, levels.amounts()))
         combinations = np.zeros((n_parameters, len(numeric)))
         combinations[numeric, np.arange(len(numeric))] = 1.0
         flags = levels.flags()

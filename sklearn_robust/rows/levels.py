@@ -123,11 +123,6 @@ class Levels:
             return None
         return Levels(self.columns[flags], self.base[flags], sparse.csc_array(self.apart[:, flags]))
 
-    def amounts(self) -> np.ndarray:
-        """Return the columns that hold numbers of their own: no flag has the same rows."""
-        own = [group for group in self._groups if not any(self._is_flag(k) for k in group)]
-        return self.columns[[k for group in own for k in group]]
-
     def squares(self, columns, blocks) -> np.ndarray:
         """Return the squared entry of every flag's rows, in the order of its blocks."""
         values = {self.columns[k]: self._values(k)[0] for k in range(len(self.columns))}
