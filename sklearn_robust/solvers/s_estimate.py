@@ -22,6 +22,8 @@ WELSCH = resolve("welsch")
 _SAMPLE = 1000
 """Rows on which planes are looked for, at least; and so many for every parameter:"""
 _SAMPLE_PER_PARAMETER = 10
+_SAMPLE_PER_LEVEL = 40
+"""Rows for every parameter where most are those of level columns, which cost little."""
 _LARGEST_SAMPLE = 20_000
 """Rows on which they are looked for, at most, but for numeric columns: the others are levels."""
 _REJECTED = 2.5
@@ -105,8 +107,11 @@ def s_estimate(objective: Objective, start: Start, minimise, random_state, *, to
         return m_scale.sigma(m_scale(params)) ** 2 + np.dot(ridge * params, params)
 
     if _searchable(rows):
-        size = max(_SAMPLE, min(_SAMPLE_PER_PARAMETER * len(start.params), _LARGEST_SAMPLE))
-        size = max(size, _SAMPLE_PER_PARAMETER * rows.n_numeric_parameters)
+        n_levels = len(start.params) - rows.n_numeric_parameters
+        size = max(_SAMPLE, _SAMPLE_PER_PARAMETER * len(start.params))
+        if n_levels:
+            size = max(size, _SAMPLE_PER_LEVEL * n_levels)
+            size = min(size, max(_LARGEST_SAMPLE, _SAMPLE_PER_PARAMETER * rows.n_numeric_parameters))
         found = rows.sample(size, random_state).planes(
             n_parameters, floor=floor, penalty=ridge, given=start.params[None],
             random_state=random_state,
