@@ -97,7 +97,7 @@ def inverse_root(
 
 
 def pseudo_inverse_root(gram: np.ndarray) -> np.ndarray:
-    """Return M with M·Mᵀ the pseudo-inverse of a Gram matrix, where its rounding does not matter."""
+    """Return M with M·Mᵀ the pseudo-inverse of a Gram matrix whose rounding does not matter."""
     root = _cholesky_root(gram)
     if root is not None:
         return root
