@@ -83,12 +83,9 @@ def inverse_root(
     diagonal = np.sqrt(np.maximum(np.diag(gram), 0.0))
     if np.all(diagonal > 0.0) and np.all(np.isfinite(diagonal)):
         scaled = gram / diagonal / diagonal[:, None]
-        upper, info = lapack.dpotrf(scaled)
-        if info == 0:
-            condition, _ = lapack.dpocon(upper, np.abs(scaled).sum(axis=0).max())
-            if condition > _WELL_CONDITIONED:
-                inverse, _ = lapack.dtrtri(upper)
-                return InverseRoot(inverse / diagonal[:, None], np.empty((size, 0)))
+        inverse = _cholesky_root(scaled)
+        if inverse is not None:
+            return InverseRoot(inverse / diagonal[:, None], np.empty((size, 0)))
         exact = _exactly_dependent(scaled, diagonal, vanish)
         if exact is not None:
             return exact
@@ -97,6 +94,26 @@ def inverse_root(
     kept = singular > rounding * singular.max(initial=0.0)
     rank = int(np.count_nonzero(kept))
     return InverseRoot(rows[:rank].T / singular[:rank], rows[rank:].T)
+
+
+def pseudo_inverse_root(gram: np.ndarray) -> np.ndarray:
+    """Return M with M·Mᵀ the pseudo-inverse of a Gram matrix whose rounding does not matter."""
+    root = _cholesky_root(gram)
+    if root is not None:
+        return root
+    values, vectors = np.linalg.eigh(gram)
+    kept = values > len(gram) * np.finfo(np.float64).eps * values.max(initial=0.0)
+    return vectors[:, kept] / np.sqrt(values[kept])
+
+
+def _cholesky_root(gram) -> np.ndarray | None:
+    """Return the inverse of the Cholesky factor, or None where it has lost digits."""
+    if gram.size == 0:
+        return None
+    upper, info = lapack.dpotrf(gram)
+    if info != 0 or lapack.dpocon(upper, np.abs(gram).sum(axis=0).max())[0] <= _WELL_CONDITIONED:
+        return None
+    return lapack.dtrtri(upper)[0]
 
 
 def _exactly_dependent(scaled, diagonal, vanish) -> InverseRoot | None:

@@ -11,7 +11,7 @@ from ..losses import regression_constant, resolve, tuning_constant
 from ..scale import SHRINKAGE
 from .accelerated import minimise_near
 from .joint import MScale, TruncatedScale, minimise_with_scale
-from .linear import InverseRoot
+from .linear import InverseRoot, pseudo_inverse_root
 from .objective import Objective
 from .result import Start, quiet
 from .sample import near
@@ -111,7 +111,9 @@ def s_estimate(objective: Objective, start: Start, minimise, random_state, *, to
         size = max(_SAMPLE, _SAMPLE_PER_PARAMETER * len(start.params))
         if n_levels:
             size = max(size, _SAMPLE_PER_LEVEL * n_levels)
-            size = min(size, max(_LARGEST_SAMPLE, _SAMPLE_PER_PARAMETER * rows.n_numeric_parameters))
+            size = min(
+                size, max(_LARGEST_SAMPLE, _SAMPLE_PER_PARAMETER * rows.n_numeric_parameters)
+            )
         found = rows.sample(size, random_state).planes(
             n_parameters, floor=floor, penalty=ridge, given=start.params[None],
             random_state=random_state,
@@ -269,7 +271,9 @@ def _metric(rows, estimate):
     for _ in range(_LOOKS):
         remaining = weights[near.present()]
         gram = near.gram(combinations, remaining)
-        root = combinations @ _inverse_root(gram / np.average(remaining, weights=near.shares()))
+        root = combinations @ pseudo_inverse_root(
+            gram / np.average(remaining, weights=near.shares())
+        )
         dimensions = root.shape[1] - rows.columns.fit_intercept
         if dimensions <= 0:
             return root, 0
@@ -279,10 +283,3 @@ def _metric(rows, estimate):
             break
         near, n_far = rows.without(far), len(far)
     return root, dimensions
-
-
-def _inverse_root(gram):
-    """Return M with M·Mᵀ the pseudo-inverse of a Gram matrix."""
-    values, vectors = np.linalg.eigh(gram)
-    kept = values > len(gram) * np.finfo(np.float64).eps * values.max(initial=0.0)
-    return vectors[:, kept] / np.sqrt(values[kept])
