@@ -30,8 +30,8 @@ MODELS = {
     "default": lambda: RobustRegressor(random_state=0),
     "adaptive": lambda: AdaptiveRobustRegressor(random_state=0),
 }
-# Columns of two values are told to R as factors: only then it treats them apart. A fit that fails is
-# one of NaN.
+# Columns of two values are told to R as factors: only then it treats them apart. A fit that fails
+# is one of NaN.
 _LMROB = """
 suppressMessages(library(robustbase))
 asked <- commandArgs(trailingOnly = TRUE)

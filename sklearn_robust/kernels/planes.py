@@ -15,6 +15,8 @@ from .scales import CONSTANT, m_scale, weigh
 
 _LONGEST = 1.9
 """Steps are lengthened this much: the loss has a quarter of the quadratic's curvature."""
+_FURTHEST = 10.0
+"""And no more than this: where the curvature is nearly none, or not that of a minimum."""
 _DEPENDENT = 1e-7
 """A row is dependent on others where so little of it remains when they are taken off."""
 
@@ -86,25 +88,20 @@ def planes_through(Z, y, draws):
 
 
 @compiled()
-def _towards_weighted(Z, y, weights, ridge, length, packed, gram, right, plane):
-    """Move ``plane`` to the weighted (ridge) least squares or beyond; return if that exists.
-
-    So much beyond as ``length``, in units of the way, is more than 1.
-    """
+def _weighted_fit(Z, y, weights, ridge, packed, gram, plane):
+    """Write the weighted (ridge) least squares to ``plane``; return whether that exists."""
     q, n = Z.shape
     weighted = np.empty(n)
     for i in range(n):
         weighted[i] = weights[i] * y[i]
     for j in range(q):
-        right[j] = dot(Z[j], weighted)
+        plane[j] = dot(Z[j], weighted)
         for k in range(q):
             gram[j, k] = ridge[j, k]
     add_weighted_gram(Z, weights, packed, gram)
     exists = factor(gram)
     if exists:
-        substitute(gram, right)
-        for j in range(q):
-            plane[j] += length * (right[j] - plane[j])
+        substitute(gram, plane)
     return exists
 
 
@@ -113,10 +110,9 @@ def planes_of_parts(Z, y, parts, ridge):
     """Return the weighted least-squares planes, one for each row of weights in ``parts``."""
     q, found = Z.shape[0], 0
     planes = np.zeros((parts.shape[0], q))
-    packed, gram, right = np.empty((q, BLOCK + LINE)), np.empty((q, q)), np.empty(q)
+    packed, gram = np.empty((q, BLOCK + LINE)), np.empty((q, q))
     for k in range(parts.shape[0]):
-        plane = planes[found]
-        if _towards_weighted(Z, y, parts[k], ridge, 1.0, packed, gram, right, plane):
+        if _weighted_fit(Z, y, parts[k], ridge, packed, gram, planes[found]):
             found += 1
     return planes[:found]
 
@@ -145,26 +141,54 @@ def scales_of(Z, y, cases, half, floor, tol, wanted, planes):
     return scales
 
 
+@compiled()
+def _step_length(way, last, length):
+    """Return how far to go, in units of the way to the weighted least squares.
+
+    Barzilai & Borwein (1988): as the way has changed over the last step, it vanishes there. A
+    step of any length up to twice the way does not lead up, so that it is never less.
+    """
+    change = dot(last, last) - dot(last, way)
+    if not change > 0.0:
+        return _FURTHEST
+    return min(max(length * dot(last, last) / change, _LONGEST), _FURTHEST)
+
+
 @entry
 def refine(Z, y, cases, half, floor, ridge, tol, max_steps, planes, scales):
     """Improve planes and scales in place: reweighted least squares, a step of s each time.
 
     Neither kind of step increases s (Salibian-Barrera & Yohai 2006, section 2), nor does one
-    that goes less than twice as far; a plane is left where s changes by less than ``tol``, or
-    after ``max_steps``.
+    that goes less than twice as far; one that goes further is taken back where it does. A plane
+    is left where it moves by less than ``tol`` scales, or after ``max_steps``.
     """
     q, n = Z.shape
     residuals, weights = np.empty(n), np.empty(n)
-    packed, gram, right = np.empty((q, BLOCK + LINE)), np.empty((q, q)), np.empty(q)
+    packed, gram = np.empty((q, BLOCK + LINE)), np.empty((q, q))
+    way, last = np.empty(q), np.zeros(q)
     for k in range(planes.shape[0]):
-        plane, length = planes[k], 1.0
-        for _ in range(max_steps):
+        plane, length = planes[k], 0.0
+        for step in range(max_steps):
             residuals_of(Z, y, plane, residuals)
             total = weigh(residuals, cases, CONSTANT * scales[k], weights)[0]
-            shrink = math.sqrt(total / half)
-            scales[k] = max(scales[k] * shrink, floor)
-            if scales[k] == floor or abs(shrink - 1.0) < tol:
+            if length > _LONGEST and total > half:
+                for j in range(q):
+                    plane[j] -= (length - _LONGEST) * last[j]
+                length = _LONGEST
+                continue
+            scales[k] = max(scales[k] * math.sqrt(total / half), floor)
+            if scales[k] == floor:
                 break
-            if not _towards_weighted(Z, y, weights, ridge, length, packed, gram, right, plane):
+            if not _weighted_fit(Z, y, weights, ridge, packed, gram, way):
                 break
-            length = _LONGEST
+            for j in range(q):
+                way[j] -= plane[j]
+            length = _step_length(way, last, length) if length > 0.0 else 1.0
+            ends = length * math.sqrt(dot(way, way)) < tol * scales[k]
+            if ends or step == max_steps - 1:  # nobody will look whether it leads up
+                length = min(length, _LONGEST)
+            for j in range(q):
+                plane[j] += length * way[j]
+                last[j] = way[j]
+            if ends:
+                break
