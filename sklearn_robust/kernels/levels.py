@@ -34,10 +34,16 @@ _POLISH_STEPS = 6
 """Steps of reweighted least squares that improve a candidate."""
 _PART = 256
 """Of about so many rows of a block candidates are held against each other, evenly spaced ones."""
-_GAIN = 1e-7
-"""What a move has to win, in units of rho: less may be rounding."""
 _CLEAR_GAIN = 2.0
 """What it has to win among a part of the rows, lest it only follow what the part has by chance."""
+_NEARLY_TIED, _TIED = 0.01, 1e-6
+"""Candidates whose loss is as little above the least are improved further, and then are equal."""
+_SETTLE_STEPS = 100
+"""Further steps, at the most."""
+_SETTLED = 1e-12
+"""Fall of the loss at which steps end, in units of rho."""
+_ELSEWHERE = 0.1
+"""Change of a fitted value, in scales, that leads to another minimum."""
 _ROUGH = 0.3
 """Scale c of the convex loss of the levels, in median sizes of the residuals."""
 _LONGER = 1.5
@@ -96,12 +102,14 @@ def _value_of(code, alpha, c, residuals, entries, cases, ridge, base, coefs, wor
 
 
 @compiled()
-def _polished(code, alpha, c, residuals, entries, cases, ridge, base, coefs, work, gram, packed):
+def _polished(
+    code, alpha, c, residuals, entries, cases, ridge, base, coefs, work, gram, packed, steps
+):
     """Improve the coefficients of a block by reweighted least squares; return the objective."""
     width = entries.shape[0]
     weights, left, right = work[2], work[3], np.empty(width)
     value = _value_of(code, alpha, c, residuals, entries, cases, ridge, base, coefs, work)
-    for _ in range(_POLISH_STEPS):
+    for _ in range(steps):
         for j in range(width):
             for k in range(width):
                 gram[j, k] = ridge[j] * c * c if k == j else 0.0
@@ -114,7 +122,10 @@ def _polished(code, alpha, c, residuals, entries, cases, ridge, base, coefs, wor
         substitute(gram, right)
         for k in range(width):
             coefs[k] += right[k]
+        before = value
         value = _value_of(code, alpha, c, residuals, entries, cases, ridge, base, coefs, work)
+        if before - value <= _SETTLED:
+            break
     return value
 
 
@@ -153,16 +164,47 @@ def _minima_of_block(code, alpha, c, residuals, entries, cases, ridge, base):
             continue
         values[number] = _polished(
             code, alpha, c, residuals, entries, cases, ridge, base, found[number], work, gram,
-            packed,
+            packed, _POLISH_STEPS,
         )  # fmt: skip
+    for number in range(n_candidates):
+        if values[number] <= np.min(values) + _NEARLY_TIED:
+            values[number] = _polished(
+                code, alpha, c, residuals, entries, cases, ridge, base, found[number], work, gram,
+                packed, _SETTLE_STEPS,
+            )  # fmt: skip
     return found, values
+
+
+@compiled()
+def _least_of_equals(found, values, entries, c, square, pull):
+    """Return which change leads to the least loss, of equal ones to the least coefficients.
+
+    The last change is none. Another one that ends at the same minimum does not count.
+    """
+    n_candidates, width = found.shape[0] - 1, found.shape[1]
+    best = int(np.argmin(values))
+    lowest, least = values[best], math.inf
+    if values[n_candidates] <= lowest + _TIED:
+        best, least = n_candidates, 0.0
+    for number in range(n_candidates):
+        norm, reach = 0.0, 0.0
+        for k in range(width):
+            norm += found[number, k] * (square[k] * found[number, k] + 2.0 * pull[k])
+            reach = max(reach, abs(found[number, k]) * np.max(np.abs(entries[k])))
+        if values[number] <= lowest + _TIED and reach > _ELSEWHERE * c and norm < least:
+            best, least = number, norm
+    return best
 
 
 @entry
 def move_blocks(
-    residuals, cases, code, alpha, c, firsts, members, widths, starts, entries, ridge, coefs
-):
+    residuals, cases, code, alpha, c, firsts, members, widths, starts, entries, ridge, coefs,
+    square, pull,
+):  # fmt: skip
     """Give every block the coefficients that its own rows want most, the others held.
+
+    Where several serve them equally well, as where two rows contradict each other, it is given
+    the least: of a change d the sum of square * d**2 + 2 * pull * d is compared.
 
     Parameters
     ----------
@@ -176,22 +218,27 @@ def move_blocks(
     ridge, coefs : ndarray of shape (n_columns,)
         Penalty over c² and coefficients of the columns, block after block; the latter are changed
         in place.
+    square, pull : ndarray of shape (n_columns,)
+        What a change of each adds to the squared coefficients of all; zero compares nothing.
 
     Returns
     -------
-    float
+    gain : float
         By how much the sum of rho and the penalty fell.
+    n_moved : int
+        How many blocks moved.
     """
-    gain, column = 0.0, 0
+    gain, n_moved, column = 0.0, 0, 0
     for b in range(widths.shape[0]):
         rows, width = members[firsts[b] : firsts[b + 1]], widths[b]
         own = entries[starts[b] : starts[b + 1]].reshape(width, rows.shape[0])
-        gain += _move_block(
+        won, moved = _move_block(
             code, alpha, c, residuals, own, cases, rows, ridge[column : column + width],
-            coefs[column : column + width],
+            coefs[column : column + width], square[column : column + width],
+            pull[column : column + width],
         )  # fmt: skip
-        column += width
-    return gain
+        gain, n_moved, column = gain + won, n_moved + moved, column + width
+    return gain, n_moved
 
 
 @compiled()
@@ -207,13 +254,13 @@ def _gathered(rows, step, residuals, cases, entries):
 
 
 @compiled()
-def _move_block(code, alpha, c, residuals, entries, cases, rows, ridge, coefs):
+def _move_block(code, alpha, c, residuals, entries, cases, rows, ridge, coefs, square, pull):
     """Move one block; of many rows, where a part of them wants it clearly."""
     n, width = rows.shape[0], entries.shape[0]
     step = (n + _PART - 1) // _PART
     left, weight, own = _gathered(rows, step, residuals, cases, entries)
     found, values = _minima_of_block(code, alpha, c, left, own, weight, ridge / step, coefs)
-    best = np.argmin(values)
+    best = _least_of_equals(found, values, own, c, square, pull)
     gain, change = values[-1] - values[best], found[best]
     if step > 1 and gain > _CLEAR_GAIN:
         left, weight, own = _gathered(rows, 1, residuals, cases, entries)
@@ -221,12 +268,12 @@ def _move_block(code, alpha, c, residuals, entries, cases, rows, ridge, coefs):
         now = _value_of(code, alpha, c, left, own, weight, ridge, coefs, np.zeros(width), work)
         gain = now - _polished(
             code, alpha, c, left, own, weight, ridge, coefs, change, work, gram,
-            np.empty((width, BLOCK + LINE)),
+            np.empty((width, BLOCK + LINE)), _POLISH_STEPS,
         )  # fmt: skip
-    if not gain > (_GAIN if step == 1 else _CLEAR_GAIN):
-        return 0.0
+    if best == values.shape[0] - 1 or (step > 1 and not gain > _CLEAR_GAIN):
+        return 0.0, 0
     _take(residuals, rows, entries, change, coefs)
-    return gain
+    return gain, 1
 
 
 @compiled()

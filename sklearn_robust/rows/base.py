@@ -94,11 +94,11 @@ class Rows(ColumnStatistics, ResidualStatistics):
         return self.columns.n_parameters
 
     def move_levels(self, params, loss: Loss, scale: float, ridge):
-        """Return parameters with rare levels at what their own rows want, and the gain.
+        """Return parameters with rare levels at what their own rows want, and whether any moved.
 
         Rows elsewhere than in this process leave them as they are.
         """
-        return params, 0.0
+        return params, False
 
     def rare_level_rows(self) -> np.ndarray:
         """Return the numbers of the rows that have a level which few others have."""

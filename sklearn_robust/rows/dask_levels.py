@@ -43,9 +43,9 @@ class LevelsInBlocks(ABC):
         """Return what was taken as rows in this process."""
 
     def move_levels(self, params, loss: Loss, scale: float, ridge):
-        """Return parameters with rare levels at what their own rows want, and the gain."""
+        """Return parameters with rare levels at what their own rows want, and whether any moved."""
         rows = self._rows_of_rare_levels()
-        return (params, 0.0) if rows is None else rows.move_levels(params, loss, scale, ridge)
+        return (params, False) if rows is None else rows.move_levels(params, loss, scale, ridge)
 
     def _rows_of_rare_levels(self) -> LevelRows | None:
         """Return all rows of the levels that few rows have, or None where there is no such level.

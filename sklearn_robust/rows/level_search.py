@@ -117,6 +117,7 @@ class LevelSearch:
         shrunk = SHRINKAGE * self._cases.sum() * penalty
         self._ridge = (self._root.T * shrunk[numeric]) @ self._root
         self._level_ridge = np.zeros(self._levels.n_moves)
+        self._indifferent = np.zeros((2, self._levels.n_moves))
         self._level_ridge[: len(self._levels.columns)] = shrunk[self._levels.columns]
 
     def best(self, given, random_state) -> np.ndarray:
@@ -209,10 +210,13 @@ class LevelSearch:
             if one.scale > self._floor:
                 self._s_steps(one, tol, steps)
             c = kernels.CONSTANT * one.scale
-            if one.scale <= self._floor or not kernels.move_blocks(
+            if one.scale <= self._floor:
+                break
+            _, n_moved = kernels.move_blocks(
                 one.residuals, self._cases, kernels.GENERAL, -math.inf, c, *self._levels.arrays,
-                self._level_ridge / c**2, one.coefs,
-            ):  # fmt: skip
+                self._level_ridge / c**2, one.coefs, *self._indifferent,
+            )  # fmt: skip
+            if n_moved == 0:
                 break
             self._measure(one)
         return one

@@ -11,9 +11,9 @@ from .result import AdaptiveResult, AdaptiveStart, SolverResult, Start
 
 _ROUNDS = 5
 """Times that the levels are moved and the search goes on from there."""
-_LOWER = 1.0 - 1e-9
+_HIGHER = 1.0 + 1e-7
 """Ratio of two values of the objective that is not rounding,"""
-_LESS_LIKELY = 1e-9
+_LESS_LIKELY = 1e-7
 """and difference of two likelihoods that is not."""
 
 
@@ -23,7 +23,9 @@ def minimise_with_level_moves(
     """Minimise at a fixed scale; move the levels of categories where that leads lower.
 
     A level whose rows are all rejected has weight zero, and no gradient brings it back: the
-    coefficient of every level is held against those that fit some of its rows.
+    coefficient of every level is held against those that fit some of its rows. Two rows alone in
+    a level that contradict each other can be believed one as well as the other: the level is
+    given the lesser coefficient, whatever the order of the rows.
 
     Parameters
     ----------
@@ -37,16 +39,16 @@ def minimise_with_level_moves(
         return result
     ridge, max_iter = objective.ridge(), options.pop("max_iter")
     for _ in range(_ROUNDS):
-        params, gain = objective.rows.move_levels(
+        params, moved = objective.rows.move_levels(
             result.params, objective.loss, objective.scale, ridge
         )
         left = max_iter - result.n_iter
-        if gain <= 0.0 or left <= 0:
+        if not moved or left <= 0:
             break
         after = minimise(objective, replace(start, params=params), max_iter=left, **options)
         history = result.history + after.history
         after = replace(after, history=history, n_iter=len(history))
-        if not after.objective < _LOWER * result.objective:
+        if after.objective > _HIGHER * result.objective:
             break
         result = after
     return result
@@ -62,17 +64,17 @@ def most_likely_with_level_moves(
         objective, left = likelihood.objective(result.scale, result.alpha), max_iter - result.n_iter
         if not objective.loss.redescending or left <= 0:
             break
-        params, gain = objective.rows.move_levels(
+        params, moved = objective.rows.move_levels(
             result.params, objective.loss, objective.scale, objective.ridge()
         )
-        if gain <= 0.0:
+        if not moved:
             break
-        moved = replace(
+        again = replace(
             start, params=params, scale=result.scale, alpha=result.alpha, curvature=None
         )
-        after = minimise(likelihood, moved, max_iter=left, **options)
+        after = minimise(likelihood, again, max_iter=left, **options)
         history = result.history + after.history
-        if not after.objective < result.objective - _LESS_LIKELY:
+        if after.objective > result.objective + _LESS_LIKELY:
             break
         result = replace(after, history=history, n_iter=len(history))
     return result
