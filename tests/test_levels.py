@@ -74,7 +74,7 @@ def test_a_move_changes_its_own_rows_alone(make, fit_intercept):
 @pytest.mark.parametrize("loss", [resolve(alpha=-np.inf), resolve(alpha=0.0), resolve("tukey")])
 @pytest.mark.parametrize("ridge", [0.0, 0.3])
 @pytest.mark.parametrize("make", [two_factors, slopes], ids=lambda make: make.__name__)
-def test_moves_lower_the_objective(make, ridge, loss):
+def test_moves_lower_the_objective_by_what_they_say(make, ridge, loss):
     X, y, *_ = spoilt_table(make, "one-sided", 3)
     rows, rng = make_rows(X, y), np.random.default_rng(0)
     penalty = np.full(rows.columns.n_parameters, ridge)
@@ -85,9 +85,10 @@ def test_moves_lower_the_objective(make, ridge, loss):
         return values.sum() + 0.5 * len(y) / 4.0 * np.sum(penalty * params**2)
 
     params = 3.0 * rng.normal(size=len(penalty))
-    after, moved = rows.move_levels(params, loss, 2.0, penalty)
+    after, gain, moved = rows.move_levels(params, loss, 2.0, penalty)
     assert moved
-    assert objective(after) < objective(params) - 1.0
+    assert gain > 1.0
+    assert_close(objective(params) - objective(after), gain, terms=objective(params), tol=1e-9)
 
 
 def _named(loss):
@@ -233,6 +234,17 @@ def test_coefficients_that_only_rejected_rows_tell_are_named():
     with pytest.warns(UserWarning, match="No row is believed that tells .* columns 1, 2"):
         fit = RobustRegressor(init=[1.0, 10.0, -10.0, 0.0], scale=0.3).fit(X, y)
     assert fit.coef_[1:] == pytest.approx([-43.5, 43.5], abs=1.0)
+
+
+def test_coefficients_do_not_stay_where_a_start_far_off_left_them():
+    rng = np.random.default_rng(0)
+    X = np.zeros((203, 3))
+    X[:, 0] = rng.normal(size=203)
+    X[-3:, 1:] = [[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]
+    y = X[:, 0] + 0.1 * rng.normal(size=203)
+    y[-3:] = [40.0, 0.0, 47.0]
+    fit = RobustRegressor(init=[1.0, 1e6, -1e6, 0.0], scale=0.3).fit(X, y)
+    assert np.abs(fit.coef_).max() < 100.0
 
 
 def test_a_row_far_off_is_no_reason_for_that_warning():

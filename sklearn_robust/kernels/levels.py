@@ -35,7 +35,7 @@ _POLISH_STEPS = 6
 _PART = 256
 """Of about so many rows of a block candidates are held against each other, evenly spaced ones."""
 _CLEAR_GAIN = 2.0
-"""What it has to win among a part of the rows, lest it only follow what the part has by chance."""
+"""What a move has to win, in units of rho, among a part of the rows: less may be chance."""
 _NEARLY_TIED, _TIED = 0.01, 1e-6
 """Candidates whose loss is as little above the least are improved further, and then are equal."""
 _SETTLE_STEPS = 100

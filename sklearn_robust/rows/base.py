@@ -94,11 +94,13 @@ class Rows(ColumnStatistics, ResidualStatistics):
         return self.columns.n_parameters
 
     def move_levels(self, params, loss: Loss, scale: float, ridge):
-        """Return parameters with rare levels at what their own rows want, and whether any moved.
+        """Return parameters with rare levels moved, the gain, and whether any moved.
+
+        Each is at what its own rows want.
 
         Rows elsewhere than in this process leave them as they are.
         """
-        return params, False
+        return params, 0.0, False
 
     def rare_level_rows(self) -> np.ndarray:
         """Return the numbers of the rows that have a level which few others have."""

@@ -43,9 +43,11 @@ class LevelsInBlocks(ABC):
         """Return what was taken as rows in this process."""
 
     def move_levels(self, params, loss: Loss, scale: float, ridge):
-        """Return parameters with rare levels at what their own rows want, and whether any moved."""
+        """Return parameters with rare levels moved, the gain, and whether any moved."""
         rows = self._rows_of_rare_levels()
-        return (params, False) if rows is None else rows.move_levels(params, loss, scale, ridge)
+        if rows is None:
+            return params, 0.0, False
+        return rows.move_levels(params, loss, scale, ridge)
 
     def _rows_of_rare_levels(self) -> LevelRows | None:
         """Return all rows of the levels that few rows have, or None where there is no such level.

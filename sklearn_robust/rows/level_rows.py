@@ -131,7 +131,7 @@ class LevelRows(ABC):
         return LevelSearch(numeric, block, levels, **options).best(found, random_state)
 
     def move_levels(self, params, loss: Loss, scale, ridge):
-        """Return parameters with the level columns at what their rows want, and whether any moved.
+        """Return parameters with the level columns at what their rows want, and the gain.
 
         Of coefficients that serve the rows equally well a level is given the least.
 
@@ -146,11 +146,14 @@ class LevelRows(ABC):
         Returns
         -------
         params : ndarray of shape (n_parameters,)
+        gain : float
+            By how much the sum of rho and penalty over c² fell.
         moved : bool
+            Whether any level did; it may without a gain, where others serve as well.
         """
         blocks = self.level_blocks(bases=not np.any(ridge))
         if blocks is None:
-            return params, False
+            return params, 0.0, False
         present, n_levels = self.present(), len(blocks.columns)
         residuals, cases = self.residuals(params)[present], self._own_cases()[present]
         before, level_ridge = np.zeros((2, blocks.n_moves))
@@ -159,11 +162,11 @@ class LevelRows(ABC):
             shares = ridge[blocks.columns] * self.total_weight / scale / scale
         level_ridge[:n_levels] = np.nan_to_num(shares, posinf=_HARDEST)
         coefs, sloped = before.copy(), blocks.directions[: self.n_features]
-        _, n_moved = kernels.move_blocks(
+        gain, n_moved = kernels.move_blocks(
             residuals, cases, loss.code, loss.alpha, scale, *blocks.arrays, level_ridge, coefs,
             sloped.power(2).sum(axis=0), sloped.T @ params[: self.n_features],
         )  # fmt: skip
-        return params + blocks.directions @ (coefs - before), n_moved > 0
+        return params + blocks.directions @ (coefs - before), gain, n_moved > 0
 
     def rare_level_rows(self) -> np.ndarray:
         """Return the numbers of the rows that have a level which few others have."""

@@ -39,7 +39,7 @@ def minimise_with_level_moves(
         return result
     ridge, max_iter = objective.ridge(), options.pop("max_iter")
     for _ in range(_ROUNDS):
-        params, moved = objective.rows.move_levels(
+        params, _, moved = objective.rows.move_levels(
             result.params, objective.loss, objective.scale, ridge
         )
         left = max_iter - result.n_iter
@@ -64,7 +64,7 @@ def most_likely_with_level_moves(
         objective, left = likelihood.objective(result.scale, result.alpha), max_iter - result.n_iter
         if not objective.loss.redescending or left <= 0:
             break
-        params, moved = objective.rows.move_levels(
+        params, _, moved = objective.rows.move_levels(
             result.params, objective.loss, objective.scale, objective.ridge()
         )
         if not moved:

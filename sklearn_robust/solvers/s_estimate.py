@@ -245,7 +245,7 @@ def bad_leverage(rows, estimate: SEstimate, believed: SEstimate, random_state):
         suspects = rows.further(rows.rare_level_rows(), root, distance)
         scale = tuning_constant(breakdown=0.5) * believed.sigma
         ordinary = rows.without(suspects)
-        params, _ = ordinary.move_levels(params, WELSCH, scale, np.zeros(len(params)))
+        params, *_ = ordinary.move_levels(params, WELSCH, scale, np.zeros(len(params)))
     rejected = rows.beyond(params, _REJECTED * believed.sigma)
     if len(rejected) == 0:
         return rejected, params
