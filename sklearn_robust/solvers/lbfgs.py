@@ -29,7 +29,7 @@ _UNSEEN = 1e-4
 that hold each other have less."""
 _STRETCH = 16
 """Iterations after which the curvature is found anew, where the first did not lead to the end."""
-_MAJORANT = 0.1
+MAJORANT = 0.1
 """Share of what robust weights exceed the loss's curvature by that is in the new one."""
 _NEWTON = 1e-10
 """The same share where all but Newton's curvature is given up."""
@@ -62,9 +62,7 @@ def lbfgs(objective: Objective, start: Start, *, tol, max_iter, report) -> Solve
         If it did not converge, the best point that was seen.
     """
     history: list[float] = []
-    n_parameters = len(start.params)
-    cheap = (objective.rows.n_rows + n_parameters) * n_parameters**2 <= _CHEAP
-    cheap &= start.root.well_conditioned
+    cheap = is_cheap(objective.rows) and start.root.well_conditioned
     stretch = _STRETCH if cheap else max_iter
     while True:
         problem = _FixedScale(objective, start)
@@ -74,7 +72,8 @@ def lbfgs(objective: Objective, start: Start, *, tol, max_iter, report) -> Solve
         start = replace(start, params=problem.params(search.end))
         further = None
         if cheap and len(history) < max_iter:
-            further = (_checked if search.converged else _reconditioned)(objective, start, tol)
+            again = _checked if search.converged else _reconditioned
+            further = again(objective, start, tol)
         if further is None:
             break
         start = further
@@ -83,9 +82,15 @@ def lbfgs(objective: Objective, start: Start, *, tol, max_iter, report) -> Solve
     )
 
 
+def is_cheap(rows) -> bool:
+    """Return whether finding the curvature costs little beside a search."""
+    n_parameters = rows.columns.n_parameters
+    return (rows.n_rows + n_parameters) * n_parameters**2 <= _CHEAP
+
+
 def _reconditioned(objective, start, tol):
     """Return the same start with the curvature there, unless that is singular."""
-    root = objective.curvature(start.params, _MAJORANT)[-1]
+    root = objective.curvature(start.params, MAJORANT)[-1]
     return start if root.null.shape[1] > start.root.null.shape[1] else replace(start, root=root)
 
 

@@ -12,7 +12,7 @@ from ..partition import TABLE, log_partition
 from ..rows import Rows
 from .accelerated import System, accelerated
 from .irls import irls
-from .lbfgs import Search
+from .lbfgs import MAJORANT, Search, is_cheap
 from .linear import InverseRoot
 from .objective import ROUNDING, Objective
 from .result import AdaptiveResult, AdaptiveStart, quiet
@@ -187,6 +187,9 @@ class _Joint:
 def joint(likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report) -> AdaptiveResult:
     """Minimise the negative log-likelihood in all its arguments together, by L-BFGS-B.
 
+    A search that gives up is begun again from there with the curvature there, in tables that are
+    not large: near shape 0 few rows count, and least squares is no guide to the curvature.
+
     Parameters
     ----------
     likelihood : Likelihood
@@ -200,9 +203,27 @@ def joint(likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report
     -------
     AdaptiveResult
     """
-    problem = _Joint(likelihood, start)
-    search = Search(problem, tol=tol, max_iter=max_iter, report=report)
-    return _result(problem.split(search.end), search.history, search.converged)
+    history: list[float] = []
+    while True:
+        problem = _Joint(likelihood, start)
+        most = max_iter - len(history)
+        search = Search(problem, tol=tol, max_iter=most, report=report)
+        history += search.history
+        where = problem.split(search.end)
+        further = None
+        if not search.converged and len(history) < max_iter and is_cheap(likelihood.rows):
+            further = _reconditioned(likelihood, start, *where)
+        if further is None:
+            return _result(where, history, search.converged)
+        start = further
+
+
+def _reconditioned(likelihood, start, params, scale, alpha):
+    """Return a start there with the curvature there, unless that leaves other directions free."""
+    root = likelihood.objective(scale, alpha).curvature(params, MAJORANT)[-1]
+    if root.root.shape[1] != start.root.root.shape[1]:
+        return None
+    return replace(start, params=params, scale=scale, alpha=alpha, root=root)
 
 
 def fastest(
