@@ -35,7 +35,7 @@ def reweighted(Z, y, cases, ridge, loss, c=1.0, constant=0.0, start=None, max_it
     params = np.zeros(len(Z)) if start is None else start.copy()
     history = np.empty(max_iter)
     n_iter, *found = kernels.reweighted(
-        Z, y, cases, ridge, 2, loss.code, loss.alpha, c, constant, 1e-10, 1e-12, max_iter,
+        Z, y, cases, ridge, 2, loss.code, loss.alpha, c, constant, newton_share(loss), 1e-12, max_iter,
         ROUNDING, params, history,
     )  # fmt: skip
     return params, history[:n_iter], *found

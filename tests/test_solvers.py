@@ -1,5 +1,7 @@
 """Solvers: the same optimum, reached downhill, to the accuracy that was asked for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from closeness import assert_close, prediction_terms
@@ -10,6 +12,10 @@ from sklearn_robust.losses import resolve
 from sklearn_robust.rows import make_rows
 from sklearn_robust.solvers import SOLVERS as SOLVER_TABLE
 from sklearn_robust.solvers import Objective, least_squares
+from sklearn_robust.solvers.irls import irls
+from sklearn_robust.solvers.joint import TruncatedScale, minimise_with_falling_scale
+from sklearn_robust.solvers.result import Start, quiet
+from sklearn_robust.solvers.s_estimate import s_estimate
 
 SCALES = ["mad", 2.0]
 
@@ -119,3 +125,34 @@ def test_wider_than_a_gram_matrix(solver, monkeypatch):
     monkeypatch.undo()
     usual = RobustRegressor(1.0, scale=1.0, solver=solver, tol=1e-9).fit(X, y)
     assert_close(wide.coef_, usual.coef_, tol=1e-8)
+
+
+@pytest.mark.parametrize(("n", "p", "seed"), [(40, 4, 22), (40, 4, 23), (60, 8, 86), (30, 4, 149)])
+def test_a_falling_scale_comes_to_rest_where_small_steps_lead(n, p, seed):
+    """Log-normal noise: from some starts the scale falls by 0.8 of its last fall each time."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, p))
+    y = X @ np.arange(1.0, p + 1) + rng.normal(size=n) * np.exp(1.2 * rng.normal(size=n))
+    options = {"tol": 1e-9, "max_iter": 5000}
+    least = least_squares(Objective(make_rows(X, y), resolve(), 1.0, 0.0), max_iter=100)
+    objective = Objective(make_rows(X, y), resolve(), 1.0, 0.0)
+    estimate = s_estimate(objective, least, irls, np.random.RandomState(0), **options)
+    options["report"] = quiet
+    scale = TruncatedScale(objective.rows, 2.0, estimate.n_parameters, estimate.sigma)
+    start, last = Start(estimate.params, estimate.root), scale(estimate.params)
+    found = minimise_with_falling_scale(irls, objective.at(last), start, scale, **options)
+    plain = irls(objective.at(last), start, **options)
+    while (fallen := scale.at_most(last)(plain.params)) < last * (1.0 - 1e-11):
+        last = fallen
+        plain = irls(objective.at(last), replace(start, params=plain.params), **options)
+    assert found.converged
+    assert found.scale == pytest.approx(last, rel=1e-7)
+    assert_close(found.params, plain.params, tol=1e-6)
+
+
+def test_a_falling_scale_is_found_in_the_iterations_allowed():
+    """Plain falls need 154."""
+    rng = np.random.default_rng(86)
+    X = rng.normal(size=(60, 8))
+    y = X @ np.arange(1.0, 9.0) + rng.normal(size=60) * np.exp(1.2 * rng.normal(size=60))
+    assert RobustRegressor(random_state=0).fit(X, y).n_iter_ < 80

@@ -155,7 +155,7 @@ def still_owed(change, previous):
 
 @entry
 def reweighted(
-    Z, y, cases, ridge, n_slopes, code, alpha, c, constant, least_majorant, tol, max_iter, rounding,
+    Z, y, cases, ridge, n_slopes, code, alpha, c, constant, newton, tol, max_iter, rounding,
     params, history,
 ):  # fmt: skip
     """Do in place what the solver ``irls`` does.
@@ -172,9 +172,10 @@ def reweighted(
     constant : float
         Where it is not 0, the scale is this much times the median size of the residuals,
         found at every iteration anew.
-    least_majorant : float
-        How near to Newton's the steps may come, as in ``block_curvatures``. They do where the
-        scale is held: values of the objective can be compared only then.
+    newton : (float, float)
+        How near to Newton's the steps may come, a majorant as in ``block_curvatures``, and the
+        size of a step after which they may. They do where the scale is held: values of the
+        objective can be compared only then.
     tol, max_iter
         The solver's options; ``tol`` also bounds what log c still owes.
     rounding : (float, float)
@@ -203,7 +204,8 @@ def reweighted(
         np.empty((q, q)),
     )
     step, downhill, size, change = np.zeros(q), np.empty(q), math.inf, 0.0
-    length, converged, n_iter, previous, newton = 1.0, False, 0, TINY, False
+    length, converged, n_iter, previous, nearer = 1.0, False, 0, TINY, False
+    least_majorant, within = newton
     share, majorant, value, slope = _LEAST_SHARE, 1.0, math.inf, 0.0
     while not converged and n_iter < max_iter:
         residuals_of(Z, y, params, residuals)
@@ -217,7 +219,7 @@ def reweighted(
         _weigh(cases, code, alpha, c, residuals, influence, weights, rho, sums)
         before, value = value, sums[0] / total + penalty_of(ridge, params) / (c * c)
         n_iter += 1
-        if newton and not value <= before + _UPHILL * before:
+        if nearer and not value <= before + _UPHILL * before:
             history[n_iter - 1] = value = before
             for j in range(q):
                 params[j] -= c * (1.0 - _SHORTER) * length * step[j]
@@ -228,14 +230,14 @@ def reweighted(
         if n_iter > 1:
             share = _slope_share(slope, dot(downhill, step), length)
             length = min(1.0 / share, LONGEST)
-            if constant == 0.0 and share * LONGEST < 1.0:
+            if constant == 0.0 and share * LONGEST < 1.0 and size <= within:
                 majorant = max(majorant * max(share, _FASTEST), least_majorant)
         if majorant < 1.0:
             block_curvatures(code, alpha, c, residuals, cases, n, majorant, weights)
-        anew = newton or majorant < 1.0 or not max(size, abs(change)) <= SETTLED
+        anew = nearer or majorant < 1.0 or not max(size, abs(change)) <= SETTLED
         if anew and not factor_weighted(Z, total, weights, ridge, packed, lower):
             return n_iter, c, False, False
-        newton = majorant < 1.0
+        nearer = majorant < 1.0
         fitted = weighted_step(lower, downhill, total, step)
         size, slope = relative_size(step, params, c, fitted, n_slopes, rounding), total * fitted**2
         known = share > _LEAST_SHARE or size == 0.0 or majorant <= least_majorant

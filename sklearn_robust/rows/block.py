@@ -38,7 +38,7 @@ class Block:
         return bool(np.all(self.cases == 1.0))
 
     def reweighted(
-        self, params, loss: Loss, scale, penalty, *, constant, least_majorant, tol, max_iter,
+        self, params, loss: Loss, scale, penalty, *, constant, newton, tol, max_iter,
         rounding,
     ):  # fmt: skip
         """Return what iteratively reweighted least squares finds, or None where it must not.
@@ -56,7 +56,7 @@ class Block:
         params, history = params.copy(), np.empty(max_iter)
         n_iter, scale, converged, found = kernels.reweighted(
             self.columns, self.y, self.cases, penalty, self.n_features, loss.code, loss.alpha,
-            scale, constant, least_majorant, tol, max_iter, rounding, params, history,
+            scale, constant, newton, tol, max_iter, rounding, params, history,
         )  # fmt: skip
         return (params, scale, converged, history[:n_iter]) if found else None
 

@@ -15,6 +15,10 @@ _FASTEST = 0.1
 """The majorant is reduced at most this much at a time, and raised as much after a step uphill."""
 _LEAST_MAJORANT = 1e-10
 """Bound on the majorant: with none of it a curvature may be singular."""
+_LEAST_IF_REDESCENDING = 0.01
+"""The same under a loss that redescends,"""
+_SETTLED = 0.03
+"""where the majorant is reduced after smaller steps only."""
 _SHORTER = 0.25
 """Share of a step uphill that is tried next."""
 _UPHILL = 1e-12
@@ -32,9 +36,10 @@ def irls(objective: Objective, start: Start, *, tol, max_iter, report) -> Solver
 
     A share at its bound says nothing, and a convex fit does not end there: what is owed may be
     far more. Where the share is so small that steps cannot be lengthened enough, as between far
-    rows that hold each other, the method creeps. Under a loss that does not redescend the
-    quadratic then gives up part of what it exceeds the objective by, the more the longer it
-    creeps, and in the end is Newton's. Such a step may lead uphill: a quarter of it is tried
+    rows that hold each other, the method creeps. The quadratic then gives up part of
+    what it exceeds the objective by, the more the longer it creeps, and in the end is Newton's;
+    under a loss that redescends only where steps are short, for longer ones might leave the
+    minimum next to the start. Such a step may lead uphill: a quarter of it is tried
     instead, and the quadratic takes part of the excess back.
 
     Parameters
@@ -79,11 +84,10 @@ class _Search:
         That of the last step, 0 where it is rounding.
     """
 
-    size: float
-
     def __init__(self, objective, start):
         self._objective, self._n_null = objective, start.root.null.shape[1]
-        self._least = least_majorant(objective.loss)
+        self._least, self._within = newton_share(objective.loss)
+        self.size = np.inf
         self.params = self._at = start.params
         self._value, self._slope = np.inf, 0.0
         self._step = np.zeros_like(start.params)
@@ -108,7 +112,7 @@ class _Search:
             share = (1.0 - float(np.dot(gradient, self._step)) / self._slope) / self._length
             share = min(max(share, _LEAST_CURVATURE), 1.0)
             self._length = min(1.0 / share, _LONGEST)
-            if share * _LONGEST < 1.0:
+            if share * _LONGEST < 1.0 and self.size <= self._within:
                 self._majorant = max(self._majorant * max(share, _FASTEST), self._least)
         self._at, self._value, self._newton = self.params, value, newton
         self._step = -root.solve(gradient)
@@ -128,12 +132,9 @@ class _Search:
         return self.params if ahead <= self._value else self._at
 
 
-def least_majorant(loss) -> float:
-    """Return how near to Newton's the steps may come: under a convex loss as near as can be.
-
-    Under others longer steps might leave the minimum next to the start.
-    """
-    return 1.0 if loss.redescending else _LEAST_MAJORANT
+def newton_share(loss) -> tuple[float, float]:
+    """Return the least majorant, and the size of a step after which it may be reduced."""
+    return (_LEAST_IF_REDESCENDING, _SETTLED) if loss.redescending else (_LEAST_MAJORANT, np.inf)
 
 
 def packed_irls(objective: Objective, start: Start, *, tol, max_iter, constant=0.0):
@@ -159,7 +160,7 @@ def packed_irls(objective: Objective, start: Start, *, tol, max_iter, constant=0
         return None
     found = block.reweighted(
         start.params, objective.loss, objective.scale, objective.ridge(), constant=constant,
-        least_majorant=least_majorant(objective.loss),
+        newton=newton_share(objective.loss),
         tol=tol, max_iter=max_iter, rounding=(ROUNDING, start.root.norm),
     )  # fmt: skip
     if found is None:

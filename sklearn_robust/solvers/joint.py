@@ -19,6 +19,12 @@ _LEAST_SLOPE = -0.05
 """Bound on the slope of the change of log c in log c: no step is over 20 times the change,"""
 _LONGEST = 1.0
 """nor longer than this, lest it pass over a fixed point."""
+_LEAST_FALL = 0.05
+"""Bound on the share of what a falling scale still owes that its change is taken to be."""
+_SHORT_OF = 0.9
+"""The share of what is left then that is taken at once,"""
+_NOT_FAR = 0.03
+"""in a step of log c no longer than this: it must not pass over a scale at rest."""
 _LOWER, _UPPER = 0.97, 1.03
 """Around the last median, in its units, the next one is looked for in the same reading."""
 _STEEPEST = -5.0
@@ -121,7 +127,7 @@ class MScale(_ResidualScale, ScaleRule):
 
 
 class TruncatedScale(_ResidualScale):
-    """The deviation of the residuals within 2.5 times itself, which may only fall.
+    """The deviation of the residuals within 2.5 times itself, at most ``largest``.
 
     Rows that enter or leave the window make it jump, so that it need not have a joint fixed
     point with the coefficients; falling, it comes to rest.
@@ -132,11 +138,14 @@ class TruncatedScale(_ResidualScale):
         self._n_parameters = n_parameters
         self._largest = largest
 
+    def at_most(self, scale: float) -> TruncatedScale:
+        """Return the same under another bound on the scale c."""
+        largest = self.sigma(scale)
+        return TruncatedScale(self._rows, self._constant, self._n_parameters, largest)
+
     def _sigma(self, params):
         sigma = self._rows.truncated_deviation(params, self._largest, self._n_parameters)
-        self._largest = max(sigma, self._floor)
-        self.vanished = sigma <= self._floor
-        return self._largest
+        return max(sigma, self._floor)
 
 
 class _FixedPoint:
@@ -237,7 +246,7 @@ def minimise_with_falling_scale(
     minimise: Callable,
     objective: Objective,
     start: Start,
-    residual_scale: Callable,
+    residual_scale: TruncatedScale,
     *,
     tol,
     max_iter,
@@ -245,21 +254,31 @@ def minimise_with_falling_scale(
 ) -> SolverResult:
     """Minimise the objective, and again wherever its residuals call for a smaller scale.
 
-    Each time to the end: a scale that may not rise must not fall for want of accuracy. The
-    first scale is that of ``objective``, so that the last does not depend on the start.
-    Parameters and result are those of :func:`minimise_with_scale`.
+    Each time to the end: a scale that may not rise must not fall for want of accuracy. Most of
+    what its changes will come to, were they to shrink evenly, is taken at once, and a shorter
+    step instead where the scale would rise from there. The first scale is that of ``objective``,
+    so that the last does not depend on the start. Parameters and result are those of
+    :func:`minimise_with_scale`.
     """
     history: tuple[float, ...] = ()
+    origin = called_for = objective.scale
+    owed, step = 0.0, 0.0
     while True:
         result = minimise(
             objective, start, tol=tol, max_iter=max_iter - len(history), report=report
         )
         history += result.history
-        scale = residual_scale(result.params)
         allowed = max(tol, objective.rounding(result.params, start.root))
-        at_rest = math.log(objective.scale / scale) <= allowed
+        scale = residual_scale.at_most(called_for)(result.params)
+        change = math.log(objective.scale / scale)
+        at_rest = abs(change) <= allowed
         if at_rest or len(history) >= max_iter:
             converged = at_rest and result.converged
             return replace(result, n_iter=len(history), converged=converged, history=history)
-        start = replace(start, params=result.params)
-        objective = objective.at(scale)
+        share = (owed - change) / step if step > 0.0 else 1.0
+        if change > 0.0:
+            start = replace(start, params=result.params)
+            origin, called_for, owed = objective.scale, scale, change
+        further = _SHORT_OF * (owed / min(max(share, _LEAST_FALL), 1.0) - owed)
+        step = max(owed, min(owed + further, _NOT_FAR))
+        objective = objective.at(origin * math.exp(-step))

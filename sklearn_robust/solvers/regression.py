@@ -254,7 +254,7 @@ def _reweighted(regression: Regression, start: Start, options):
     truncated = TruncatedScale(objective.rows, regression.constant, estimate.n_parameters, sigma)
     objective = objective.at(truncated.scale(sigma))
     result = minimise_with_falling_scale(minimise, objective, start, truncated, **options)
-    return result, truncated.sigma(result.scale), truncated.vanished
+    return result, truncated.sigma(result.scale), truncated.is_floor(result.scale)
 
 
 def _unmoved(regression: Regression, start: Start, options):
