@@ -14,6 +14,8 @@ from sklearn_robust.losses import resolve, rho, weight
 from sklearn_robust.partition import TABLE
 
 ROUNDING = (1e-16, 1.0)
+NEWTON = (1e-10, math.inf)
+"""The least majorant of a convex loss, whatever the size of the last step."""
 COEF = np.array([1.0, -2.0, 0.5])
 """Of the plane that the rows lie near; the constant last."""
 LOSSES = [{"alpha": 1.5}, {"alpha": 1.0}, {"loss": "huber"}, {"alpha": 2.0}]
@@ -35,7 +37,7 @@ def reweighted(Z, y, cases, ridge, loss, c=1.0, constant=0.0, start=None, max_it
     params = np.zeros(len(Z)) if start is None else start.copy()
     history = np.empty(max_iter)
     n_iter, *found = kernels.reweighted(
-        Z, y, cases, ridge, 2, loss.code, loss.alpha, c, constant, newton_share(loss), 1e-12, max_iter,
+        Z, y, cases, ridge, 2, loss.code, loss.alpha, c, constant, NEWTON, 1e-12, max_iter,
         ROUNDING, params, history,
     )  # fmt: skip
     return params, history[:n_iter], *found

@@ -15,9 +15,9 @@ from .block import Block
 _DRAWN, _DRAW_WORK = (20, 500), 1_000_000
 """Least and largest number of planes through as few rows as determine one, and the
 multiplications to spend on one step of each of them."""
-_MORE, _MORE_WORK = (20, 1000), 3_000_000
+_MORE, _MORE_WORK = (20, 200), 3_000_000
 """The same for each further batch, where there may be several minima."""
-_BATCHES, _MEETINGS = 20, 6
+_BATCHES, _MEETINGS = 60, 14
 """Batches at the most, and how many are to lead to the same best minimum."""
 _MOST_WORK = 500_000_000
 """Multiplications not to go beyond for drawn planes, even for the least number."""
@@ -30,7 +30,7 @@ _REFINE_WORK = 2_000_000_000
 _LEAST_STEPS = 3
 _ROUGH, _SHARP = 0.2, 1e-2
 """Relative errors of scales: of those that a step follows, and of those that are compared."""
-_FIRST, _BATCH, _NEAR = (8, 3), (20, 5), (20, 8)
+_FIRST, _BATCH, _NEAR = (8, 3), (15, 8), (20, 8)
 """Planes that are refined by some more steps, and those of them that are followed until little
 changes: at first, of each further batch, and near the best."""
 _STEPS = 4

@@ -77,8 +77,8 @@ class Groundwork:
 
     @cached_property
     def truncated_sigma(self) -> float:
-        """The truncated deviation at the S-estimate, at most its scale."""
-        estimate, rows = self.s_estimate, self.objective.rows
+        """The truncated deviation at the S-estimate of least bias, at most its scale."""
+        estimate, rows = self.s_estimate.least_biased, self.objective.rows
         return TruncatedScale(rows, 1.0, estimate.n_parameters, estimate.sigma)(estimate.params)
 
     def options(self, report) -> dict:

@@ -193,6 +193,8 @@ def _ols_start(regression: Regression) -> Start:
 
 def _s_start(regression: Regression) -> Start:
     estimate = regression.ground.s_estimate
+    if regression.scale != "s":
+        estimate = estimate.least_biased
     return Start(estimate.params, estimate.root)
 
 
@@ -246,7 +248,7 @@ def _reweighted(regression: Regression, start: Start, options):
     unmoved = _unmoved(regression, start, options)
     if unmoved is not None:
         return unmoved
-    estimate = regression.ground.s_estimate
+    estimate = regression.ground.s_estimate.least_biased
     if estimate.exact:
         return _s(regression, start, options)
     minimise, objective = regression.minimise, regression.objective

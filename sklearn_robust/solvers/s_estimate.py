@@ -58,6 +58,8 @@ class SEstimate:
         Of a curvature there in which rows far off do not count much.
     exact : bool
         Whether the scale is at its floor.
+    rival : SEstimate or None
+        Another minimum whose M-scale is nearly as small, and that far more rows lie close to.
     """
 
     params: np.ndarray
@@ -65,6 +67,12 @@ class SEstimate:
     n_parameters: float
     root: InverseRoot
     exact: bool
+    rival: SEstimate | None = None
+
+    @property
+    def least_biased(self) -> SEstimate:
+        """The one of both to which a fit that is to reject bad rows belongs."""
+        return self.rival or self
 
 
 def s_estimate(objective: Objective, start: Start, minimise, random_state, *, tol, max_iter):
@@ -94,7 +102,8 @@ def s_estimate(objective: Objective, start: Start, minimise, random_state, *, to
         than half of them lie on the plane.
     """
     rows, floor = objective.rows, objective.rows.scale_floor()
-    n_parameters = objective.free_parameters(start.root) if _searchable(rows) else 0.0
+    searchable = _searchable(rows)
+    n_parameters = objective.free_parameters(start.root) if searchable else 0.0
     if rows.half_of_cases(n_parameters) <= 0.0:
         return SEstimate(start.params, floor, n_parameters, start.root, exact=True)
     plane = rows.exact_plane()  # a sample of the rows may show fewer than half of it
@@ -106,44 +115,56 @@ def s_estimate(objective: Objective, start: Start, minimise, random_state, *, to
     def criterion(params):
         return m_scale.sigma(m_scale(params)) ** 2 + np.dot(ridge * params, params)
 
-    if _searchable(rows):
-        n_levels = len(start.params) - rows.n_numeric_parameters
-        size = max(_SAMPLE, _SAMPLE_PER_PARAMETER * len(start.params))
-        if n_levels:
-            size = max(size, _SAMPLE_PER_LEVEL * n_levels)
-            size = min(
-                size, max(_LARGEST_SAMPLE, _SAMPLE_PER_PARAMETER * rows.n_numeric_parameters)
-            )
-        found = rows.sample(size, random_state).planes(
-            n_parameters, floor=floor, penalty=ridge, given=start.params[None],
-            random_state=random_state,
+    def ended(params):
+        begin = replace(start, params=params)
+        if searchable and len(params) <= WIDEST:
+            begin = replace(begin, root=_robust_root(objective.at(m_scale(params)), begin))
+        result = minimise_with_scale(
+            minimise, _shrunk(objective), begin, m_scale, tol=tol, max_iter=max_iter, report=quiet,
         )  # fmt: skip
-        start = replace(start, params=_least_biased(objective, found, criterion, m_scale))
-        if len(start.params) <= WIDEST:
-            start = replace(start, root=_robust_root(objective.at(m_scale(start.params)), start))
-    result = minimise_with_scale(
-        minimise, _shrunk(objective), start, m_scale, tol=tol, max_iter=max_iter, report=quiet,
+        params = result.params
+        if not np.any(ridge):  # with a penalty the end is a joint fixed point, not quite the least
+            params = min([params, begin.params], key=criterion)
+        sigma = m_scale.sigma(m_scale(params))
+        exact = sigma <= floor or rows.deviation(params, 0.5) <= floor
+        return SEstimate(params, floor if exact else sigma, n_parameters, begin.root, exact)
+
+    if not searchable:
+        return ended(start.params)
+    found = rows.sample(_sample_size(rows), random_state).planes(
+        n_parameters, floor=floor, penalty=ridge, given=start.params[None],
+        random_state=random_state,
     )  # fmt: skip
-    params = result.params
-    if not np.any(ridge):  # with a penalty the end is a joint fixed point, not quite the least
-        params = min([params, start.params], key=criterion)
-    sigma = m_scale.sigma(m_scale(params))
-    exact = sigma <= floor or rows.deviation(params, 0.5) <= floor
-    return SEstimate(params, floor if exact else sigma, n_parameters, start.root, exact)
+    least, rival = _least_and_rival(objective, found, criterion, m_scale)
+    estimate = ended(least)
+    if rival is None or estimate.exact:
+        return estimate
+    return replace(estimate, rival=ended(rival))
 
 
-def _least_biased(objective, found, criterion, m_scale):
-    """Return the plane of least criterion, or one next to it that far more rows lie close to.
+def _sample_size(rows):
+    """Return on how many rows planes are looked for."""
+    n_parameters, n_numeric = rows.columns.n_parameters, rows.n_numeric_parameters
+    size = max(_SAMPLE, _SAMPLE_PER_PARAMETER * n_parameters)
+    if n_parameters > n_numeric:
+        size = max(size, _SAMPLE_PER_LEVEL * (n_parameters - n_numeric))
+        size = min(size, max(_LARGEST_SAMPLE, _SAMPLE_PER_PARAMETER * n_numeric))
+    return size
+
+
+def _least_and_rival(objective, found, criterion, m_scale):
+    """Return the plane of least criterion, and one next to it that far more rows lie close to.
 
     The M-scale hardly tells a plane that is pulled by a group of bad rows from one that is not.
     The tau-scale of Yohai & Zamar (1988), which counts how large the residuals of ordinary rows
-    are, is the less biased one; it decides between planes whose M-scales are nearly the same.
+    are, is the less biased one: where it is clearly lower at a plane whose M-scale is nearly the
+    same, that plane is returned too, else None.
     """
     criteria = np.array([criterion(params) for params in found])
     least = int(np.argmin(criteria))
     near = np.flatnonzero(criteria <= _NEARLY**2 * criteria[least])
     if len(near) == 1:
-        return found[least]
+        return found[least], None
 
     def tau(params):
         sigma = m_scale.sigma(m_scale(params))
@@ -154,7 +175,7 @@ def _least_biased(objective, found, criterion, m_scale):
 
     taus = [tau(found[place]) for place in near]
     clearly = min(taus) < _CLEARLY * tau(found[least])
-    return found[near[int(np.argmin(taus))] if clearly else least]
+    return found[least], found[near[int(np.argmin(taus))]] if clearly else None
 
 
 def followed(
@@ -183,8 +204,10 @@ def followed(
     result = minimise_near(_shrunk(objective).at(scale), start, m_scale, **options)
     if result is None or m_scale.sigma(result.scale) <= rows.scale_floor():
         return None
-    sigma = m_scale.sigma(result.scale)
-    return SEstimate(result.params, sigma, n_parameters, estimate.root, exact=False)
+    sigma, rival = m_scale.sigma(result.scale), None
+    if estimate.rival is not None:
+        rival = followed(objective, sample, estimate.rival, options)
+    return SEstimate(result.params, sigma, n_parameters, estimate.root, exact=False, rival=rival)
 
 
 def _shrunk(objective):
