@@ -134,8 +134,8 @@ def test_a_falling_scale_comes_to_rest_where_small_steps_lead(n, p, seed):
     X = rng.normal(size=(n, p))
     y = X @ np.arange(1.0, p + 1) + rng.normal(size=n) * np.exp(1.2 * rng.normal(size=n))
     options = {"tol": 1e-9, "max_iter": 5000}
-    least = least_squares(Objective(make_rows(X, y), resolve(), 1.0, 0.0), max_iter=100)
     objective = Objective(make_rows(X, y), resolve(), 1.0, 0.0)
+    least = least_squares(objective, max_iter=100)
     estimate = s_estimate(objective, least, irls, np.random.RandomState(0), **options)
     options["report"] = quiet
     scale = TruncatedScale(objective.rows, 2.0, estimate.n_parameters, estimate.sigma)

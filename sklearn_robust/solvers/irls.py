@@ -36,11 +36,11 @@ def irls(objective: Objective, start: Start, *, tol, max_iter, report) -> Solver
 
     A share at its bound says nothing, and a convex fit does not end there: what is owed may be
     far more. Where the share is so small that steps cannot be lengthened enough, as between far
-    rows that hold each other, the method creeps. The quadratic then gives up part of
-    what it exceeds the objective by, the more the longer it creeps, and in the end is Newton's;
-    under a loss that redescends only where steps are short, for longer ones might leave the
-    minimum next to the start. Such a step may lead uphill: a quarter of it is tried
-    instead, and the quadratic takes part of the excess back.
+    rows that hold each other, the method creeps. The quadratic then gives up part of what it
+    exceeds the objective by, the more the longer it creeps, and in the end is Newton's. Under a
+    loss that redescends it does so only once steps are short, as longer ones might leave the
+    minimum next to the start, and keeps a hundredth of the excess. A step of such a quadratic may
+    lead uphill: a quarter of it is tried instead, and the quadratic takes part of the excess back.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ class SEstimate:
 
     @property
     def least_biased(self) -> SEstimate:
-        """The one of both to which a fit that is to reject bad rows belongs."""
+        """The rival where there is one: a fit that rejects bad rows is better begun there."""
         return self.rival or self
 
 
@@ -139,7 +139,10 @@ def s_estimate(objective: Objective, start: Start, minimise, random_state, *, to
     estimate = ended(least)
     if rival is None or estimate.exact:
         return estimate
-    return replace(estimate, rival=ended(rival))
+    other = ended(rival)  # which may end below the one it began above
+    if criterion(other.params) <= criterion(estimate.params):
+        return other
+    return replace(estimate, rival=other)
 
 
 def _sample_size(rows):
