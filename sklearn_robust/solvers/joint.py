@@ -32,19 +32,12 @@ _STEEPEST = -5.0
 
 
 class _ResidualScale(ABC):
-    """The scale c = k·sigma of residuals: a function of the parameters.
-
-    Attributes
-    ----------
-    vanished : bool
-        Whether sigma, seen so far, was too small to be told from zero, at any plane.
-    """
+    """The scale c = k·sigma of residuals: a function of the parameters."""
 
     def __init__(self, rows, constant):
         self._rows = rows
         self._constant = constant
         self._floor = rows.scale_floor()
-        self.vanished = False
 
     def __call__(self, params) -> float:
         """Return the scale c of the residuals at ``params``."""
@@ -72,11 +65,17 @@ class MadScale(_ResidualScale, ScaleRule):
 
     A quantile that has been zero is not looked at again: the larger scale of a wider one
     would else free the rows that made it zero, and the two would take turns.
+
+    Attributes
+    ----------
+    vanished : bool
+        Whether the MAD, seen so far, was too small to be told from zero, at any plane.
     """
 
     def __init__(self, rows, constant):
         super().__init__(rows, constant)
         self._shares = [0.5, *WIDER]
+        self.vanished = False
 
     def _sigma(self, params):
         while self._shares:
@@ -115,9 +114,7 @@ class MScale(_ResidualScale, ScaleRule):
         self._n_parameters = n_parameters
 
     def _sigma(self, params):
-        sigma = self._rows.m_scale(params, self._n_parameters, self._floor)
-        self.vanished = sigma <= self._floor
-        return sigma
+        return self._rows.m_scale(params, self._n_parameters, self._floor)
 
     def read(self, objective, params):
         rows = self._rows
