@@ -72,6 +72,16 @@ def test_one_plane_for_every_seed_of_bundled_tables(load):
     np.testing.assert_allclose(sigmas, sigmas[0], rtol=1e-7)
 
 
+@pytest.mark.parametrize("seed", [1, 3, 5, 7])
+def test_a_thousand_rows_and_some_are_searched_whole(seed):
+    """For some seeds, a sample of them leads to another plane than all of them."""
+    X, y = _heavy_tailed(seed, n=1300, p=12)
+    X[:260, 0] = np.mean(X[:, 0]) + 10.0 * np.std(X[:, 0])
+    y[:260] -= 60.0
+    sigmas = [_sigma(X, y, seed=of) for of in range(3)]
+    np.testing.assert_allclose(sigmas, sigmas[0], rtol=1e-6)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_no_refined_random_subset_has_a_lower_scale(seed):
     """A part of benchmarks/s_minimum.py."""

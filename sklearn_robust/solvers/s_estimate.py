@@ -19,6 +19,8 @@ from .start import WIDEST, least_squares
 
 WELSCH = resolve("welsch")
 """The loss of the M-scale."""
+_ALL = 2000
+"""Rows up to which planes are looked for on all of them: the least on a sample may be another."""
 _SAMPLE = 1000
 """Rows on which planes are looked for, at least; and so many for every parameter:"""
 _SAMPLE_PER_PARAMETER = 10
@@ -148,6 +150,8 @@ def s_estimate(objective: Objective, start: Start, minimise, random_state, *, to
 def _sample_size(rows):
     """Return on how many rows planes are looked for."""
     n_parameters, n_numeric = rows.columns.n_parameters, rows.n_numeric_parameters
+    if rows.n_present <= _ALL:
+        return rows.n_present
     size = max(_SAMPLE, _SAMPLE_PER_PARAMETER * n_parameters)
     if n_parameters > n_numeric:
         size = max(size, _SAMPLE_PER_LEVEL * (n_parameters - n_numeric))
