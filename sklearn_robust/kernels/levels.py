@@ -26,22 +26,23 @@ from .planes import plane_through
 from .residuals import BLOCK, any_block
 from .scales import CONSTANT, weigh
 
-_CANDIDATES = 24
+_CANDIDATES = 16
 """Coefficients of a block that are looked at, at the most."""
 _POLISHED, _CLOSE = 3, 0.5
 """So many candidates are improved, the best, and those whose loss is as little above."""
 _POLISH_STEPS = 6
 """Steps of reweighted least squares that improve a candidate."""
-_PART = 256
+_PART = 128
 """Of about so many rows of a block candidates are held against each other, evenly spaced ones."""
 _CLEAR_GAIN = 2.0
 """What a move has to win, in units of rho, among a part of the rows: less may be chance."""
 _NEARLY_TIED, _TIED = 0.01, 1e-6
-"""Candidates whose loss is as little above the least are improved further, and then are equal."""
+"""Where the losses of several candidates lie so near the least, they are improved further; then they
+are equal if they lie so near."""
 _SETTLE_STEPS = 100
 """Further steps, at the most."""
-_SETTLED = 1e-12
-"""Fall of the loss at which steps end, in units of rho."""
+_ROUGHLY_SETTLED, _SETTLED = 1e-3, 1e-12
+"""Fall of the loss, in units of rho, at which steps that improve a candidate end, and others."""
 _ELSEWHERE = 0.1
 """Change of a fitted value, in scales, that leads to another minimum."""
 _ROUGH = 0.3
@@ -103,7 +104,8 @@ def _value_of(code, alpha, c, residuals, entries, cases, ridge, base, coefs, wor
 
 @compiled()
 def _polished(
-    code, alpha, c, residuals, entries, cases, ridge, base, coefs, work, gram, packed, steps
+    code, alpha, c, residuals, entries, cases, ridge, base, coefs, work, gram, packed, steps,
+    settled,
 ):
     """Improve the coefficients of a block by reweighted least squares; return the objective."""
     width = entries.shape[0]
@@ -124,7 +126,7 @@ def _polished(
             coefs[k] += right[k]
         before = value
         value = _value_of(code, alpha, c, residuals, entries, cases, ridge, base, coefs, work)
-        if before - value <= _SETTLED:
+        if before - value <= settled:
             break
     return value
 
@@ -164,15 +166,41 @@ def _minima_of_block(code, alpha, c, residuals, entries, cases, ridge, base):
             continue
         values[number] = _polished(
             code, alpha, c, residuals, entries, cases, ridge, base, found[number], work, gram,
-            packed, _POLISH_STEPS,
+            packed, _POLISH_STEPS, _ROUGHLY_SETTLED,
         )  # fmt: skip
     for number in range(n_candidates):
-        if values[number] <= np.min(values) + _NEARLY_TIED:
+        if _is_found_already(number, found, values, entries, c):
+            values[number] = math.inf
+    nearly = np.min(values) + _NEARLY_TIED
+    rivals = np.count_nonzero(values[:n_candidates] <= nearly) > 1
+    for number in range(n_candidates):
+        if rivals and values[number] <= nearly:
             values[number] = _polished(
                 code, alpha, c, residuals, entries, cases, ridge, base, found[number], work, gram,
-                packed, _SETTLE_STEPS,
+                packed, _SETTLE_STEPS, _SETTLED,
             )  # fmt: skip
     return found, values
+
+
+@compiled()
+def _reach(change, entries):
+    """Return about how much a change of coefficients changes a fitted value, at the most."""
+    reach = 0.0
+    for k in range(change.shape[0]):
+        reach = max(reach, abs(change[k]) * np.max(np.abs(entries[k])))
+    return reach
+
+
+@compiled()
+def _is_found_already(number, found, values, entries, c):
+    """Return whether another candidate is at the same minimum and no worse."""
+    for other in range(found.shape[0] - 1):
+        better = values[other] < values[number]
+        if (better or (other < number and values[other] == values[number])) and (
+            _reach(found[number] - found[other], entries) <= _ELSEWHERE * c
+        ):
+            return True
+    return False
 
 
 @compiled()
@@ -187,10 +215,9 @@ def _least_of_equals(found, values, entries, c, square, pull):
     if values[n_candidates] <= lowest + _TIED:
         best, least = n_candidates, 0.0
     for number in range(n_candidates):
-        norm, reach = 0.0, 0.0
+        norm, reach = 0.0, _reach(found[number], entries)
         for k in range(width):
             norm += found[number, k] * (square[k] * found[number, k] + 2.0 * pull[k])
-            reach = max(reach, abs(found[number, k]) * np.max(np.abs(entries[k])))
         if values[number] <= lowest + _TIED and reach > _ELSEWHERE * c and norm < least:
             best, least = number, norm
     return best
@@ -268,7 +295,7 @@ def _move_block(code, alpha, c, residuals, entries, cases, rows, ridge, coefs, s
         now = _value_of(code, alpha, c, left, own, weight, ridge, coefs, np.zeros(width), work)
         gain = now - _polished(
             code, alpha, c, left, own, weight, ridge, coefs, change, work, gram,
-            np.empty((width, BLOCK + LINE)), _POLISH_STEPS,
+            np.empty((width, BLOCK + LINE)), _POLISH_STEPS, _SETTLED,
         )  # fmt: skip
     if best == values.shape[0] - 1 or (step > 1 and not gain > _CLEAR_GAIN):
         return 0.0, 0
