@@ -37,8 +37,8 @@ _PART = 128
 _CLEAR_GAIN = 2.0
 """What a move has to win, in units of rho, among a part of the rows: less may be chance."""
 _NEARLY_TIED, _TIED = 0.01, 1e-6
-"""Where the losses of several candidates lie so near the least, they are improved further; then they
-are equal if they lie so near."""
+"""Several candidates whose loss is so near the least are improved further, and are equal where it
+then is so near."""
 _SETTLE_STEPS = 100
 """Further steps, at the most."""
 _ROUGHLY_SETTLED, _SETTLED = 1e-3, 1e-12
