@@ -104,7 +104,19 @@ def _value_of(code, alpha, c, residuals, entries, cases, ridge, base, coefs, wor
 
 @compiled()
 def _polished(
-    code, alpha, c, residuals, entries, cases, ridge, base, coefs, work, gram, packed, steps,
+    code,
+    alpha,
+    c,
+    residuals,
+    entries,
+    cases,
+    ridge,
+    base,
+    coefs,
+    work,
+    gram,
+    packed,
+    steps,
     settled,
 ):
     """Improve the coefficients of a block by reweighted least squares; return the objective."""
