@@ -27,7 +27,7 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor
-from sklearn_robust.scale import scale_floor, size_quantile
+from sklearn_robust.scales import abs_residual_quantile, scale_floor
 
 LOSSES = [
     {"alpha": 2.0}, {"alpha": 1.0}, {"alpha": 0.0}, {"alpha": -2.0}, {"alpha": -np.inf},
@@ -106,7 +106,7 @@ def faults(model, table, X, y, plane):
     if not np.all(np.isfinite([*model.coef_, model.intercept_, model.scale_])):
         yield "not finite"
         return
-    median, floor = size_quantile(y - fitted, 0.5), scale_floor(y)
+    median, floor = abs_residual_quantile(y - fitted, 0.5), scale_floor(y)
     said = any(MESSAGE in message for message in messages)
     if said and median > 10.0 * floor:
         yield f"is said to be exact, median residual {median:.1e}"

@@ -65,17 +65,17 @@ class _OnCollections(RobustLinearModel):
             raise ValueError(f"persist must be one of {list(_PERSIST)}, got {self.persist!r}.")
 
     def _validated(self, X, y, sample_weight, *, reset=True):
-        from .rows.collections import parts_of
+        from .design.dask_blocks import parts_of
 
         self._blocks = parts_of(X, y, sample_weight)
         validate_data(self, _nothing_like(X), reset=reset, skip_check_array=True)
         return X, y if isinstance(y, da.Array) else y.to_dask_array(), sample_weight
 
-    def _rows_of(self, X, y, sample_weight):
-        from .rows.collections import Scheduler
-        from .rows.dask import DaskRows
+    def _designs(self, X, y, sample_weight):
+        from .design.dask import DaskDesign
+        from .design.dask_blocks import Scheduler
 
-        rows = DaskRows(
+        rows = DaskDesign(
             self.__dict__.pop("_blocks"),
             Scheduler(self.client or _active_client()),
             fit_intercept=self.fit_intercept,

@@ -17,7 +17,7 @@ from sklearn.metrics import make_scorer
 from sklearn.utils import check_array, check_consistent_length
 
 from .pipelines import last_of
-from .scale import m_scale, size_quantile
+from .scales import abs_residual_quantile, m_scale
 from .validation import check_number, check_unmasked, check_weights
 
 __all__ = [
@@ -158,7 +158,7 @@ def tau_size(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average
     """
 
     def measure(residuals, weights):
-        middle = size_quantile(residuals, 0.5, weights)
+        middle = abs_residual_quantile(residuals, 0.5, weights)
         if middle == 0.0:
             return 0.0
         sizes = np.minimum(np.abs(residuals), _TAU_WINDOW * middle) / middle

@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor
+from sklearn_robust.design import make_design
 from sklearn_robust.losses import NAMED
+from sklearn_robust.penalties import Ridge
+from sklearn_robust.problem import Problem
 
 ALPHAS = [-np.inf, -10.0, -2.0, -1e-6, 0.0, 1e-10, 0.5, 1.0, 1.5, 2.0 - 1e-9, 2.0]
 """Shapes that a regressor takes: every branch of the kernels, and near each one."""
@@ -62,3 +65,8 @@ def contaminated(seed=0, n=200, p=4, share=0.1, sparse=False):
 def rms(X):
     """Return the root mean square of the centred columns, the unit of the tolerance."""
     return np.std(X, axis=0)
+
+
+def problem_of(X, y, sample_weight=None, *, l2=0.0, fit_intercept=True):
+    """Return the problem of a table with a ridge penalty."""
+    return Problem(make_design(X, y, sample_weight, fit_intercept=fit_intercept), Ridge(l2))

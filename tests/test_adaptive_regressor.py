@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from closeness import assert_close, assert_same_fit
-from problems import contaminated
+from problems import contaminated, problem_of
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from statsmodels.miscmodels.tmodel import TLinearModel
@@ -18,8 +18,9 @@ from sklearn_robust.datasets import (
     load_starscyg,
 )
 from sklearn_robust.distribution import general_robust
-from sklearn_robust.rows import make_rows
-from sklearn_robust.solvers import LIKELIHOOD_SOLVERS, Likelihood, at_params, least_squares
+from sklearn_robust.problem import Likelihood
+from sklearn_robust.procedures import at_params, least_squares
+from sklearn_robust.solvers import LIKELIHOOD_SOLVERS
 
 NLL = 2.0
 """The size of what a mean nll adds up: the mean loss, log Z and, of data near 1, log c."""
@@ -38,9 +39,8 @@ def _drawn(alpha, n=10_000, seed=7, p=3):
 
 def _likelihood(X, y, **more):
     options = {"alpha_bounds": (0.0, 2.0), "scale_bounds": (1e-12, np.inf), **more}
-    rows = make_rows(X, y)
-    likelihood = Likelihood(rows, options.pop("l2", 0.0), **options)
-    return likelihood, least_squares(likelihood.objective(1.0, 2.0), max_iter=100)
+    problem = problem_of(X, y, l2=options.pop("l2", 0.0))
+    return Likelihood(problem, **options), least_squares(problem, max_iter=100)
 
 
 # ---- the optimum ---------------------------------------------------------------------

@@ -17,14 +17,16 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor, RobustRegressorCV
 from sklearn_robust.datasets import load_hbk
-from sklearn_robust.scale import deviation, mad
+from sklearn_robust.scales import mad, normal_scaled_quantile
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")
 from sklearn_robust.dask import DaskAdaptiveRobustRegressor, DaskRobustRegressor  # noqa: E402
-from sklearn_robust.rows.collections import Scheduler, parts_of  # noqa: E402
-from sklearn_robust.rows.dask import DaskRows  # noqa: E402
+from sklearn_robust.design import residuals  # noqa: E402
+from sklearn_robust.design.dask import DaskDesign  # noqa: E402
+from sklearn_robust.design.dask_blocks import Scheduler, parts_of  # noqa: E402
+from sklearn_robust.limits import changed_limits  # noqa: E402
 
 PAIRS = {
     "convex": (RobustRegressor, DaskRobustRegressor, {"alpha": 1.0}),
@@ -231,42 +233,43 @@ def test_dependent_columns():
         same(*fits(pair, twice, y), tol=1e-7)
 
 
-def test_quantiles_are_exact_however_many_lie_near_them(monkeypatch):
+def test_quantiles_are_exact_however_many_lie_near_them():
     X, y = many()
     convex, default = RobustRegressor(1.0).fit(X, y), RobustRegressor(random_state=0).fit(X, y)
     for gathered in (10_000, 100, 1):
-        monkeypatch.setattr("sklearn_robust.rows.dask._GATHERED", gathered)
-        same(convex, DaskRobustRegressor(1.0).fit(blocks(X), blocks(y)), tol=1e-6)
-        other = DaskRobustRegressor(random_state=0).fit(blocks(X), blocks(y))
+        with changed_limits(gathered=gathered):
+            same(convex, DaskRobustRegressor(1.0).fit(blocks(X), blocks(y)), tol=1e-6)
+            other = DaskRobustRegressor(random_state=0).fit(blocks(X), blocks(y))
         assert other.scale_ == pytest.approx(default.scale_, rel=1e-6)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_quantiles_of_rows_in_an_order_that_misleads(share, monkeypatch):
+def test_quantiles_of_rows_in_an_order_that_misleads(share):
     """Every second row is large: evenly spaced ones need not be like the others."""
     y = np.random.default_rng(0).normal(size=N)
     y[::2] *= 1e6
     X = np.zeros((N, 1))
     for gathered in (1_000_000, 100):
-        monkeypatch.setattr("sklearn_robust.rows.dask._GATHERED", gathered)
         parts = parts_of(blocks(X), blocks(y), None)
-        rows = DaskRows(parts, Scheduler(None), fit_intercept=False, persist=True)
-        found = rows.deviation(np.zeros(1), share)
-        assert found == pytest.approx(deviation(y, share), rel=1e-11)
+        design = DaskDesign(parts, Scheduler(None), fit_intercept=False, persist=True)
+        with changed_limits(gathered=gathered):
+            found = residuals.normal_scaled_quantile(design, np.zeros(1), share)
+        assert found == pytest.approx(normal_scaled_quantile(y, share), rel=1e-11)
 
 
-def test_residuals_of_equal_size_are_their_own_quantile(monkeypatch):
+def test_residuals_of_equal_size_are_their_own_quantile():
     y = np.where(np.arange(N) % 3 == 0, 7.0, -7.0)
-    monkeypatch.setattr("sklearn_robust.rows.dask._GATHERED", 100)
     parts = parts_of(blocks(np.zeros((N, 1))), blocks(y), None)
-    rows = DaskRows(parts, Scheduler(None), fit_intercept=False, persist=True)
-    np.testing.assert_array_equal(rows.residuals(np.zeros(1)), y)
-    assert rows.deviation(np.zeros(1), 0.5) == pytest.approx(mad(y), rel=1e-11)
+    design = DaskDesign(parts, Scheduler(None), fit_intercept=False, persist=True)
+    np.testing.assert_array_equal(residuals.residuals(design, np.zeros(1)), y)
+    with changed_limits(gathered=100):
+        found = residuals.normal_scaled_quantile(design, np.zeros(1), 0.5)
+    assert found == pytest.approx(mad(y), rel=1e-11)
 
 
-def test_rows_so_wide_that_few_are_kept_are_fetched_to_be_searched(monkeypatch):
-    monkeypatch.setattr("sklearn_robust.rows.dask._KEPT", 400)
-    local, other = fits("default", *contaminated(n=300))
+def test_rows_so_wide_that_few_are_kept_are_fetched_to_be_searched():
+    with changed_limits(kept=400):
+        local, other = fits("default", *contaminated(n=300))
     same(local, other, tol=1e-6)
     assert other.n_passes_ > 3
 

@@ -62,17 +62,17 @@ def test_a_worker_that_dies_is_done_without(cluster, client):
     callers = []
 
     class Model(DaskRobustRegressor):
-        def _rows_of(self, *data):
-            for rows in super()._rows_of(*data):
+        def _designs(self, *data):
+            for rows in super()._designs(*data):
 
-                def dying(*args, read=rows._read):
+                def dying(*args, read=rows.read):
                     callers.append(args)
                     if len(callers) == 3:
                         process = cluster.workers[next(iter(cluster.workers))].process
                         process.process.terminate()
                     return read(*args)
 
-                rows._read = dying
+                rows.read = dying
                 yield rows
 
     model = Model(1.0, scale=1.0, persist=True)

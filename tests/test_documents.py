@@ -27,10 +27,13 @@ PUBLIC = [
     "sklearn_robust.metrics",
     "sklearn_robust.onnx",
     "sklearn_robust.partition",
-    "sklearn_robust.scale",
+    "sklearn_robust.scales",
 ]
 """The modules whose ``__all__`` is public."""
-INTERNAL = {"estimators", "kernels", "pipelines", "rows", "solvers", "validation"}
+INTERNAL = {
+    "design", "estimators", "kernels", "limits", "linear_algebra", "penalties", "pipelines",
+    "problem", "procedures", "scale", "solvers", "validation",
+}  # fmt: skip
 
 FAULTS = {"GL08", "PR01", "PR02", "PR03", "RT01"}
 """numpydoc's names for no docstring, and for parameters or returned values not in it."""

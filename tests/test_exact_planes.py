@@ -10,9 +10,10 @@ from scipy import sparse
 
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor
 from sklearn_robust.dask import DaskAdaptiveRobustRegressor, DaskRobustRegressor
+from sklearn_robust.design import make_design
+from sklearn_robust.design.residuals import m_scale
 from sklearn_robust.distribution import general_robust
-from sklearn_robust.rows import make_rows
-from sklearn_robust.scale import mad, scale_floor
+from sklearn_robust.scales import mad, scale_floor
 from sklearn_robust.solvers import LIKELIHOOD_SOLVERS
 
 PLANE = np.array([10.0, 0.0, -3.0, 7.0])
@@ -237,9 +238,9 @@ def test_as_many_rows_off_as_the_m_scale_bears():
     """With (n - p)/2 rows off the M-scale of the plane is zero too, as a limit."""
     for n, p, n_off in [(4, 1, 1), (6, 1, 2), (21, 2, 9), (50, 1, 24)]:
         X, y = table(n, n_off, p=p)
-        rows = make_rows(X, y, None, fit_intercept=True)
-        plane = rows.from_original(PLANE[:p], PLANE[-1])
-        assert rows.m_scale(plane, p + 1.0, rows.scale_floor()) == rows.scale_floor()
+        design = make_design(X, y, None, fit_intercept=True)
+        plane = design.from_original(PLANE[:p], PLANE[-1])
+        assert m_scale(design, plane, p + 1.0, design.floor) == design.floor
 
 
 # ---- rows elsewhere ------------------------------------------------------------------

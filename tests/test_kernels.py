@@ -36,7 +36,7 @@ def plane(n=11, seed=0, noise=0.3):
 def reweighted(Z, y, cases, ridge, loss, c=1.0, constant=0.0, start=None, max_iter=500):
     params = np.zeros(len(Z)) if start is None else start.copy()
     history = np.empty(max_iter)
-    n_iter, *found = kernels.reweighted(
+    n_iter, *found = kernels.irls_packed(
         Z, y, cases, ridge, 2, loss.code, loss.alpha, c, constant, NEWTON, 1e-12, max_iter,
         ROUNDING, params, history,
     )  # fmt: skip
@@ -83,7 +83,7 @@ def test_searches_give_up_where_there_is_no_answer():
 def most_likely(Z, y, cases, ridge, bounds=((-9.0, 9.0), (0.0, 2.0)), log_c=0.0, alpha=1.0):
     params = np.linalg.lstsq(Z.T, y)[0]
     history = np.empty(500)
-    n_iter, *found = kernels.most_likely(
+    n_iter, *found = kernels.fit_likelihood_packed(
         Z, y, cases, ridge, 2, TABLE, bounds, 1e-10, 500, ROUNDING, log_c, alpha, params, history
     )
     return params, history[:n_iter], *found

@@ -14,9 +14,11 @@ from tables import SPOILT, TABLES, decidable, dummies, flags, slopes, spoilt_tab
 
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor, RobustRegressorCV
 from sklearn_robust.dask import DaskAdaptiveRobustRegressor, DaskRobustRegressor
+from sklearn_robust.design import make_design
+from sklearn_robust.design.level_columns import move_levels
+from sklearn_robust.design.residuals import residuals
 from sklearn_robust.losses import resolve, rho
-from sklearn_robust.rows import make_rows
-from sklearn_robust.scale import m_scale
+from sklearn_robust.scales import m_scale
 
 LAYOUTS = [np.ascontiguousarray, np.asfortranarray, sparse.csr_array, sparse.csc_array]
 
@@ -35,7 +37,7 @@ def test_level_columns_are_recognised_from_the_values(layout):
     X = np.c_[
         x, dummies(codes), flag * x, np.where(flag, 1.0, 7.0), rng.poisson(0.2, 400), x > 1.5, x**2
     ]
-    rows = make_rows(layout(X), np.zeros(400))
+    rows = make_design(layout(X), np.zeros(400))
     assert set(rows.levels().columns) == set(range(1, 9))
     shared = dict(zip(rows.levels().columns, rows.levels().base, strict=True))
     assert shared[6] == 7.0
@@ -44,8 +46,8 @@ def test_level_columns_are_recognised_from_the_values(layout):
 
 def test_a_numeric_table_has_none():
     X = np.random.default_rng(0).normal(size=(300, 4))
-    assert make_rows(X, X[:, 0]).levels() is None
-    assert make_rows(np.round(3.0 * X), X[:, 0]).levels() is None
+    assert make_design(X, X[:, 0]).levels() is None
+    assert make_design(np.round(3.0 * X), X[:, 0]).levels() is None
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
@@ -53,9 +55,9 @@ def test_a_numeric_table_has_none():
 def test_a_move_changes_its_own_rows_alone(make, fit_intercept):
     X = make(np.random.default_rng(1), 300)
     X[:, 0] += 5.0
-    rows = make_rows(X, np.zeros(300), fit_intercept=fit_intercept)
+    rows = make_design(X, np.zeros(300), fit_intercept=fit_intercept)
     blocks = rows.level_blocks(bases=True)
-    at_zero, first = rows.residuals(np.zeros(rows.columns.n_parameters)), 0
+    at_zero, first = residuals(rows, np.zeros(rows.columns.n_parameters)), 0
     for block, width in enumerate(blocks.widths):
         members = blocks.members[blocks.firsts[block] : blocks.firsts[block + 1]]
         entries = blocks.entries[blocks.starts[block] : blocks.starts[block + 1]]
@@ -63,7 +65,7 @@ def test_a_move_changes_its_own_rows_alone(make, fit_intercept):
             expected = np.zeros(300)
             expected[members] = own
             along = blocks.directions[:, [first + k]].toarray().ravel()
-            assert_close(at_zero - rows.residuals(along), expected, tol=1e-12)
+            assert_close(at_zero - residuals(rows, along), expected, tol=1e-12)
         first += width
     assert first == blocks.n_moves
 
@@ -76,16 +78,16 @@ def test_a_move_changes_its_own_rows_alone(make, fit_intercept):
 @pytest.mark.parametrize("make", [two_factors, slopes], ids=lambda make: make.__name__)
 def test_moves_lower_the_objective_by_what_they_say(make, ridge, loss):
     X, y, *_ = spoilt_table(make, "one-sided", 3)
-    rows, rng = make_rows(X, y), np.random.default_rng(0)
+    rows, rng = make_design(X, y), np.random.default_rng(0)
     penalty = np.full(rows.columns.n_parameters, ridge)
     penalty[-1] = 0.0
 
     def objective(params):
-        values = rho(rows.residuals(params), loss.alpha, 2.0, **_named(loss))
+        values = rho(residuals(rows, params), loss.alpha, 2.0, **_named(loss))
         return values.sum() + 0.5 * len(y) / 4.0 * np.sum(penalty * params**2)
 
     params = 3.0 * rng.normal(size=len(penalty))
-    after, gain, moved = rows.move_levels(params, loss, 2.0, penalty)
+    after, gain, moved = move_levels(rows, params, loss, 2.0, penalty)
     assert moved
     assert gain > 1.0
     assert_close(objective(params) - objective(after), gain, terms=objective(params), tol=1e-9)

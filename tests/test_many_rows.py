@@ -9,25 +9,20 @@ from sklearn.linear_model import LinearRegression
 from threadpoolctl import threadpool_limits
 
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor
+from sklearn_robust.design import make_design, passes, residuals
+from sklearn_robust.limits import changed_limits
 from sklearn_robust.losses import resolve
-from sklearn_robust.rows import make_rows
-from sklearn_robust.scale import mad, truncated_deviation
-from sklearn_robust.solvers import Objective
-from sklearn_robust.solvers.accelerated import System, accelerated
-from sklearn_robust.solvers.sample import sample_of
+from sklearn_robust.procedures.subsample import sample_of
+from sklearn_robust.scales import mad, truncated_deviation
+from sklearn_robust.solvers.anderson import System, accelerated
 
 MANY = 9_000
 """Rows of which a sample is fitted first."""
 QUIET = {"tol": 1e-9, "max_iter": 100, "report": lambda value: None}
 
 
-@pytest.fixture
-def without_samples(monkeypatch):
-    def switch_off():
-        for module in ("groundwork", "multistart"):
-            monkeypatch.setattr(f"sklearn_robust.solvers.{module}.sample_of", lambda rows: None)
-
-    return switch_off
+WITHOUT_SUBSAMPLES = {"subsampled": np.inf}
+"""Limits under which no subsample is fitted first."""
 
 
 # ---- many rows -----------------------------------------------------------------------
@@ -35,17 +30,17 @@ def without_samples(monkeypatch):
 
 @pytest.mark.parametrize("keywords", LOSSES, ids=name)
 @pytest.mark.parametrize("scale", ["mad", 2.0, "auto"], ids=str)
-def test_a_sample_first_changes_no_answer(keywords, scale, without_samples):
+def test_a_sample_first_changes_no_answer(keywords, scale):
     """Within tol, whatever solver goes on; at alpha = 2 no sample is drawn."""
     X, y = contaminated(n=MANY, p=4)
     fits = [
         RobustRegressor(**keywords, scale=scale, solver=solver, random_state=0).fit(X, y)
         for solver in ("auto", "lbfgs")
     ]
-    without_samples()
-    exact = RobustRegressor(
-        **keywords, scale=scale, solver="lbfgs", tol=1e-10, max_iter=500, random_state=0
-    ).fit(X, y)
+    with changed_limits(**WITHOUT_SUBSAMPLES):
+        exact = RobustRegressor(
+            **keywords, scale=scale, solver="lbfgs", tol=1e-10, max_iter=500, random_state=0
+        ).fit(X, y)
     # "reweighted" may come to rest where one row more or less lies in its window.
     tol = 1e-4 if scale == "auto" and resolve(**keywords).redescending else 2e-6
     for fit in fits:
@@ -53,11 +48,12 @@ def test_a_sample_first_changes_no_answer(keywords, scale, without_samples):
 
 
 @pytest.mark.parametrize("init", ["ols", "gnc", "s"])
-def test_a_sample_first_changes_no_adaptive_answer(init, without_samples):
+def test_a_sample_first_changes_no_adaptive_answer(init):
     X, y = contaminated(n=MANY, p=4)
     fit = AdaptiveRobustRegressor(init=init, random_state=0).fit(X, y)
-    without_samples()
-    exact = AdaptiveRobustRegressor(init=init, tol=1e-8, max_iter=500, random_state=0).fit(X, y)
+    model = AdaptiveRobustRegressor(init=init, tol=1e-8, max_iter=500, random_state=0)
+    with changed_limits(**WITHOUT_SUBSAMPLES):
+        exact = model.fit(X, y)
     assert_same_fit(fit, exact, X, 2e-6)
     assert fit.alpha_ == pytest.approx(exact.alpha_, abs=2e-6)
     assert fit.nll_ <= exact.nll_ + 1e-10
@@ -88,13 +84,13 @@ def test_bad_leverage_points_among_many_rows_are_left_out(model):
     assert np.linalg.norm(model.coef_ - oracle.coef_) < 0.02
 
 
-def test_penalised_fits_of_many_rows_agree(without_samples):
+def test_penalised_fits_of_many_rows_agree():
     X, y = contaminated(n=MANY, p=4)
     fit = RobustRegressor(l2_regularization=0.5, scale="s", random_state=0).fit(X, y)
-    without_samples()
-    exact = RobustRegressor(
-        l2_regularization=0.5, scale="s", tol=1e-10, max_iter=500, random_state=0
-    ).fit(X, y)
+    with changed_limits(**WITHOUT_SUBSAMPLES):
+        exact = RobustRegressor(
+            l2_regularization=0.5, scale="s", tol=1e-10, max_iter=500, random_state=0
+        ).fit(X, y)
     assert_same_fit(fit, exact, X, 2e-6)
 
 
@@ -111,7 +107,7 @@ def test_acceleration_that_leads_nowhere_is_done_without(scale, monkeypatch):
     X, y = contaminated(n=MANY, p=4)
     options = {"alpha": 0.0, "scale": scale, "random_state": 0, "tol": 1e-9, "max_iter": 500}
     quick = RobustRegressor(**options).fit(X, y)
-    nowhere = "sklearn_robust.solvers.accelerated.accelerated"
+    nowhere = "sklearn_robust.solvers.anderson.accelerated"
     monkeypatch.setattr(nowhere, lambda *args, **options: (None, []))
     tol = 1e-4 if scale == "auto" else 1e-6
     assert_same_fit(RobustRegressor(**options).fit(X, y), quick, X, tol)
@@ -145,11 +141,11 @@ def test_samples_are_drawn_without_replacement_and_without_absent_rows():
     weights = (np.arange(MANY) % 3 > 0).astype(float)
     for size in (1_000, 4_000):
         for cases in (None, weights):
-            rows = make_rows(X, y, cases).sample(size, np.random.RandomState(0))
-            assert len(np.unique(rows._X[:, 0])) == rows.n_rows
+            rows = make_design(X, y, cases).sample(size, np.random.RandomState(0))
+            assert len(np.unique(rows.X[:, 0])) == rows.n_rows
             assert 0.9 * size <= rows.n_rows <= size
             assert cases is None or np.all(rows.sample_weight == 1.0)
-    assert sample_of(make_rows(X[:5_000], y[:5_000])) is None
+    assert sample_of(make_design(X[:5_000], y[:5_000])) is None
 
 
 class _System(System):
@@ -183,19 +179,23 @@ def test_scales_of_many_residuals_are_those_of_all_at_once(weighted):
     n = 60_001
     X, y = rng.normal(size=(n, 1)), rng.standard_t(2, size=n).round(2)
     cases = rng.integers(0, 3, size=n).astype(float) if weighted else None
-    rows = make_rows(X, y, cases)
+    rows = make_design(X, y, cases)
     params = np.array([0.1, 0.0])
-    residuals = rows.residuals(params)
-    assert rows.deviation(params, 0.5) == pytest.approx(mad(residuals, cases), rel=1e-14)
-    assert rows.truncated_deviation(params, 2.0, 2.0) == pytest.approx(
-        truncated_deviation(residuals, 2.0, cases, n_parameters=2.0), rel=1e-12
+    left = residuals.residuals(rows, params)
+    median = residuals.normal_scaled_quantile(rows, params, 0.5)
+    assert median == pytest.approx(mad(left, cases), rel=1e-14)
+    assert residuals.truncated_deviation(rows, params, 2.0, 2.0) == pytest.approx(
+        truncated_deviation(left, 2.0, cases, n_parameters=2.0), rel=1e-12
     )
-    ties = make_rows(X, np.repeat([0.0, 1.0], [n // 2, n - n // 2]), cases)
+    ties = make_design(X, np.repeat([0.0, 1.0], [n // 2, n - n // 2]), cases)
     zero = np.zeros(2)
-    assert ties.deviation(zero, 0.5) == pytest.approx(mad(ties.residuals(zero), cases), rel=1e-14)
-    size = np.median(np.abs(residuals))
-    _, _, sizes = rows.sizes_gradient(params, resolve(alpha=1.0), 1.0, 0.9 * size, 1.1 * size)
-    assert sizes.quantile(0.5) == pytest.approx(0.674489750196 * mad(residuals, cases), rel=1e-12)
+    median = residuals.normal_scaled_quantile(ties, zero, 0.5)
+    assert median == pytest.approx(mad(residuals.residuals(ties, zero), cases), rel=1e-14)
+    size = np.median(np.abs(left))
+    _, _, sizes = passes.abs_residuals_gradient(
+        rows, params, resolve(alpha=1.0), 1.0, (0.9 * size, 1.1 * size)
+    )
+    assert sizes.quantile(0.5) == pytest.approx(0.674489750196 * mad(left, cases), rel=1e-12)
     assert sizes.quantile(0.9) is None
     assert sizes.quantile(0.1) is None
 
@@ -204,8 +204,9 @@ def test_rows_in_an_order_that_misleads():
     """The evenly spaced rows that show where a median lies are all large."""
     y = np.random.default_rng(0).normal(size=60_000)
     y[::12] *= 1e6
-    rows = make_rows(np.zeros((60_000, 1)), y, fit_intercept=False)
-    assert rows.deviation(np.zeros(1), 0.5) == pytest.approx(mad(y), rel=1e-12)
+    rows = make_design(np.zeros((60_000, 1)), y, fit_intercept=False)
+    median = residuals.normal_scaled_quantile(rows, np.zeros(1), 0.5)
+    assert median == pytest.approx(mad(y), rel=1e-12)
 
 
 # ---- few rows ------------------------------------------------------------------------
@@ -214,27 +215,27 @@ def test_rows_in_an_order_that_misleads():
 @pytest.mark.parametrize("keywords", LOSSES, ids=name)
 @pytest.mark.parametrize("scale", ["mad", 1.5], ids=str)
 @pytest.mark.parametrize("l2", [0.0, 0.3])
-def test_compiled_loops_find_what_passes_find(keywords, scale, l2, monkeypatch):
+def test_compiled_loops_find_what_passes_find(keywords, scale, l2):
     X, y = contaminated(3)
     model = RobustRegressor(
         **keywords, init="ols", scale=scale, l2_regularization=l2, tol=1e-10, max_iter=500
     )
     packed = model.fit(X, y)
     found = packed.coef_, packed.intercept_, packed.scale_
-    monkeypatch.setattr("sklearn_robust.rows.local._PACKED", 0)
-    passes = RobustRegressor(**model.get_params()).fit(X, y)
-    assert_close(found[0], passes.coef_, tol=1e-8)
-    assert_close(found[1:], [passes.intercept_, passes.scale_], tol=1e-8)
+    with changed_limits(packed=0):
+        unpacked = RobustRegressor(**model.get_params()).fit(X, y)
+    assert_close(found[0], unpacked.coef_, tol=1e-8)
+    assert_close(found[1:], [unpacked.intercept_, unpacked.scale_], tol=1e-8)
 
 
 def test_a_block_is_that_of_the_present_rows():
     X, y = contaminated(n=50, p=3)
     cases = (np.arange(50) % 2).astype(float)
-    rows = make_rows(X, y, cases)
-    block = rows.block()
-    assert len(block.y) == 25
-    assert rows.without([1]).block().y.shape == (24,)
-    assert Objective(rows, resolve(), 1.0, 0.0).rows.block() is block
+    design = make_design(X, y, cases)
+    packed = design.packed()
+    assert len(packed.y) == 25
+    assert design.without([1]).packed().y.shape == (24,)
+    assert design.packed() is packed
 
 
 # ---- threads -------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor, metrics
-from sklearn_robust.scale import m_scale
+from sklearn_robust.scales import m_scale
 
 SCORES = [metrics.s_scale, metrics.tau_size, metrics.trimmed_mean_squared_error]
 SCORERS = [

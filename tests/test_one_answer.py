@@ -2,15 +2,18 @@
 
 import numpy as np
 import pytest
-from problems import CONVEX, LOSSES, SOLVERS, contaminated, name, rms
+from problems import CONVEX, LOSSES, SOLVERS, contaminated, name, problem_of, rms
 from scipy import sparse
 from sklearn.datasets import make_regression
 
 from sklearn_robust import RobustRegressor, RobustRegressorCV
+from sklearn_robust.design import make_design, passes
+from sklearn_robust.design.algebra import triangular
+from sklearn_robust.design.residuals import residuals as residuals_of
 from sklearn_robust.losses import resolve
-from sklearn_robust.rows import make_rows
+from sklearn_robust.procedures import least_squares
 from sklearn_robust.solvers import SOLVERS as SOLVER_TABLE
-from sklearn_robust.solvers import Objective, Start, least_squares
+from sklearn_robust.solvers import Start
 
 
 def two_rows_of_a_level():
@@ -60,8 +63,8 @@ def starts(X, c):
 
 def standardised(X, y, keywords, c, l2=0.0):
     """Return an objective, and its least squares."""
-    objective = Objective(make_rows(X, y), resolve(**keywords), c, l2)
-    return objective, least_squares(objective, max_iter=100)
+    problem = problem_of(X, y, l2=l2)
+    return problem.objective(resolve(**keywords), c), least_squares(problem, max_iter=100)
 
 
 # ---- one answer ----------------------------------------------------------------------
@@ -79,7 +82,7 @@ def test_every_start_and_solver_find_the_same_optimum(table, keywords):
     ]
     assert max(fit.n_iter_ for fit in fits) <= 100
     objective, _ = standardised(X, y, keywords, c)
-    found = np.array([objective.rows.from_original(fit.coef_, fit.intercept_) for fit in fits])
+    found = np.array([objective.design.from_original(fit.coef_, fit.intercept_) for fit in fits])
     values = [objective.value(params) for params in found]
     assert max(values) <= min(values) * (1.0 + 1e-9)
     unique = table is not two_rows_of_a_level or keywords.get("loss") is None
@@ -145,16 +148,16 @@ def test_curvature_lies_between_that_of_the_loss_and_of_the_weights(keywords, la
     X, y = contaminated(0, n=60)
     loss, share, c = resolve(**keywords), 0.25, 1.3
     cases = np.random.default_rng(0).integers(0, 3, 60).astype(float)
-    rows = make_rows(layout(X), y, cases)
+    rows = make_design(layout(X), y, cases)
     params = np.append(np.ones(X.shape[1]), 0.5)
     Z = np.c_[(X - rows.columns.centre) / rows.columns.unit, np.ones(60)]
-    residuals = rows.residuals(params)
+    residuals = residuals_of(rows, params)
     slopes, weights = loss.slopes(residuals, c), loss.rho_psi_weight(residuals, c)[2]
     slopes = np.maximum(slopes, 0.0)
     expected = (Z.T * (cases * (slopes + share * (weights - slopes)))) @ Z / cases.sum()
-    gram = rows.curvature(params, loss, c, share)[-1]
+    gram = passes.curvature(rows, params, loss, c, share)[-1]
     np.testing.assert_allclose(gram, expected, rtol=1e-9, atol=1e-12)
-    upper = rows.triangular(params, loss, c, share)
+    upper = triangular(rows, params, loss, c, share)
     np.testing.assert_allclose(upper.T @ upper, expected, rtol=1e-9, atol=1e-12)
 
 

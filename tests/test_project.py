@@ -14,44 +14,22 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 FOLDERS = ["benchmarks", "examples", "tests", "tools"]
 """Where code is beside the package."""
 
-ALLOWED = {
-    "kernels": {"kernels"},
-    "scale": {"kernels", "validation"},
-    "losses": {"kernels", "validation"},
-    "partition": {"kernels"},
-    "distribution": {"kernels", "partition"},
-    "datasets": set(),
-    "rows": {"kernels", "losses", "scale", "validation", "rows"},
-    "solvers": {"losses", "partition", "rows", "scale", "solvers"},
-    "validation": set(),
-    "pipelines": set(),
-    "metrics": {"pipelines", "scale", "validation"},
-    "estimators": {
-        "distribution",
-        "losses",
-        "metrics",
-        "rows",
-        "solvers",
-        "validation",
-        "estimators",
-    },
-    "inspection": {
-        "distribution",
-        "estimators",
-        "losses",
-        "partition",
-        "pipelines",
-        "rows",
-        "scale",
-        "solvers",
-        "validation",
-        "inspection",
-    },
-    "onnx": {"estimators"},
-    "dask": {"distribution", "estimators", "rows", "validation"},
-    "__init__": {"estimators"},
-}
-"""What each layer may import of the package."""
+LAYERS = [
+    ["__init__", "dask", "onnx", "scale"],
+    ["inspection"],
+    ["estimators"],
+    ["metrics"],
+    ["procedures"],
+    ["solvers"],
+    ["problem"],
+    ["penalties"],
+    ["design"],
+    ["distribution"],
+    ["partition", "losses", "scales", "datasets"],
+    ["kernels"],
+    ["linear_algebra", "validation", "limits", "pipelines"],
+]
+"""A file imports from its own folder and from the layers below its own."""
 
 
 def _layer(path):
@@ -74,9 +52,33 @@ def _imported_layers(path):
             yield [*base, *name][1]
 
 
+def _height(layer):
+    return next(height for height, layers in enumerate(LAYERS) if layer in layers)
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_go_one_way(path):
-    assert set(_imported_layers(path)) <= ALLOWED[_layer(path)]
+    for layer in _imported_layers(path):
+        assert layer == _layer(path) or _height(layer) > _height(_layer(path)), layer
+
+
+def _imported_files(path):
+    """Return the files of the package that a file imports when it is loaded."""
+    found = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            for place in (base, *(base / alias.name for alias in node.names)):
+                found |= {
+                    of for of in (place.with_suffix(".py"), place / "__init__.py") if of in MODULES
+                }
+    return found
+
+
+def test_no_two_files_import_each_other():
+    imported = {path: _imported_files(path) for path in MODULES}
+    pairs = [(one, other) for one in MODULES for other in imported[one] if one in imported[other]]
+    assert pairs == []
 
 
 FILES = [*MODULES, *(file for name in FOLDERS for file in sorted((ROOT / name).rglob("*.py")))]

@@ -16,7 +16,7 @@ from sklearn_robust import (
     inspection,
     losses,
     metrics,
-    scale,
+    scales,
 )
 
 REFUSED = [
@@ -138,10 +138,10 @@ TAKE_DATA = {
         lambda models: partial(inspection.outlier_mask, models["pipeline"]), ["X", "y"],
     ),
     "truncated_deviation": (
-        lambda models: partial(scale.truncated_deviation, largest=1e3),
+        lambda models: partial(scales.truncated_deviation, largest=1e3),
         ["residuals", "sample_weight"],
     ),
-    "scale_floor": (lambda models: scale.scale_floor, ["y", "sample_weight"]),
+    "scale_floor": (lambda models: scales.scale_floor, ["y", "sample_weight"]),
 }  # fmt: skip
 """What takes data: how it is called, given fitted models, and the names of its arguments."""
 for _name in ("given", "adaptive", "cv"):
@@ -161,7 +161,7 @@ for _name in ("s_scale", "tau_size", "trimmed_mean_squared_error"):
     )  # fmt: skip
 for _name in ("m_scale", "mad"):
     TAKE_DATA[_name] = (
-        lambda models, n=_name: getattr(scale, n), ["residuals", "sample_weight"],
+        lambda models, n=_name: getattr(scales, n), ["residuals", "sample_weight"],
     )  # fmt: skip
 for _name in ("rho", "psi", "psi_prime", "weight"):
     TAKE_DATA[_name] = (lambda models, n=_name: getattr(losses, n), ["r"])

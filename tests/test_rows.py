@@ -8,9 +8,10 @@ from problems import LOSSES, contaminated, name
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
+from sklearn_robust.design import make_design, passes, residuals
+from sklearn_robust.design.algebra import triangular
 from sklearn_robust.losses import resolve, rho, weight
-from sklearn_robust.rows import make_rows
-from sklearn_robust.scale import mad
+from sklearn_robust.scales import mad
 
 LAYOUTS = {
     "row-major": np.ascontiguousarray,
@@ -66,16 +67,16 @@ def _statistics(rows, loss=None, scale=1.5):
     """Return what the passes sum, in the user's units, at fixed coefficients."""
     loss = loss or resolve(alpha=0.5)
     params, columns = _parameters(rows), rows.columns
-    value, gradient, gram = rows.curvature(params, loss, scale)
+    value, gradient, gram = passes.curvature(rows, params, loss, scale)
     to_user = np.diag(np.append(columns.unit, 1.0))
     to_user[:-1, -1] = columns.centre
     return [
         value,
         to_user @ gradient,
         to_user @ gram @ to_user.T,
-        rows.residuals(params),
-        rows.deviation(params, 0.5),
-        rows.weights(params, loss, scale),
+        residuals.residuals(rows, params),
+        residuals.normal_scaled_quantile(rows, params, 0.5),
+        residuals.robust_weights(rows, params, loss, scale),
     ]
 
 
@@ -87,10 +88,10 @@ def _terms(X, y, weights, scale=1.5, **keywords):
     """Return the sizes of what each of the statistics adds up."""
     keywords = keywords or {"alpha": 0.5}
     full, params = np.column_stack([X, np.ones(len(y))]), np.append(np.linspace(-1, 1, 5), 0.5)
-    sizes, residuals = np.abs(y) + np.abs(full) @ np.abs(params), y - full @ params
-    counts = _share(y, weights) * weight(residuals, scale=scale, **keywords)
+    sizes, left = np.abs(y) + np.abs(full) @ np.abs(params), y - full @ params
+    counts = _share(y, weights) * weight(left, scale=scale, **keywords)
     return [
-        _share(y, weights) @ rho(residuals, scale=scale, **keywords),
+        _share(y, weights) @ rho(left, scale=scale, **keywords),
         np.abs(full).T @ (counts * sizes) / scale,
         np.abs(full).T @ np.diag(counts) @ np.abs(full),
         sizes,
@@ -102,8 +103,8 @@ def _terms(X, y, weights, scale=1.5, **keywords):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_layouts_agree(problem, layout):
     X, y, weights = problem
-    expected = _statistics(make_rows(X, y, weights))
-    other = _statistics(make_rows(LAYOUTS[layout](X), y, weights))
+    expected = _statistics(make_design(X, y, weights))
+    other = _statistics(make_design(LAYOUTS[layout](X), y, weights))
     for one, two, terms in zip(expected, other, _terms(X, y, weights), strict=True):
         assert_close(two, one, terms=terms)
 
@@ -112,8 +113,8 @@ def test_layouts_agree(problem, layout):
 def test_single_precision_is_read_as_it_is(problem, layout):
     X, y, weights = problem
     X = X.astype(np.float32)
-    expected = _statistics(make_rows(X.astype(np.float64), y, weights))
-    rows = make_rows(LAYOUTS[layout](X), y, weights)
+    expected = _statistics(make_design(X.astype(np.float64), y, weights))
+    rows = make_design(LAYOUTS[layout](X), y, weights)
     for one, two, terms in zip(expected, _statistics(rows), _terms(X, y, weights), strict=True):
         assert_close(two, one, terms=terms)
 
@@ -122,16 +123,16 @@ def test_single_precision_is_read_as_it_is(problem, layout):
 @pytest.mark.parametrize("layout", ["row-major", "column-major", "csr"])
 def test_sums_are_those_of_the_definition(problem, layout, keywords):
     X, y, weights = problem
-    found = _statistics(make_rows(LAYOUTS[layout](X), y, weights), resolve(**keywords))
+    found = _statistics(make_design(LAYOUTS[layout](X), y, weights), resolve(**keywords))
     share, full = _share(y, weights), np.column_stack([X, np.ones(len(y))])
-    residuals = y - full @ np.append(np.linspace(-1.0, 1.0, 5), 0.5)
-    w = weight(residuals, scale=1.5, **keywords)
+    left = y - full @ np.append(np.linspace(-1.0, 1.0, 5), 0.5)
+    w = weight(left, scale=1.5, **keywords)
     expected = [
-        share @ rho(residuals, scale=1.5, **keywords),
-        -full.T @ (share * w * residuals) / 1.5,
+        share @ rho(left, scale=1.5, **keywords),
+        -full.T @ (share * w * left) / 1.5,
         full.T @ np.diag(share * w) @ full,
-        residuals,
-        mad(residuals, weights),
+        left,
+        mad(left, weights),
         w / weight(0.0, **keywords),
     ]
     terms = _terms(X, y, weights, **keywords)
@@ -142,12 +143,12 @@ def test_sums_are_those_of_the_definition(problem, layout, keywords):
 @pytest.mark.parametrize("keywords", LOSSES, ids=name)
 def test_gradient_matches_differences(keywords):
     X, y = contaminated(n=50)
-    rows, loss, scale = make_rows(X, y), resolve(**keywords), 1.5
+    rows, loss, scale = make_design(X, y), resolve(**keywords), 1.5
     params = _parameters(rows)
-    gradient = rows.loss_gradient(params, loss, scale)[1]
+    gradient = passes.loss_gradient(rows, params, loss, scale)[1]
     for j, step in enumerate(1e-6 * np.eye(len(params))):
-        up = rows.loss_gradient(params + step, loss, scale)[0]
-        down = rows.loss_gradient(params - step, loss, scale)[0]
+        up = passes.loss_gradient(rows, params + step, loss, scale)[0]
+        down = passes.loss_gradient(rows, params - step, loss, scale)[0]
         # Of the difference quotient: the rounding of the sum, over the step, is 1e-10 of it.
         assert_close(gradient[j], scale * (up - down) / 2e-6, terms=scale * up, tol=1e-8)
 
@@ -156,11 +157,11 @@ def test_gradient_matches_differences(keywords):
 @pytest.mark.parametrize("fit_intercept", [False, True])
 def test_triangular_is_a_root_of_the_gram_matrix(problem, layout, fit_intercept):
     X, y, weights = problem
-    rows = make_rows(LAYOUTS[layout](X), y, weights, fit_intercept=fit_intercept)
+    rows = make_design(LAYOUTS[layout](X), y, weights, fit_intercept=fit_intercept)
     params = np.zeros(5 + fit_intercept)
     for loss in (resolve(alpha=-2.0), resolve("balanced_l1")):
-        gram = rows.curvature(params, loss, 1.5)[2]
-        upper = rows.triangular(params, loss, 1.5)
+        gram = passes.curvature(rows, params, loss, 1.5)[2]
+        upper = triangular(rows, params, loss, 1.5)
         sizes = np.sqrt(np.diag(gram))
         assert_close(upper.T @ upper, gram, terms=np.outer(sizes, sizes))
 
@@ -170,7 +171,7 @@ def test_columns_are_centred_and_scaled(problem, layout):
     X, y, weights = problem
     X[:, 0] = 1.6e12 + np.arange(len(X))
     X[:, 1] = 7.1
-    rows = make_rows(LAYOUTS[layout](X), y, weights)
+    rows = make_design(LAYOUTS[layout](X), y, weights)
     spread = np.sqrt(np.cov(X.T, aweights=weights, ddof=0).diagonal())
     np.testing.assert_allclose(rows.columns.unit[[0, 2, 3, 4]], spread[[0, 2, 3, 4]], rtol=1e-9)
     assert_close(rows.columns.centre[1], 7.1)
@@ -186,9 +187,9 @@ def test_the_number_of_threads_changes_no_bit(layout):
     X, y = contaminated(n=300_000, p=6)
     X = LAYOUTS[layout](X)
     with threadpool_limits(1):
-        one = make_rows(X, y)
+        one = make_design(X, y)
     with threadpool_limits(2):
-        two = make_rows(X, y)
+        two = make_design(X, y)
     two._n_threads = 2
     assert len(one._ranges) > 2
     for first, second in zip(_statistics(one), _statistics(two), strict=True):
@@ -199,4 +200,4 @@ def test_the_number_of_threads_changes_no_bit(layout):
 def test_threads_follow_threadpoolctl():
     X, y = contaminated(n=300_000, p=6)
     with threadpool_limits(1):
-        assert make_rows(X, y)._n_threads == 1
+        assert make_design(X, y)._n_threads == 1

@@ -8,27 +8,24 @@ import pytest
 from closeness import assert_close
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from problems import contaminated
+from problems import contaminated, problem_of
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor, datasets
-from sklearn_robust.losses import resolve, rho, weight
-from sklearn_robust.rows import make_rows
-from sklearn_robust.scale import m_scale, mad
-from sklearn_robust.solvers import STARTS, Groundwork, Objective
+from sklearn_robust.limits import changed_limits
+from sklearn_robust.losses import rho, weight
+from sklearn_robust.procedures import STARTS, SharedStarts
+from sklearn_robust.scales import m_scale, mad
 
 MM = {"init": "s", "scale": "s", "random_state": 0}
 
 
 def _s_estimate(X, y, sample_weight=None, *, l2=0.0, seed=0, fit_intercept=True):
-    rows = make_rows(X, y, sample_weight, fit_intercept=fit_intercept)
-    ground = Groundwork(
-        Objective(rows, resolve(), 1.0, l2), "auto", np.random.RandomState(seed),
-        max_iter=500, tol=1e-10,
-    )  # fmt: skip
-    return ground.s_estimate, rows.to_original(ground.s_estimate.params)
+    problem = problem_of(X, y, sample_weight, l2=l2, fit_intercept=fit_intercept)
+    shared = SharedStarts(problem, "auto", np.random.RandomState(seed), max_iter=500, tol=1e-10)
+    return shared.s_estimate, problem.design.to_original(shared.s_estimate.params)
 
 
 def _with_leverage(seed, n=200, p=5, share=0.4, off=150.0):
@@ -120,13 +117,12 @@ def test_penalty_on_more_columns_than_rows():
     assert np.argmax(np.abs(model.coef_)) == 0
 
 
-def test_more_columns_than_a_search_of_planes_can_bear(monkeypatch):
+def test_more_columns_than_a_search_of_planes_can_bear():
     """The estimate then is what the search from least squares finds, and no row is left out."""
     X, y = contaminated()
     usual = AdaptiveRobustRegressor(random_state=0).fit(X, y)
-    for module in ("s_estimate", "start"):
-        monkeypatch.setattr(f"sklearn_robust.solvers.{module}.WIDEST", 2)
-    wide = AdaptiveRobustRegressor(random_state=0).fit(X, y)
+    with changed_limits(widest=2):
+        wide = AdaptiveRobustRegressor(random_state=0).fit(X, y)
     assert_close(wide.coef_, usual.coef_, tol=1e-5)
 
 

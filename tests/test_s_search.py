@@ -5,8 +5,8 @@ import pytest
 from problems import contaminated
 
 from sklearn_robust import RobustRegressor, datasets, kernels
-from sklearn_robust.rows.block import Block
-from sklearn_robust.rows.planes import search
+from sklearn_robust.design.packed import PackedRows
+from sklearn_robust.procedures.s_search import search
 
 S_ESTIMATE = {"init": "s", "scale": "s", "tol": 1e-10, "max_iter": 5000}
 """A fit whose ``sigma_`` is the least M-scale."""
@@ -117,7 +117,7 @@ def test_where_no_few_rows_determine_a_plane(columns):
         "one row": 1.0 * (np.arange(400) == 3)[:, None],
     }[columns]
     y, p = rng.normal(size=400) + 9.0 * X[:, 0], X.shape[1]
-    block = Block(np.ascontiguousarray(X.T), y, np.ones(400), p)
+    block = PackedRows(np.ascontiguousarray(X.T), y, np.ones(400), p)
     found = search(
         block, half=0.5 * (400 - p), floor=1e-12, penalty=np.zeros(p), given=np.zeros((1, p)),
         random_state=np.random.RandomState(0),

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 from statsmodels.robust.scale import mad as statsmodels_mad
 
+from sklearn_robust.design.residuals import narrowed
 from sklearn_robust.losses import rho
-from sklearn_robust.rows.statistics import narrowed
-from sklearn_robust.scale import (
-    Sizes,
+from sklearn_robust.scales import (
+    AbsResiduals,
     m_scale,
     mad,
     n_cases,
@@ -102,7 +102,7 @@ def test_weights_below_one_are_shares_of_the_rows():
 
 def test_a_median_beside_the_sizes_that_are_seen_is_not_known():
     """It is the mean of the two in the middle, of which one is not among them."""
-    seen = Sizes(np.array([4.0, 3.0]), np.ones(2), 1.0, 0.5, 3.0, 4.0, 6.0)
+    seen = AbsResiduals(np.array([4.0, 3.0]), np.ones(2), 1.0, 0.5, 3.0, 4.0, 6.0)
     assert seen.quantile(0.5) is None
     assert seen.quantile(0.4) == 4.0
     assert seen.quantile(0.1) is None
@@ -113,7 +113,7 @@ def test_a_median_beside_the_sizes_that_are_seen_is_not_known():
 def test_bins_narrow_the_bounds_of_a_quantile(bounds, share):
     sizes = np.abs(np.random.default_rng(0).standard_cauchy(size=100))
     counts, below = np.histogram(sizes, 16, bounds)[0], np.sum(sizes < bounds[0])
-    low, high, weight = narrowed(100 * share, *bounds, below, counts, sizes.max())
+    low, high, weight = narrowed(100 * share, bounds, below, counts, sizes.max())
     quantile = np.quantile(sizes, share, method="averaged_inverted_cdf")
     assert low <= quantile <= high
     assert weight >= np.sum((sizes > low) & (sizes < high)) or weight >= 100 * share
@@ -122,7 +122,7 @@ def test_bins_narrow_the_bounds_of_a_quantile(bounds, share):
 def test_bins_end_between_the_two_sizes_of_a_median():
     sizes = np.array([1.0, 2.0, 3.0, 9.0, 9.5, 9.9])
     counts = np.histogram(sizes, 16, (0.0, 4.0))[0]
-    low, high, _ = narrowed(3.0, 0.0, 4.0, 0.0, counts, 9.9)
+    low, high, _ = narrowed(3.0, (0.0, 4.0), 0.0, counts, 9.9)
     assert low <= 3.0
     assert high == 9.9
 

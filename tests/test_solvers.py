@@ -5,17 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from closeness import assert_close, prediction_terms
-from problems import CONVEX, LOSSES, SOLVERS, contaminated, name, rms
+from problems import CONVEX, LOSSES, SOLVERS, contaminated, name, problem_of, rms
 
 from sklearn_robust import RobustRegressor
+from sklearn_robust.limits import changed_limits
 from sklearn_robust.losses import resolve
-from sklearn_robust.rows import make_rows
+from sklearn_robust.procedures import least_squares
+from sklearn_robust.procedures.residual_scales import TruncatedScale, minimise_with_falling_scale
+from sklearn_robust.procedures.s_estimate import s_estimate
 from sklearn_robust.solvers import SOLVERS as SOLVER_TABLE
-from sklearn_robust.solvers import Objective, least_squares
 from sklearn_robust.solvers.irls import irls
-from sklearn_robust.solvers.joint import TruncatedScale, minimise_with_falling_scale
 from sklearn_robust.solvers.result import Start, quiet
-from sklearn_robust.solvers.s_estimate import s_estimate
 
 SCALES = ["mad", 2.0]
 
@@ -66,8 +66,9 @@ def test_convex_fits_forget_their_start(keywords, solver):
 @pytest.mark.parametrize("l2", [0.0, 0.3])
 def test_gradient_is_zero_and_the_objective_falls(solver, keywords, l2):
     X, y = contaminated(1)
-    objective = Objective(make_rows(X, y), resolve(**keywords), 1.3, l2)
-    start = least_squares(objective, max_iter=100)
+    problem = problem_of(X, y, l2=l2)
+    objective = problem.objective(resolve(**keywords), 1.3)
+    start = least_squares(problem, max_iter=100)
     result = SOLVER_TABLE[solver](
         objective, start, tol=1e-10, max_iter=500, report=lambda value: None
     )
@@ -118,11 +119,10 @@ def test_nearly_dependent_columns_keep_their_digits(solver):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_wider_than_a_gram_matrix(solver, monkeypatch):
-    monkeypatch.setattr("sklearn_robust.solvers.start.WIDEST", 2)
+def test_wider_than_a_gram_matrix(solver):
     X, y = contaminated(4)
-    wide = RobustRegressor(1.0, scale=1.0, solver=solver, tol=1e-9).fit(X, y)
-    monkeypatch.undo()
+    with changed_limits(widest=2):
+        wide = RobustRegressor(1.0, scale=1.0, solver=solver, tol=1e-9).fit(X, y)
     usual = RobustRegressor(1.0, scale=1.0, solver=solver, tol=1e-9).fit(X, y)
     assert_close(wide.coef_, usual.coef_, tol=1e-8)
 
@@ -134,11 +134,11 @@ def test_a_falling_scale_comes_to_rest_where_small_steps_lead(n, p, seed):
     X = rng.normal(size=(n, p))
     y = X @ np.arange(1.0, p + 1) + rng.normal(size=n) * np.exp(1.2 * rng.normal(size=n))
     options = {"tol": 1e-9, "max_iter": 5000}
-    objective = Objective(make_rows(X, y), resolve(), 1.0, 0.0)
-    least = least_squares(objective, max_iter=100)
-    estimate = s_estimate(objective, least, irls, np.random.RandomState(0), **options)
+    problem = problem_of(X, y)
+    objective, least = problem.objective(resolve(), 1.0), least_squares(problem, max_iter=100)
+    estimate = s_estimate(problem, least, irls, np.random.RandomState(0), **options)
     options["report"] = quiet
-    scale = TruncatedScale(objective.rows, 2.0, estimate.n_parameters, estimate.sigma)
+    scale = TruncatedScale(problem.design, 2.0, estimate.n_parameters, estimate.sigma)
     start, last = Start(estimate.params, estimate.root), scale(estimate.params)
     found = minimise_with_falling_scale(irls, objective.at(last), start, scale, **options)
     plain = irls(objective.at(last), start, **options)

@@ -308,7 +308,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         return list(LIKELIHOOD_SOLVERS)
 
     def _check_parameters(self):
-        from ..solvers import LIKELIHOOD_STARTS
+        from ..procedures import LIKELIHOOD_STARTS
 
         super()._check_parameters()
         check_number("l2_regularization", self.l2_regularization, 0.0, math.inf, "[)")
@@ -318,34 +318,38 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         if isinstance(self.init, str):
             check_choice("init", self.init, ["auto", *LIKELIHOOD_STARTS], " or an array")
 
-    def _fit_target(self, rows, initial, report):
-        from .. import solvers
+    def _fit_target(self, design, initial, report):
+        from .. import procedures
+        from ..design.residuals import abs_residual_quantiles, final_weights, most_are_exact
+        from ..linear_algebra import minimum_norm
+        from ..penalties import Ridge
+        from ..problem import Likelihood, Problem
+        from ..solvers.likelihood import minimise_likelihood
 
-        floor = rows.scale_floor()
+        floor = design.floor
         low, high = self.scale_bounds or (floor, math.inf)
         stops = low <= floor <= high
         least, most = self.alpha_bounds
-        outset = self._outset(
-            solvers.Likelihood(
-                rows,
-                float(self.l2_regularization),
+        begin = self._start(
+            Likelihood(
+                Problem(design, Ridge(float(self.l2_regularization))),
                 alpha_bounds=(float(least), float(most)),
                 scale_bounds=(floor if stops else float(low), float(high)),
                 floor=floor if stops else None,
             ),
             initial,
         )
-        likelihood, start = outset.likelihood, outset.start
-        result = solvers.most_likely_with_level_moves(
-            partial(solvers.minimise_likelihood, self.solver), likelihood, start,
+        likelihood, start = begin.likelihood, begin.start
+        result = procedures.most_likely_with_level_moves(
+            partial(minimise_likelihood, self.solver), likelihood, start,
             tol=self.tol, max_iter=self.max_iter, report=report,
         )  # fmt: skip
         exact = likelihood.is_near_floor(result.scale)
-        exact = exact and likelihood.rows.most_are_exact(result.params)
-        params = solvers.minimum_norm(result.params, rows.columns.unit, start.root.null)
-        coef, intercept = rows.to_original(params)
+        exact = exact and most_are_exact(likelihood.design, result.params)
+        params = minimum_norm(result.params, design.columns.unit, start.root.null)
+        coef, intercept = design.to_original(params)
         loss = likelihood.objective(result.scale, result.alpha).loss
-        weights, largest_weight = rows.training_weights(params, loss, result.scale, outset.left_out)
+        weights, largest_weight = final_weights(design, params, loss, result.scale, begin.left_out)
         return TargetFit(
             coef=coef,
             intercept=intercept,
@@ -359,32 +363,33 @@ class AdaptiveRobustRegressor(RobustLinearModel):
             vanished=exact,
             exact=exact,
             nll=likelihood.unpenalised(result),
-            sizes=likelihood.rows.size_quantiles(params),
-            n_cases=likelihood.rows.total_weight,
-            n_parameters=likelihood.objective(1.0, 2.0).free_parameters(start.root),
+            sizes=abs_residual_quantiles(likelihood.design, params),
+            n_cases=likelihood.design.total_weight,
+            n_parameters=likelihood.problem.free_parameters(start.root),
         )
 
-    def _outset(self, likelihood, initial):
-        """Return where the search begins, and what start finds that and the rows taken in."""
-        from .. import solvers
+    def _start(self, likelihood, initial):
+        """Return where the search begins, and the rows that are taken in."""
+        from .. import procedures
 
-        objective = likelihood.objective(1.0, 2.0)
-        outset = solvers.Outset(likelihood, None, np.empty(0, dtype=np.intp))
+        begin = procedures.LikelihoodStart(likelihood, None, np.empty(0, dtype=np.intp))
         named = "s" if isinstance(self.init, str) and self.init == "auto" else self.init
         # A warm start too leaves bad leverage points out: it solves the problem of a cold one.
         if initial is None or (isinstance(named, str) and named == "s"):
-            outset = solvers.outset(
+            begin = procedures.choose_start(
                 named, likelihood, self.solver, check_random_state(self.random_state),
                 max_iter=self.max_iter,
             )  # fmt: skip
         if initial is None:
-            return outset
-        params = likelihood.rows.from_original(initial.coef, initial.intercept)
-        start = solvers.at_params(outset.likelihood, solvers.from_params(objective, params))
+            return begin
+        params = likelihood.design.from_original(initial.coef, initial.intercept)
+        start = procedures.at_params(
+            begin.likelihood, procedures.from_params(likelihood.problem, params)
+        )
         if initial.scale is not None:
             start = replace(
                 start,
                 scale=float(np.clip(initial.scale, *likelihood.scale_bounds)),
                 alpha=float(np.clip(initial.alpha, *likelihood.alpha_bounds)),
             )
-        return replace(outset, start=start)
+        return replace(begin, start=start)

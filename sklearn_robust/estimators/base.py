@@ -48,7 +48,7 @@ class TargetFit:
     """The fit of one target, in the user's units; ``sigma`` is None where it was not estimated.
 
     ``vanished``, ``exact`` and ``unbelieved`` are those of
-    :class:`~sklearn_robust.solvers.RegressionResult`.
+    :class:`~sklearn_robust.solvers.result.RegressionResult`.
     """
 
     coef: np.ndarray
@@ -93,7 +93,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         return tags
 
     @abstractmethod
-    def _fit_target(self, rows, initial, report) -> TargetFit:
+    def _fit_target(self, design, initial, report) -> TargetFit:
         """Fit one target, from given coefficients or, at None, from a start.
 
         ``report`` is called with the objective at the beginning of every iteration.
@@ -112,12 +112,12 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         """Fit and store every target; return the fits."""
         n_targets = 1 if y.ndim == 1 else y.shape[1]
         initial = self._previous(n_targets) or self._given(n_targets)
-        rows = self._rows_of(X, y, sample_weight)
+        designs = self._designs(X, y, sample_weight)
 
-        from ..rows import serial_algebra
+        from ..design import serial_algebra
 
         with serial_algebra(X.shape[1]):
-            fits = [self._fit_target(*of, report) for of in zip(rows, initial, strict=True)]
+            fits = [self._fit_target(*of, report) for of in zip(designs, initial, strict=True)]
         self._store(fits, one_target=y.ndim == 1)
         return fits
 
@@ -140,22 +140,22 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
                 f"sklearn_robust.dask.{self._on_collections} takes collections."
             )
 
-    def _rows_of(self, X, y, sample_weight):
-        """Yield the rows with each target, or raise where X holds what is not finite."""
+    def _designs(self, X, y, sample_weight):
+        """Yield the design with each target, or raise an error where X holds NaN or infinity."""
         # The compiled code is loaded with the first fit, not with the package.
-        from ..rows import make_rows
+        from ..design import make_design
 
         as_input = {"estimator_name": type(self).__name__, "input_name": "X"}
         targets = np.ascontiguousarray(y.reshape(len(y), -1).T)
         if sample_weight is not None:
             assert_all_finite(X, **as_input)
         try:
-            rows = make_rows(X, targets[0], sample_weight, fit_intercept=self.fit_intercept)
+            design = make_design(X, targets[0], sample_weight, fit_intercept=self.fit_intercept)
         except ValueError:  # columns whose sums are not finite may hold what is not
             assert_all_finite(X, **as_input)
             raise
-        yield rows
-        yield from map(rows.with_target, targets[1:])
+        yield design
+        yield from map(design.with_target, targets[1:])
 
     def predict(self, X):
         """Predict with the linear model.

@@ -374,8 +374,8 @@ class RobustRegressorCV(RobustLinearModel):
         plain.__dict__.update(self._learned())
         return plain
 
-    def _fit_target(self, rows, initial, report):
-        return self._chosen_one()._fit_target(rows, initial, report)
+    def _fit_target(self, design, initial, report):
+        return self._chosen_one()._fit_target(design, initial, report)
 
 
 def _routing_is_on():

@@ -35,7 +35,7 @@ class Search(NamedTuple):
 
     def fold(self, template, train, test) -> Fold:
         """Fit all candidates to the rows of a fold, and score them on the others."""
-        from ..rows import serial_algebra
+        from ..design import serial_algebra
 
         train, test = (np.arange(len(self.y))[part] for part in (train, test))
         weights = None if self.weights is None else self.weights[train]
@@ -45,14 +45,14 @@ class Search(NamedTuple):
                     f"sample_weight must not be all zero in a fold, got that for the {len(part)} "
                     f"rows that are {name}."
                 )
-        rows = list(template._rows_of(self.X[train], self.y[train], weights))
+        designs = list(template._designs(self.X[train], self.y[train], weights))
         template.n_features_in_ = self.X.shape[1]
         score_params = {name: np.asarray(of)[test] for name, of in self.score_params.items()}
         held_out = self.X[test], self.y[test]
         scores, fit_times, score_times = np.empty((3, len(self.candidates)))
         n_unconverged, begin = 0, time.perf_counter()
         with serial_algebra(self.X.shape[1]):
-            for place, fits in self._fits(template, rows):
+            for place, fits in self._fits(template, designs):
                 n_unconverged += sum(not (fit.converged or fit.exact) for fit in fits)
                 template._store(fits, one_target=self.y.ndim == 1)
                 fit_times[place] = time.perf_counter() - begin
@@ -64,28 +64,28 @@ class Search(NamedTuple):
                 begin = time.perf_counter()
         return Fold(scores, fit_times, score_times, n_unconverged)
 
-    def _fits(self, template, rows):
+    def _fits(self, template, designs):
         """Yield the place of every candidate and its fits, one for each target.
 
         What candidates of a penalty share is found once; the fits of a shape may begin at those
         of the shape before.
         """
-        initial = template._given(len(rows))
+        initial = template._given(len(designs))
         last: tuple = (None, None)
-        grounds: list[Any] = []
+        shared: list[Any] = []
         found: list[Any] = []
         for place in self._in_order():
             candidate = self.candidates[place]
             template.set_params(**candidate)
             problem = candidate["l2_regularization"], candidate["scale"]
             if problem[0] != last[0]:
-                grounds = list(map(template._ground, rows))
+                shared = list(map(template._shared_starts, designs))
             if problem != last:
-                found = [None] * len(rows)
+                found = [None] * len(designs)
             last = problem
             pairs = [
                 template._fit_on(*of, report=_silent)
-                for of in zip(grounds, initial, found, strict=True)
+                for of in zip(shared, initial, found, strict=True)
             ]
             found = [result for _, result in pairs]
             yield place, [fit for fit, _ in pairs]

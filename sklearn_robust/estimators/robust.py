@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from numbers import Real
 
 from sklearn.utils import check_random_state
@@ -269,7 +268,7 @@ class RobustRegressor(RobustLinearModel):
 
     def _check_parameters(self):
         from ..losses import NAMED
-        from ..solvers import STARTS
+        from ..procedures import STARTS
 
         super()._check_parameters()
         check_number("l2_regularization", self.l2_regularization, 0.0, math.inf, "[)")
@@ -280,41 +279,45 @@ class RobustRegressor(RobustLinearModel):
         check_scale("scale", self.scale)
         check_number("efficiency", self.efficiency, 0.0, 1.0, "()")
 
-    def _fit_target(self, rows, initial, report):
-        return self._fit_on(self._ground(rows), initial, report=report)[0]
+    def _fit_target(self, design, initial, report):
+        return self._fit_on(self._shared_starts(design), initial, report=report)[0]
 
-    def _ground(self, rows):
+    def _shared_starts(self, design):
         """Return what fits of these rows with this penalty share, whatever their loss."""
-        from .. import solvers
-        from ..losses import resolve
+        from .. import procedures
+        from ..penalties import Ridge
+        from ..problem import Problem
 
-        return solvers.Groundwork(
-            solvers.Objective(rows, resolve("l2"), 1.0, float(self.l2_regularization)),
+        return procedures.SharedStarts(
+            Problem(design, Ridge(float(self.l2_regularization))),
             solver=self.solver,
             random_state=check_random_state(self.random_state),
             max_iter=self.max_iter,
             tol=self.tol,
         )
 
-    def _fit_on(self, ground, initial, neighbour=None, *, report):
-        """Return the fit of the rows of a groundwork, and what the solver found.
+    def _fit_on(self, shared, initial, neighbour=None, *, report):
+        """Return the fit from shared starts, and what the solver found.
 
         The search may begin at what the solver found for a neighbour, another loss.
         """
-        from .. import solvers
+        from .. import procedures
+        from ..design.residuals import final_weights
         from ..losses import resolve
 
-        loss, rows = resolve(self.loss, self.alpha), ground.objective.rows
-        init, scale = solvers.automatic(loss, self.init, self.scale)
+        loss, design = resolve(self.loss, self.alpha), shared.problem.design
+        init, scale = procedures.automatic(loss, self.init, self.scale)
         previous = None
         if initial is not None:
-            init, previous = rows.from_original(initial.coef, initial.intercept), initial.scale
+            init, previous = design.from_original(initial.coef, initial.intercept), initial.scale
         c = float(scale) if isinstance(scale, Real) else 1.0
-        objective = replace(ground.objective, loss=loss, scale=c)
-        regression = solvers.Regression(ground, objective, init, scale, self.efficiency, previous)
+        objective = shared.problem.objective(loss, c)
+        regression = procedures.Regression(
+            shared, objective, init, scale, self.efficiency, previous
+        )
         result = regression.fit(report, neighbour)
-        coef, intercept = rows.to_original(result.params)
-        weights, largest_weight = rows.training_weights(result.params, loss, result.scale)
+        coef, intercept = design.to_original(result.params)
+        weights, largest_weight = final_weights(design, result.params, loss, result.scale)
         fit = TargetFit(
             coef=coef,
             intercept=intercept,
@@ -334,7 +337,7 @@ class RobustRegressor(RobustLinearModel):
 
 def check_scale(name, scale):
     """Raise unless ``scale`` is the name of a residual scale or a number that may be given."""
-    from ..solvers import SCALES
+    from ..procedures import SCALES
 
     if isinstance(scale, Real):
         check_number(name, scale, *GIVEN_SCALES)

@@ -10,8 +10,11 @@ import numpy as np
 from scipy.linalg import orth
 from scipy.sparse import issparse
 
-from ..rows import LocalRows
-from ..solvers import InverseRoot, Objective
+from ..design import LocalDesign
+from ..design.algebra import gram
+from ..design.residuals import robust_weights
+from ..linear_algebra import InverseRoot
+from ..problem import Objective
 
 _BELIEVED = 1e-8
 """Robust weight up to which a row is taken to tell nothing: a standard error from such rows alone
@@ -24,10 +27,10 @@ _NAMED = 10
 
 def disbelieved(objective: Objective, params) -> np.ndarray:
     """Return the numbers of the rows that a redescending loss gives no weight."""
-    rows = cast(LocalRows, objective.rows)
+    rows = cast(LocalDesign, objective.design)
     if not objective.loss.redescending:
         return np.empty(0, dtype=np.intp)
-    weights = rows.weights(params, objective.loss, objective.scale)
+    weights = robust_weights(rows, params, objective.loss, objective.scale)
     return np.flatnonzero(weights <= _BELIEVED)
 
 
@@ -48,15 +51,15 @@ def root_of_believed(objective: Objective, params, without) -> InverseRoot:
     # Standardised columns have unit size: a direction without believed rows has at most so little.
     least = _BELIEVED * len(params)
     informed = root.null.size == 0 and root.norm**2 < 1.0 / least
-    if informed or len(without) == 0 or np.any(objective.ridge()):
+    if informed or len(without) == 0 or not objective.problem.ridge.is_zero:
         return root
-    if np.all(np.isin(cast(LocalRows, objective.rows).present(), without)):
+    if np.all(np.isin(cast(LocalDesign, objective.design).present(), without)):
         return InverseRoot(np.empty((len(params), 0)), np.eye(len(params)))
-    rows = objective.rows.without(without)
-    root = replace(objective, rows=rows).curvature(params)[-1]
+    others = objective.problem.on(objective.design.without(without))
+    root = replace(objective, problem=others).curvature(params)[-1]
     # A curvature is a mean over the cases, of which there are fewer now.
-    all_cases = objective.rows.total_weight
-    return InverseRoot(root.root * math.sqrt(all_cases / rows.total_weight), root.null)
+    share = objective.design.total_weight / others.design.total_weight
+    return InverseRoot(root.root * math.sqrt(share), root.null)
 
 
 @dataclass(frozen=True)
@@ -100,12 +103,12 @@ class Undetermined:
         return said
 
 
-def undetermined(rows: LocalRows, X, told, null) -> Undetermined:
+def undetermined(rows: LocalDesign, X, told, null) -> Undetermined:
     """Find the coefficients that the believed rows leave open.
 
     Parameters
     ----------
-    rows : LocalRows
+    rows : LocalDesign
         All rows of the fit.
     X : {ndarray, sparse matrix} of shape (n_rows, n_features)
         Their columns.
@@ -126,7 +129,7 @@ def undetermined(rows: LocalRows, X, told, null) -> Undetermined:
     values, constant = _values_of_constant(X, told, columns.fit_intercept)
     flagged[:n_slopes] = constant & ~_values_of_constant(X, present, columns.fit_intercept)[1]
     if dependent:
-        squares, turned = np.linalg.eigh(rows.gram(null, np.ones(rows.n_present)))
+        squares, turned = np.linalg.eigh(gram(rows, null, np.ones(rows.n_present)))
         # Directions that do not change the fitted value of any row, believed or not.
         of_no_row = null @ turned[:, squares <= _NOTHING**2]
         dependent = of_no_row.shape[1] > 0

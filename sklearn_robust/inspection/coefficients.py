@@ -13,8 +13,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
-from ..scale import n_cases
-from ..solvers import Likelihood, Objective
+from ..penalties import Ridge
+from ..problem import Likelihood, Problem
+from ..scales import n_cases
 from ..validation import check_choice, check_integer, check_number, check_seed
 from .belief import disbelieved, root_of_believed, undetermined
 from .covariance import observed_information, sandwich
@@ -250,12 +251,16 @@ def _p_values(draws):
 
 def _covariance(model, method, fit, rows, params):
     """Return the covariance of the parameters of one target by a formula."""
-    penalty = float(model.l2_regularization)
+    problem = _problem(model, rows)
     if method == "information":
-        bounds = model.scale_bounds or (2.0 * rows.scale_floor(), np.inf)
-        likelihood = Likelihood(rows, penalty, tuple(model.alpha_bounds), tuple(bounds))
+        bounds = model.scale_bounds or (2.0 * rows.floor, np.inf)
+        likelihood = Likelihood(problem, tuple(model.alpha_bounds), tuple(bounds))
         return observed_information(likelihood, params, fit.scale, fit.loss.alpha)
-    return sandwich(Objective(rows, fit.loss, fit.scale, penalty), params)
+    return sandwich(problem.objective(fit.loss, fit.scale), params)
+
+
+def _problem(model, rows):
+    return Problem(rows, Ridge(float(model.l2_regularization)))
 
 
 def _standard_errors(model, X, y, cases, method):
@@ -282,8 +287,8 @@ def _gaps(model, X, y, cases):
     found = []
     for fit, rows, all_rows in targets_with_rows(model, X, y, cases):
         params = rows.from_original(fit.coef, fit.intercept)
-        objective = Objective(rows, fit.loss, fit.scale, float(model.l2_regularization))
-        shape = objective if fit.loss.redescending else objective.least_squares()
+        objective = _problem(model, rows).objective(fit.loss, fit.scale)
+        shape = objective if fit.loss.redescending else objective.problem.least_squares()
         null = root_of_believed(shape, params, disbelieved(objective, params)).null
         found.append(_gap(model, X, fit, rows, all_rows, params, null))
     return found
@@ -293,7 +298,7 @@ def _gap(model, X, fit, rows, all_rows, params, null):
     """Return what the believed rows of a target leave open, given the directions they do."""
     told = np.zeros(all_rows.n_rows, dtype=bool)
     told[rows.present()] = True
-    objective = Objective(rows, fit.loss, fit.scale, float(model.l2_regularization))
+    objective = _problem(model, rows).objective(fit.loss, fit.scale)
     told[disbelieved(objective, params)] = False
     return undetermined(all_rows, X, told, null)
 

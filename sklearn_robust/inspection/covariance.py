@@ -8,8 +8,11 @@ from typing import cast
 
 import numpy as np
 
-from ..rows import LocalRows
-from ..solvers import Likelihood, Objective, minimum_norm
+from ..design import LocalDesign
+from ..design.algebra import gram as gram_of
+from ..design.residuals import residuals as residuals_of
+from ..linear_algebra import minimum_norm
+from ..problem import Likelihood, Objective
 from .belief import disbelieved, root_of_believed
 
 _STEP = 1e-4
@@ -70,14 +73,14 @@ def sandwich(objective: Objective, params) -> Covariance:
     Koller, M. & Stahel, W. A. (2011). Sharpening Wald-type inference in robust regression for
     small samples. Computational Statistics & Data Analysis 55, for the weights in X.
     """
-    rows, loss, c = cast(LocalRows, objective.rows), objective.loss, objective.scale
-    shares, residuals = rows.shares(), rows.residuals(params)[rows.present()]
+    rows, loss, c = cast(LocalDesign, objective.design), objective.loss, objective.scale
+    shares, residuals = rows.shares(), residuals_of(rows, params)[rows.present()]
     weights = loss.rho_psi_weight(residuals, c)[2]
     influence, slopes = residuals / c * weights, loss.slopes(residuals, c)
     slope = float(shares @ slopes)
     # The inverse of M·Mᵀ is the Gram matrix with the penalty: in these coordinates both are
     # of the order of 1, and what dependent columns leave open is not in them.
-    shape = objective if loss.redescending else objective.least_squares()
+    shape = objective if loss.redescending else objective.problem.least_squares()
     root = root_of_believed(shape, params, disbelieved(objective, params))
     penalty = _penalty(objective, root)
     gram = np.eye(len(penalty)) - penalty
@@ -106,12 +109,12 @@ def observed_information(likelihood: Likelihood, params, scale, alpha) -> Covari
     estimator: observed versus expected Fisher information. Biometrika 65.
     """
     objective = likelihood.objective(scale, alpha)
-    rows, loss = cast(LocalRows, objective.rows), objective.loss
+    rows, loss = cast(LocalDesign, objective.design), objective.loss
     without = disbelieved(objective, params)
-    root = root_of_believed(objective.least_squares(), params, without)
-    slopes = loss.slopes(rows.residuals(params)[rows.present()], scale)
+    root = root_of_believed(objective.problem.least_squares(), params, without)
+    slopes = loss.slopes(residuals_of(rows, params)[rows.present()], scale)
     penalty = _penalty(objective, root)
-    curvature = rows.gram(root.root, slopes) + penalty
+    curvature = gram_of(rows, root.root, slopes) + penalty
     mixed, others = _nuisance(likelihood, params, scale, alpha)
     _check_cases(rows.n_cases, len(curvature) - float(np.trace(penalty)) + len(others))
     if len(others):
@@ -150,7 +153,7 @@ def _nuisance(likelihood, params, scale, alpha):
 
 def _penalty(objective, root):
     """Return the curvature of the penalty in root coordinates."""
-    return root.root.T @ (objective.ridge()[:, None] * root.root)
+    return root.root.T @ (objective.problem.ridge.curvature[:, None] * root.root)
 
 
 def _check_cases(n, p):
@@ -189,7 +192,7 @@ def _in_parameters(objective, params, root, bread, factor):
     owed = objective.scale * (root.root @ (bread @ (bread.T @ (root.root.T @ gradient))))
     factor = objective.scale * (root.root @ factor)
     if root.null.shape[1]:
-        factor = minimum_norm(factor, objective.rows.columns.unit, root.null)
+        factor = minimum_norm(factor, objective.design.columns.unit, root.null)
         sizes = np.linalg.norm(factor, axis=1)
         factor[sizes <= _ROUNDING * sizes.max()] = 0.0
     return Covariance(factor, owed, root.null)

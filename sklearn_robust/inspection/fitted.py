@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ..design import LocalDesign
 from ..estimators.adaptive import AdaptiveRobustRegressor
 from ..estimators.base import RobustLinearModel
 from ..losses import Loss, resolve
 from ..pipelines import last_of, unwrapped
-from ..rows import LocalRows
 from ..validation import check_unmasked
 
 NOT_OF_THESE = (
@@ -114,12 +114,12 @@ def feature_names(model, estimator) -> tuple[str, ...]:
 
 def targets_with_rows(
     model, X, y, sample_weight
-) -> Iterator[tuple[FittedTarget, LocalRows, LocalRows]]:
+) -> Iterator[tuple[FittedTarget, LocalDesign, LocalDesign]]:
     """Yield the fit of every target, the rows that it took in, and all of them.
 
     The data are what :func:`training_data` returns.
     """
-    rows_of_targets = model._rows_of(X, y, sample_weight)
+    rows_of_targets = model._designs(X, y, sample_weight)
     for fit, rows, kept in zip(targets_of(model), rows_of_targets, taken_in(model), strict=True):
         left_out = np.flatnonzero(~kept)
         yield fit, rows.without(left_out) if len(left_out) else rows, rows

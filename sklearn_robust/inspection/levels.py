@@ -184,4 +184,4 @@ def _rows_of_fit(model, X, sample_weight):
     if hasattr(model, "to_local"):  # it takes collections, which X is not
         model = model.to_local()
     X, y, sample_weight = model._validated(X, np.zeros(shape), sample_weight, reset=False)
-    return next(iter(model._rows_of(X, y, sample_weight)))
+    return next(iter(model._designs(X, y, sample_weight)))

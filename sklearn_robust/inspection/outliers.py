@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
-from ..scale import mad, scale_floor
+from ..scales import mad, scale_floor
 from ..validation import check_number
 from .fitted import is_adaptive, model_of
 

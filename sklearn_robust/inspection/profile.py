@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 from scipy.stats import chi2
 from sklearn.exceptions import ConvergenceWarning
 
-from ..scale import n_cases
+from ..scales import n_cases
 from ..validation import check_integer, check_number
 from .fitted import NOT_OF_THESE, coefficients_of, is_adaptive, model_of, taken_in, training_data
 

@@ -4,11 +4,12 @@ A pass reads rows ``start`` to ``stop`` once and returns a few sums. It holds no
 no thread, so that callers may run several ranges side by side and add the sums in order.
 """
 
-from .block import reweighted
+from .block import irls_packed
 from .columns import dense_moments
 from .dense import dense_pass, dense_residuals
-from .levels import change_blocks, fit_blocks, move_blocks, redraw_blocks, refine_mixed
-from .likelihood import most_likely
+from .level_moves import move_blocks
+from .levels import change_blocks, fit_blocks, redraw_blocks, refine_mixed
+from .likelihood import fit_likelihood_packed
 from .losses import GENERAL, psi_slopes, rho_influence_weight, rho_psi_weights
 from .partition import log_partition
 from .planes import planes_of_parts, planes_through, refine, scales_of
@@ -43,9 +44,10 @@ __all__ = [
     "dense_pass",
     "dense_residuals",
     "fit_blocks",
+    "fit_likelihood_packed",
+    "irls_packed",
     "log_partition",
     "m_scale",
-    "most_likely",
     "move_blocks",
     "planes_of_parts",
     "planes_through",
@@ -55,7 +57,6 @@ __all__ = [
     "refine",
     "refine_mixed",
     "residuals_to_weights",
-    "reweighted",
     "rho_influence_weight",
     "rho_psi_weights",
     "scales_of",

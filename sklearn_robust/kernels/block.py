@@ -154,7 +154,7 @@ def still_owed(change, previous):
 
 
 @entry
-def reweighted(
+def irls_packed(
     Z, y, cases, ridge, n_slopes, code, alpha, c, constant, newton, tol, max_iter, rounding,
     params, history,
 ):  # fmt: skip

@@ -94,19 +94,19 @@ def _newton_step(at, slopes, curvatures, bounds):
 
 
 @entry
-def most_likely(
+def fit_likelihood_packed(
     Z, y, cases, ridge, n_slopes, table, bounds, tol, max_iter, rounding, log_c, alpha, params,
     history,
 ):  # fmt: skip
     """Minimise the likelihood in place: steps of reweighted least squares, and of Newton's method.
 
-    The former in the parameters, lengthened as in ``reweighted``, the latter in log c and
+    The former in the parameters, lengthened as in ``irls_packed``, the latter in log c and
     alpha; both are halved where they lead up.
 
     Parameters
     ----------
     Z, y, cases, ridge, n_slopes, tol, rounding, params
-        As for ``reweighted``.
+        As for ``irls_packed``.
     table
         As for ``log_partition``.
     bounds : ((float, float), (float, float))

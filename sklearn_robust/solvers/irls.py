@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .objective import ROUNDING, Objective
+from ..problem import Objective
+from .packed import irls_packed
 from .result import SolverResult, Start
 
 _LONGEST = 1.9
@@ -57,7 +58,7 @@ def irls(objective: Objective, start: Start, *, tol, max_iter, report) -> Solver
     SolverResult
         If it did not converge, the best point that was seen.
     """
-    packed = packed_irls(objective, start, tol=tol, max_iter=max_iter)
+    packed = search_packed(objective, start, tol=tol, max_iter=max_iter)
     if packed is not None:
         for value in packed.history:
             report(value)
@@ -137,7 +138,7 @@ def newton_share(loss) -> tuple[float, float]:
     return (_LEAST_IF_REDESCENDING, _SETTLED) if loss.redescending else (_LEAST_MAJORANT, np.inf)
 
 
-def packed_irls(objective: Objective, start: Start, *, tol, max_iter, constant=0.0):
+def search_packed(objective: Objective, start: Start, *, tol, max_iter, constant=0.0):
     """Take the same steps in compiled code, or return None where that cannot be.
 
     It can for few rows whose columns are far from dependent.
@@ -155,13 +156,12 @@ def packed_irls(objective: Objective, start: Start, *, tol, max_iter, constant=0
     SolverResult or None
         None also where it has not converged and ended higher than it was.
     """
-    block = objective.rows.block() if start.root.well_conditioned else None
-    if block is None or (constant > 0.0 and not block.equal):
+    rows = objective.design.packed() if start.root.well_conditioned else None
+    if rows is None or (constant > 0.0 and not rows.equal):
         return None
-    found = block.reweighted(
-        start.params, objective.loss, objective.scale, objective.ridge(), constant=constant,
-        newton=newton_share(objective.loss),
-        tol=tol, max_iter=max_iter, rounding=(ROUNDING, start.root.norm),
+    found = irls_packed(
+        rows, objective, start, constant=constant, newton=newton_share(objective.loss), tol=tol,
+        max_iter=max_iter,
     )  # fmt: skip
     if found is None:
         return None

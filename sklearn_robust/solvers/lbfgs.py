@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from scipy.optimize import LbfgsInvHessProduct, minimize
 
-from .objective import Objective
+from ..problem import Objective
 from .result import SolverResult, Start
 
 _MEMORY = 10
@@ -62,7 +62,7 @@ def lbfgs(objective: Objective, start: Start, *, tol, max_iter, report) -> Solve
         If it did not converge, the best point that was seen.
     """
     history: list[float] = []
-    cheap = is_cheap(objective.rows) and start.root.well_conditioned
+    cheap = is_cheap(objective.design) and start.root.well_conditioned
     stretch = _STRETCH if cheap else max_iter
     while True:
         problem = _FixedScale(objective, start)
@@ -82,10 +82,10 @@ def lbfgs(objective: Objective, start: Start, *, tol, max_iter, report) -> Solve
     )
 
 
-def is_cheap(rows) -> bool:
+def is_cheap(design) -> bool:
     """Return whether finding the curvature costs little beside a search."""
-    n_parameters = rows.columns.n_parameters
-    return (rows.n_rows + n_parameters) * n_parameters**2 <= _CHEAP
+    n_parameters = design.columns.n_parameters
+    return (design.n_rows + n_parameters) * n_parameters**2 <= _CHEAP
 
 
 def _reconditioned(objective, start, tol):
@@ -115,7 +115,7 @@ def _checked(objective, start, tol):
     return replace(start, params=params, root=root)
 
 
-class Problem(Protocol):
+class SearchProblem(Protocol):
     """What a search needs to know of a problem, in the coordinates x that suit a search."""
 
     x: np.ndarray
@@ -183,7 +183,7 @@ class Search:
     history : list of float, the values of all iterations in the user's units
     """
 
-    def __init__(self, problem: Problem, *, tol, max_iter, report):
+    def __init__(self, problem: SearchProblem, *, tol, max_iter, report):
         self._problem = problem
         self._tol = tol
         self._report = report

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from ..losses import resolve
-from ..partition import TABLE, log_partition
-from ..rows import Rows
-from .accelerated import System, accelerated
+from ..linear_algebra import InverseRoot
+from ..problem import BELOW_TWO, Likelihood
+from .anderson import System, accelerated
 from .irls import irls
 from .lbfgs import MAJORANT, Search, is_cheap
-from .linear import InverseRoot
-from .objective import ROUNDING, Objective
+from .packed import fit_likelihood_packed
 from .result import AdaptiveResult, AdaptiveStart, quiet
-from .sample import near
 
-_NEAR_FLOOR = 2.0
-"""Floors of the scale within which a search whose bound is the floor ends, in its variable eta."""
-_BELOW_TWO = 2.0 - 1e-12
-"""Where the slopes in alpha, both logarithmically infinite at 2, are taken instead of at 2."""
 _LARGEST_LOG = 352.0
 """Bound on log c: the square of a larger c would not fit a double."""
 _LARGEST_SHIFT = 0.25 / math.e
@@ -30,100 +23,11 @@ _SHARPER = 0.03
 """The coefficients are found this much more sharply than scale and shape are known."""
 _UPHILL = 1e-9
 """Increase of the likelihood, relative to its size or 1, that may be rounding."""
-_TRIAL = 1e-4
-"""Change of scale or shape over which their curvature is seen."""
 _SHAPE_UNIT = 2.0
 """A change of alpha that matters about as much as a change of log c by 1."""
 
 
-@dataclass(frozen=True)
-class Likelihood:
-    r"""Mean negative log-likelihood and penalty, of Barron (2019), eq. 18.
-
-    .. math:: \frac{\sum_i s_i\,[\rho(r_i/c; \alpha) + \log c + \log Z(\alpha)]}{\sum_i s_i}
-              + \frac{\lambda}{2 c^2} \lVert\beta\rVert^2
-
-    Attributes
-    ----------
-    rows : Rows
-    l2_regularization : float
-    alpha_bounds : tuple of float
-        Within [0, 2]; both ends may be reached.
-    scale_bounds : tuple of float
-        Positive, in the unit of y.
-    floor : float or None
-        The least scale that rounding in y allows; None where the bounds leave it out.
-    """
-
-    rows: Rows
-    l2_regularization: float
-    alpha_bounds: tuple[float, float]
-    scale_bounds: tuple[float, float]
-    floor: float | None = None
-
-    def on(self, rows: Rows) -> Likelihood:
-        """Return the likelihood of other rows."""
-        return replace(self, rows=rows)
-
-    def objective(self, scale: float, alpha: float) -> Objective:
-        """Return the objective of the coefficients at a fixed scale and shape."""
-        return Objective(self.rows, resolve(alpha=alpha), scale, self.l2_regularization)
-
-    def value(self, params, scale: float, alpha: float) -> float:
-        """Return the value alone."""
-        fixed = self.objective(scale, alpha).value(params)
-        return fixed + math.log(scale) + log_partition(alpha)[0]
-
-    def value_at(self, start: AdaptiveStart) -> float:
-        """Return the value at a start."""
-        return self.value(start.params, start.scale, start.alpha)
-
-    def is_near_floor(self, scale: float) -> bool:
-        """Return whether a search that ended at this scale was stopped by the floor."""
-        return self.floor is not None and scale <= _NEAR_FLOOR * self.floor
-
-    def unbounded_at(self, start: AdaptiveStart) -> bool:
-        """Return whether the likelihood grows without bound from a start as c falls.
-
-        With a share s of the rows fitted exactly and the coefficients held, its mean negative
-        logarithm at shape 0 is (1 - 2s) log(1/c) + const: without bound where s is more than
-        half. At any larger shape, and with a penalty, the rest outweighs the exact rows.
-        """
-        free = self.floor is not None and self.alpha_bounds[0] == 0.0
-        return start.exact and free and not np.any(self.objective(1.0, 0.0).ridge() * start.params)
-
-    def unpenalised(self, result: AdaptiveResult) -> float:
-        """Return the mean negative log-likelihood of a result, without the penalty."""
-        if self.l2_regularization == 0.0 and result.converged:
-            return result.objective
-        alone = replace(self, l2_regularization=0.0)
-        return alone.value(result.params, result.scale, result.alpha)
-
-    def value_gradients(self, params, scale: float, alpha: float):
-        """Return the value and its slopes, from one reading of the rows.
-
-        Returns
-        -------
-        value : float
-        gradient : ndarray of shape (n_parameters,)
-            c times the derivative in the parameters.
-        slopes : ndarray of shape (2,)
-            The derivatives in log c and in alpha.
-        """
-        objective = self.objective(scale, alpha)
-        rho, gradient, scale_slope, shape_slope = self.rows.shape_gradient(
-            params, objective.loss, scale
-        )
-        value, gradient = objective.with_penalty(params, rho, gradient)
-        partition = log_partition(alpha)[0]
-        partition_slope = log_partition(min(alpha, _BELOW_TWO))[1]
-        slopes = np.array([
-            scale_slope + 1.0 - 2.0 * (value - rho), shape_slope + partition_slope
-        ])  # fmt: skip
-        return value + math.log(scale) + partition, gradient, slopes
-
-
-class _Joint:
+class Joint:
     """The likelihood as a function of x: root coordinates, eta, and alpha in its unit.
 
     At a fixed c the slope in alpha is logarithmically infinite at 2, unless c is the optimal
@@ -155,7 +59,7 @@ class _Joint:
         """Return eta - log c and its derivative in alpha."""
         if not self._free:
             return 0.0, 0.0
-        b = max(2.0 - alpha, 2.0 - _BELOW_TWO)
+        b = max(2.0 - alpha, 2.0 - BELOW_TWO)
         return -0.25 * b * math.log(b), 0.25 * (1.0 + math.log(b))
 
     def split(self, x):
@@ -205,13 +109,13 @@ def joint(likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report
     """
     history: list[float] = []
     while True:
-        problem = _Joint(likelihood, start)
+        problem = Joint(likelihood, start)
         most = max_iter - len(history)
         search = Search(problem, tol=tol, max_iter=most, report=report)
         history += search.history
         where = problem.split(search.end)
         further = None
-        if not search.converged and len(history) < max_iter and is_cheap(likelihood.rows):
+        if not search.converged and len(history) < max_iter and is_cheap(likelihood.design):
             further = _reconditioned(likelihood, start, *where)
         if further is None:
             return _result(where, history, search.converged)
@@ -240,7 +144,7 @@ def fastest(
 
 
 def _near(likelihood, start, *, tol, max_iter, report):
-    problem = _Joint(likelihood, start)
+    problem = Joint(likelihood, start)
     system = _JointSystem(problem, start.curvature)
     x, history = accelerated(system, tol=tol, max_iter=max_iter, report=report)
     # Without a line search it might lead up.
@@ -250,15 +154,13 @@ def _near(likelihood, start, *, tol, max_iter, report):
 
 
 def _packed(likelihood, start, *, tol, max_iter, report):
-    block = likelihood.rows.block() if start.root.well_conditioned else None
-    if block is None:
+    rows = likelihood.design.packed() if start.root.well_conditioned else None
+    if rows is None:
         return None
     bounds = tuple(np.clip(np.log(likelihood.scale_bounds), -_LARGEST_LOG, _LARGEST_LOG).tolist())
-    found = block.most_likely(
-        start.params, start.scale, start.alpha, likelihood.objective(1.0, 1.0).ridge(), TABLE,
-        bounds=(bounds, likelihood.alpha_bounds), tol=tol, max_iter=max_iter,
-        rounding=(ROUNDING, start.root.norm),
-    )  # fmt: skip
+    found = fit_likelihood_packed(
+        rows, likelihood, start, (bounds, likelihood.alpha_bounds), tol=tol, max_iter=max_iter
+    )
     if found is None:
         return None
     *where, history = found
@@ -313,25 +215,6 @@ def _at_floor(likelihood, start, **options):
 def _coefficients_held(start):
     none = np.empty((len(start.params), 0))
     return replace(start, root=InverseRoot(none, none))
-
-
-def near_likelihood(likelihood: Likelihood, found: AdaptiveResult) -> AdaptiveStart | None:
-    """Return a start at what was found on a sample, or None where curvature says it is none."""
-    start = near(likelihood.objective(found.scale, found.alpha), found.params)
-    start = AdaptiveStart(start.params, start.root, found.scale, found.alpha)
-    problem = _Joint(likelihood, start)
-    gradient = problem.value_gradient(problem.x)[1][-2:]
-    curvature = np.empty((2, 2))
-    for k, place in enumerate((-2, -1)):
-        ahead = problem.x.copy()
-        middle = np.mean(problem.bounds[place])
-        ahead[place] += -_TRIAL if ahead[place] > middle else _TRIAL
-        change = problem.value_gradient(ahead)[1][-2:] - gradient
-        curvature[:, k] = change / (ahead[place] - problem.x[place])
-    curvature = 0.5 * (curvature + curvature.T)
-    if not (start.root.well_conditioned and np.linalg.eigvalsh(curvature)[0] > 0.0):
-        return None
-    return replace(start, curvature=curvature)
 
 
 class _JointSystem(System):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .linear import InverseRoot
+from ..linear_algebra import InverseRoot
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ _SMALL = 30_000_000
 """Multiplications in a Gram matrix below which its normal equations are the faster way."""
 
 
-def choose(name, rows):
+def choose(name, design):
     """Return the solver of a name, or for any other the one that is faster for so many rows.
 
     Others are "auto" and the names of solvers that only the likelihood has.
     """
     if name in SOLVERS:
         return SOLVERS[name]
-    small = rows.n_rows * (rows.n_features + 1) ** 2 <= _SMALL
+    small = design.n_rows * (design.n_features + 1) ** 2 <= _SMALL
     return irls if small else lbfgs

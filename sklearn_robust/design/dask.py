@@ -1,0 +1,330 @@
+"""Rows in the blocks of a Dask collection, read where they are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import dask.array as da
+import numpy as np
+from dask import delayed
+
+from .. import scales
+from ..limits import LIMITS
+from .base import Design, added, check_target
+from .dask_blocks import Scheduler
+from .dask_levels import rows_of_rare_levels
+from .dask_parts import (
+    Description,
+    Job,
+    Part,
+    answered,
+    chained,
+    counted,
+    described,
+    taken,
+    without,
+)
+from .dense import DenseDesign
+from .local import LocalDesign
+from .standardisation import Standardisation, standardised_columns
+
+_FAN_IN = 8
+"""Results that are combined at a time, wherever they are."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Some rows with a weight, by their numbers in every block.
+
+    Attributes
+    ----------
+    numbers : list of Delayed
+    source : list of Delayed
+        The same, found from the collection again: what outlives the fit must not hold blocks
+        in the memory of the workers.
+    count : int
+    """
+
+    numbers: list
+    source: list
+    count: int
+
+    def __len__(self):
+        return self.count
+
+
+class Readings:
+    """How often all blocks have been read."""
+
+    def __init__(self):
+        self.count = 0
+
+
+class DaskDesign(Design):
+    """Rows of the blocks of a collection; only sums, and a few rows, are brought here.
+
+    A reading sends a task to the blocks, and combines the answers in a tree whose form depends on
+    the number of blocks alone.
+
+    Parameters
+    ----------
+    parts : tuple of two lists of Delayed
+        The blocks, as :class:`Part`: looked through for NaN and infinity, and as they are.
+    scheduler : Scheduler
+        What computes.
+    fit_intercept : bool
+    persist : "auto", True or False
+        Whether blocks are kept by the workers; "auto" is where they fit.
+    """
+
+    in_process = False
+    sample_weight = None
+
+    def __init__(self, parts, scheduler: Scheduler, *, fit_intercept, persist):
+        self._scheduler, self.readings = scheduler, Readings()
+        self._target = 0
+        self._rare_levels: tuple | None = None
+        self.parts, self._source = parts
+        if persist is True:
+            self.parts = scheduler.persist(self.parts)
+        self._describe()
+        if persist == "auto" and self._size <= scheduler.memory():
+            self.parts = scheduler.persist(self._source)
+        elif persist is not True:
+            self.parts = self._source
+        self.columns = Standardisation.none(self.n_features, fit_intercept=fit_intercept)
+        self._keep()
+        self.columns = standardised_columns(self)
+        self._hold_target()
+
+    def _describe(self):
+        """Read what the blocks hold, and keep those that are not empty."""
+        descriptions = self._descriptions()
+        kept = [k for k, description in enumerate(descriptions) if description.n_rows]
+        if not kept:
+            raise ValueError("X must hold at least one row, got none.")
+        self.parts = [self.parts[k] for k in kept]
+        self._source = [self._source[k] for k in kept]
+        self._described = [descriptions[k] for k in kept]
+        self.n_features = self._described[0].n_features
+        self.n_rows = sum(one.n_rows for one in self._described)
+        self._size = sum(one.size for one in self._described)
+        self._count()
+
+    def _descriptions(self) -> list[Description]:
+        return self.read([delayed(described, pure=False)(of) for of in self.parts], chained)
+
+    def _count(self):
+        blocks = self._described
+        self._places = np.cumsum([0, *(one.n_present for one in blocks)])
+        self.n_present = int(self._places[-1])
+        if self.n_present == 0:
+            raise ValueError("sample_weight must hold at least one positive number, got all zeros.")
+        self.total_weight = float(math.fsum(one.total for one in blocks))
+        largest = max(one.largest for one in blocks)
+        shares = math.fsum(one.total / largest for one in blocks)
+        squares = math.fsum(one.squares * (one.largest / largest) ** 2 for one in blocks)
+        self.n_cases = max(self.total_weight, shares**2 / squares)
+
+    @property
+    def n_targets(self) -> int:
+        return self._described[0].low.size
+
+    def with_target(self, target: int) -> DaskDesign:
+        """Return the same rows with another target, by its number."""
+        other = copy(self)
+        other._target = target
+        other._hold_target()
+        return other
+
+    def _hold_target(self):
+        lows = [one.low[self._target] for one in self._described if one.n_present]
+        highs = [one.high[self._target] for one in self._described if one.n_present]
+        _, targets, cases = self._kept
+        y = np.ascontiguousarray(targets[:, self._target])
+        check_target(max(-min(lows), max(highs)), lambda: scales.scale_floor(y, cases))
+        centre = scales.middle(y, cases) if self.columns.fit_intercept else None
+        self.origin = 0.0 if centre is None else centre
+        self._floor = scales.scale_floor(y, cases, centre)
+
+    @property
+    def most_gathered(self):
+        return LIMITS.gathered
+
+    @property
+    def floor(self):
+        return self._floor
+
+    # -- readings --
+
+    def read(self, results, combine):
+        """Return the results of all blocks, combined in a tree."""
+        self.readings.count += 1
+        while len(results) > 1:
+            results = [
+                delayed(combine, pure=False)(results[first : first + _FAN_IN])
+                for first in range(0, len(results), _FAN_IN)
+            ]
+        return self._scheduler.compute(results[0])
+
+    def _answers(self, ask, parts, numbers=None):
+        """Return what the rows of every block answer, not computed yet.
+
+        They are told some of their numbers, where these are given.
+        """
+        # One object, which goes to every worker once.
+        job = delayed(Job(ask, self._target, self.frame), pure=False, traverse=False)
+        if numbers is None:
+            return [delayed(answered, pure=False)(job, part) for part in parts]
+        return [
+            delayed(answered, pure=False)(job, part, of)
+            for part, of in zip(parts, numbers, strict=True)
+        ]
+
+    def reduce(self, task: Callable, combine: Callable = added):
+        return self.read(
+            self._answers(lambda rows: rows.reduce(task, combine), self.parts), combine
+        )
+
+    def map_rows(self, write: Callable, *, zero_at=()):
+        if len(zero_at) == 0:
+            return self._joined(self._answers(lambda rows: rows.map_rows(write), self._source))
+
+        def ask(rows, numbers):
+            return rows.map_rows(write, zero_at=numbers)
+
+        return self._joined(self._answers(ask, self._source, zero_at.source))
+
+    def _joined(self, values):
+        """Return an array of one value a row, in the blocks of the collection."""
+        return da.concatenate([
+            da.from_delayed(value, shape=(one.n_rows,), dtype=np.float64)
+            for value, one in zip(values, self._described, strict=True)
+        ])  # fmt: skip
+
+    def select(self, task: Callable):
+        def ask(rows):
+            return rows.select(task)
+
+        return self._chosen(self._answers(ask, self.parts), self._answers(ask, self._source))
+
+    def select_among(self, which, task: Callable):
+        def ask(rows, numbers):
+            return rows.select_among(numbers, task)
+
+        return self._chosen(
+            self._answers(ask, self.parts, which.numbers),
+            self._answers(ask, self._source, which.source),
+        )
+
+    def _chosen(self, numbers, source) -> Chosen:
+        numbers = self._scheduler.persist(numbers)
+        counts = [delayed(counted, pure=False)(of) for of in numbers]
+        return Chosen(numbers, source, self.read(counts, added)[0])
+
+    def without(self, which):
+        other = copy(self)
+        other.parts = [
+            delayed(without, pure=False)(part, numbers)
+            for part, numbers in zip(self.parts, which.numbers, strict=True)
+        ]
+        other._described = other._descriptions()
+        other._rare_levels = None
+        other._count()
+        other._keep()
+        return other
+
+    # -- a few rows --
+
+    def _keep(self):
+        """Bring evenly spaced rows here, all where they are few."""
+        most = min(scales.ENOUGH, max(LIMITS.kept // self.n_features, 1))
+        self._kept = self._taken(np.arange(0, self.n_present, -(-self.n_present // most)))
+
+    def _taken(self, places):
+        """Return X, targets and case weights of some of the rows with a weight."""
+        parts = []
+        for k, local in self._by_part(places):
+            parts.append(delayed(taken, pure=False)(self.parts[k], local))
+        return self.together(self.read(parts, chained))
+
+    def together(self, parts):
+        """Return what was taken of several blocks as one."""
+        X, targets, cases = zip(*parts, strict=True)
+        weights = None if cases[0] is None else np.concatenate(cases)
+        return np.concatenate(X), np.concatenate(targets), weights
+
+    def _by_part(self, places):
+        """Yield the number of every block that has some of the places, and these in it."""
+        edges = np.searchsorted(places, self._places)
+        for k, (first, last) in enumerate(pairwise(edges)):
+            if last > first:
+                yield k, places[first:last] - self._places[k]
+
+    def _seen(self, taken, kind=DenseDesign) -> Any:
+        """Return what :meth:`_taken` did as rows in this process."""
+        X, targets, cases = taken
+        y = np.ascontiguousarray(targets[:, self._target])
+        return kind.placed(X, y, cases, self.frame)
+
+    @property
+    def _few(self) -> LocalDesign:
+        """The rows that are kept here."""
+        return self._seen(self._kept)
+
+    def take(self, places):
+        if places is not None:
+            return self._seen(self._taken(places))
+        return self._few if self.are_few else self.take(np.arange(self.n_present))
+
+    def thinned(self, most):
+        return self._few.thinned(most)
+
+    @property
+    def are_few(self) -> bool:
+        """Whether all rows are kept here anyway."""
+        return len(self._kept[0]) == self.n_present
+
+    def here(self) -> GatheredDesign:
+        """Return the rows in this process; their weights stay where they were."""
+        rows = self._seen(self._kept, GatheredDesign)
+        rows.source = self
+        return rows
+
+    def chosen(self, places) -> Chosen:
+        """Return rows given by their places among those with a weight."""
+        local = dict(self._by_part(np.sort(places)))
+        empty = np.empty(0, dtype=np.intp)
+        numbers = [
+            delayed(Part.present_numbers, pure=False)(part, local.get(k, empty))
+            for k, part in enumerate(self._source)
+        ]
+        return Chosen(numbers, numbers, len(places))
+
+    def rows_with_levels(self):
+        """Return all rows of the levels that few rows have, or None where there is no such level.
+
+        The rows kept here show which columns are level columns, but too little of their rows.
+        """
+        if self._rare_levels is None:
+            self._rare_levels = rows_of_rare_levels(self, *self._few.level_columns())
+        if not self._rare_levels:
+            return None
+        together, columns, base = self._rare_levels
+        rows = self._seen(together)
+        rows.set_level_columns(columns, base, most=1.0)
+        return rows
+
+
+class GatheredDesign(DenseDesign):
+    """All rows with a weight of a small collection, in this process."""
+
+    source: DaskDesign
+
+    def holder_of_weights(self, which):
+        return self.source, self.source.chosen(which)

@@ -1,0 +1,198 @@
+"""One block of a collection, where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils import assert_all_finite
+
+from ..validation import check_unmasked
+from .base import Frame
+from .dense import DenseDesign
+
+
+class Description(NamedTuple):
+    """What is told of a block.
+
+    Attributes
+    ----------
+    n_rows, n_features, n_present : int
+        The last is the number of rows with a weight.
+    total, largest, squares : float
+        Sum of the case weights, the largest, and the sum of squares in units of that.
+    low, high : ndarray of shape (n_targets,)
+        Of the targets of the rows with a weight.
+    size : int
+        Bytes.
+    """
+
+    n_rows: int
+    n_features: int
+    n_present: int
+    total: float
+    largest: float
+    squares: float
+    low: np.ndarray
+    high: np.ndarray
+    size: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """One block.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_rows, n_features), float32 or float64
+    y : ndarray of shape (n_rows, n_targets), float64
+    cases : ndarray of shape (n_rows,), float64, or None
+        Case weights.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    cases: np.ndarray | None
+
+    def rows(self, target, frame: Frame) -> DenseDesign:
+        """Return the rows with one target, read without threads of their own."""
+        y = np.ascontiguousarray(self.y[:, target])
+        return DenseDesign.placed(self.X, y, self.cases, frame, n_threads=1)
+
+    def present_numbers(self, places) -> np.ndarray:
+        """Return the numbers of rows from their places among those with a weight."""
+        return places if self.cases is None else np.flatnonzero(self.cases > 0.0)[places]
+
+
+def read(number, names, check, block) -> Part:
+    """Return a block as it is read, or raise in its name.
+
+    Parameters
+    ----------
+    number : int
+        Which block it is.
+    names : list of str or int
+        Names of the columns that X is to have, or their number.
+    check : bool
+        Whether NaN and infinity are looked for.
+    block : sequence of array or data frame
+        X, y and, where they are given, case weights.
+    """
+    X, y, cases = block if len(block) == 3 else (*block, None)
+    where = f"block {number}"
+    n_features = names if isinstance(names, int) else len(names)
+    if not isinstance(names, int) and list(map(str, getattr(X, "columns", names))) != names:
+        raise ValueError(f"X must have the columns {names} in {where}, got {list(X.columns)}.")
+    X = _numbers("X", X, where, check)
+    if X.ndim != 2 or X.shape[1] != n_features:
+        raise ValueError(f"X must have {n_features} columns in {where}, got shape {X.shape}.")
+    y = _numbers("y", y, where, check).astype(np.float64, copy=False)
+    y = y[:, None] if y.ndim == 1 else y
+    if cases is not None:
+        cases = _numbers("sample_weight", cases, where, check)
+        cases = cases.astype(np.float64, copy=False).ravel()
+        if np.any(cases < 0.0):
+            raise ValueError(
+                f"sample_weight must be in [0, inf), got {float(cases.min())!r} in {where}."
+            )
+    for name, of in (("y", y), ("sample_weight", cases)):
+        if of is not None and len(of) != len(X):
+            raise ValueError(
+                f"{name} must have as many rows as X, {len(X)} in {where}, got {len(of)}."
+            )
+    return Part(X, y, cases)
+
+
+def _numbers(name, values, where, check):
+    """Return a block as float32 or float64, finite if that is checked, or raise in its name."""
+    if hasattr(values, "toarray"):
+        raise ValueError(f"{name} must be dense arrays or data frames, got a sparse {where}.")
+    values = check_unmasked(name, values, f" in {where}")
+    try:
+        array = np.asarray(values)
+        if array.dtype not in (np.float32, np.float64):
+            array = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold numbers, got others in {where}: {error}") from error
+    try:
+        if check:
+            assert_all_finite(array)
+    except ValueError as error:
+        raise ValueError(f"{name} must be finite, got NaN or infinity in {where}.") from error
+    return array
+
+
+def described(part: Part) -> list[Description]:
+    """Return what is told of a block, in a list of its own."""
+    present = part.present_numbers(slice(None))
+    y, n_rows = part.y[present], len(part.y)
+    cases = np.ones(len(y)) if part.cases is None else part.cases[present]
+    largest = float(np.max(cases, initial=0.0))
+    description = Description(
+        n_rows=n_rows,
+        n_features=part.X.shape[1],
+        n_present=len(y),
+        total=float(cases.sum()),
+        largest=largest,
+        squares=float(np.sum((cases / largest) ** 2)) if largest > 0.0 else 0.0,
+        low=np.min(y, axis=0, initial=np.inf),
+        high=np.max(y, axis=0, initial=-np.inf),
+        size=part.X.nbytes + part.y.nbytes,
+    )
+    return [description]
+
+
+def taken(part: Part, places):
+    """Return X, targets and case weights of some rows with a weight, in a list of its own."""
+    numbers = part.present_numbers(places)
+    cases = None if part.cases is None else part.cases[numbers]
+    return [(part.X[numbers], part.y[numbers], cases)]
+
+
+def apart(part: Part, columns, base):
+    """Return how many rows with a weight differ from given values, in a list of its own."""
+    present = part.present_numbers(slice(None))
+    return [np.count_nonzero(part.X[present][:, columns] != base, axis=0)]
+
+
+def taken_apart(part: Part, columns, base):
+    """Return what :func:`taken` does of the rows that differ from one of the values."""
+    present = part.present_numbers(slice(None))
+    return taken(part, np.flatnonzero(np.any(part.X[present][:, columns] != base, axis=1)))
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is asked of every block, and how its rows are seen."""
+
+    ask: Callable[..., Any]
+    target: int
+    frame: Frame
+
+    def __call__(self, part: Part, *numbers):
+        """Return the answer of the rows of a block; to some of their numbers, where given."""
+        return self.ask(part.rows(self.target, self.frame), *numbers)
+
+
+def answered(job, part, *numbers):
+    """Return the answer of a block to a job."""
+    return job(part, *numbers)
+
+
+def without(part, numbers):
+    """Return a block in which some rows have no weight."""
+    cases = np.ones(len(part.y)) if part.cases is None else part.cases.copy()
+    cases[numbers] = 0.0
+    return replace(part, cases=cases)
+
+
+def chained(parts):
+    """Return lists one after the other."""
+    return [item for part in parts for item in part]
+
+
+def counted(numbers):
+    """Return how many there are, in a list of its own."""
+    return [len(numbers)]

@@ -1,0 +1,103 @@
+"""What is computed from level columns: moves of their coefficients, rare levels, locations."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import kernels
+from ..losses import Loss
+from .base import Design
+from .levels import fit_levels
+from .local import LocalDesign
+from .residuals import residuals
+
+_SHRUNK_BY = 10.0
+"""Rows for which the location of all levels counts in that of one: a rare level has no location
+of its own, else its bad rows would be taken for ordinary ones."""
+_HARDEST = 1e200
+"""Bound on the penalty of a level in units of its scale: the level is held at zero long before."""
+_RARE = 64
+"""Rows that a rare level has at the most."""
+
+
+def move_levels(design: Design, params, loss: Loss, scale: float, ridge):
+    """Return parameters with every level coefficient at what its own rows want.
+
+    Of coefficients that serve its rows equally well a level is given the least. Rows elsewhere
+    than in this process move rare levels only.
+
+    Parameters
+    ----------
+    design : Design
+    params : ndarray of shape (n_parameters,)
+    loss : Loss
+    scale : float
+    ridge : ndarray of shape (n_parameters,)
+        What multiplies half the squared parameters beside c² times the mean loss.
+
+    Returns
+    -------
+    params : ndarray of shape (n_parameters,)
+    gain : float
+        By how much the sum of rho and penalty over c² fell.
+    moved : bool
+        Whether any level moved; it may without a gain, where others serve as well.
+    """
+    rows = design.rows_with_levels()
+    blocks = None if rows is None else rows.level_blocks(bases=not np.any(ridge))
+    if rows is None or blocks is None:
+        return params, 0.0, False
+    present, n_levels = rows.present(), len(blocks.columns)
+    left, cases = residuals(rows, params)[present], rows.own_cases()[present]
+    before, level_ridge = np.zeros((2, blocks.n_moves))
+    before[:n_levels] = params[blocks.columns]
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        shares = ridge[blocks.columns] * rows.total_weight / scale / scale
+    level_ridge[:n_levels] = np.nan_to_num(shares, posinf=_HARDEST)
+    coefs, sloped = before.copy(), blocks.directions[: rows.n_features]
+    gain, n_moved = kernels.move_blocks(
+        left, cases, loss.code, loss.alpha, scale, *blocks.arrays, level_ridge, coefs,
+        sloped.power(2).sum(axis=0), sloped.T @ params[: rows.n_features],
+    )  # fmt: skip
+    return params + blocks.directions @ (coefs - before), gain, n_moved > 0
+
+
+def rare_level_rows(design: LocalDesign) -> np.ndarray:
+    """Return the numbers of the rows that have a level which few others have."""
+    blocks = design.level_blocks(bases=True)
+    if blocks is None:
+        return np.empty(0, dtype=np.intp)
+    sizes = np.diff(blocks.firsts)
+    rare = np.repeat(sizes <= _RARE, sizes)
+    return design.present()[np.unique(blocks.members[rare])]
+
+
+def numeric_given_levels(design: LocalDesign) -> np.ndarray:
+    """Return the combinations of columns that hold numbers less their location in each level.
+
+    Level columns themselves are in none of them; the intercept, if any, is the last.
+
+    Returns
+    -------
+    ndarray of shape (n_parameters, n_combinations)
+    """
+    levels, n_parameters = design.levels(), design.columns.n_parameters
+    if levels is None:
+        return np.eye(n_parameters)
+    numeric = np.setdiff1d(np.arange(n_parameters), levels.columns)
+    combinations = np.zeros((n_parameters, len(numeric)))
+    combinations[numeric, np.arange(len(numeric))] = 1.0
+    flags = levels.flags()
+    if flags is None:
+        return combinations
+    block = design.packed_columns(numeric[numeric < design.n_features])
+    blocks = flags.blocks(design.columns, bases=False)
+    ridge = _SHRUNK_BY * flags.squares(design.columns, blocks)
+    for place in range(block.n_features):
+        _, constant, coefs = fit_levels(
+            block.columns[place], block.cases, blocks, ridge,
+            constant=design.columns.fit_intercept,
+        )  # fmt: skip
+        combinations[:, place] -= blocks.directions @ coefs
+        combinations[-1, place] -= constant
+    return combinations

@@ -1,0 +1,34 @@
+"""A packed, standardised copy of few rows, for searches that stay in compiled code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class PackedRows:
+    """A copy of a few rows.
+
+    Attributes
+    ----------
+    columns : ndarray of shape (n_parameters, n_rows)
+        Standardised, then ones where there is an intercept.
+    y : ndarray of shape (n_rows,)
+        Less the origin of the design.
+    cases : ndarray of shape (n_rows,)
+        Case weights, positive.
+    n_features : int
+    """
+
+    columns: np.ndarray
+    y: np.ndarray
+    cases: np.ndarray
+    n_features: int
+
+    @cached_property
+    def equal(self) -> bool:
+        """Whether every row counts once."""
+        return bool(np.all(self.cases == 1.0))

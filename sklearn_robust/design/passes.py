@@ -1,0 +1,154 @@
+"""Passes over the rows: the mean loss and its derivatives, each from one reading of X."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import kernels
+from ..losses import Loss
+from ..scales import AbsResiduals
+from .base import Design
+
+if TYPE_CHECKING:
+    from .local import LocalDesign
+
+
+@dataclass(frozen=True)
+class LossPass:
+    """What a pass over a range of rows computes.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (n_features,)
+        Of ``x - centre``.
+    intercept : float
+    loss : Loss
+    scale : float
+        The scale c, in the unit of y.
+    extra : int
+        What is computed besides loss and gradient: ``kernels.NOTHING``, ``GRAM``, ``SIZES`` or
+        ``SHAPE``.
+    low, high : float
+        Bounds of the absolute residuals that are listed with ``SIZES``.
+    majorant : float in [0, 1]
+        With ``GRAM``, the weights are psi' where it is positive, plus this share of what the robust
+        weights exceed it by.
+    """
+
+    coef: np.ndarray
+    intercept: float
+    loss: Loss
+    scale: float
+    extra: int = kernels.NOTHING
+    low: float = 0.0
+    high: float = 0.0
+    majorant: float = 1.0
+
+    @property
+    def options(self):
+        """The last arguments of the kernels."""
+        return self.extra, self.low, self.high, self.majorant
+
+
+def loss_gradient(design: Design, params, loss: Loss, scale: float):
+    """Return the mean of rho and ``scale`` times its gradient in the parameters.
+
+    Parameters
+    ----------
+    design : Design
+    params : ndarray of shape (n_parameters,)
+        Of the standardised columns.
+    loss : Loss
+    scale : float
+        The scale c, in the unit of y.
+
+    Returns
+    -------
+    value : float
+    gradient : ndarray of shape (n_parameters,)
+    """
+    sums, gradient, *_ = _means(design, params, loss, scale)
+    return float(sums[0]), gradient
+
+
+def curvature(design: Design, params, loss: Loss, scale: float, majorant: float = 1.0):
+    """Return what :func:`loss_gradient` does, and the mean weighted Gram matrix.
+
+    Parameters
+    ----------
+    design, params, loss, scale
+        As in :func:`loss_gradient`.
+    majorant : float in [0, 1]
+        As in :class:`LossPass`.
+
+    Returns
+    -------
+    value : float
+    gradient : ndarray of shape (n_parameters,)
+    gram : ndarray of shape (n_parameters, n_parameters)
+        Of the standardised columns.
+    """
+    sums, gradient, gram, _ = _means(
+        design, params, loss, scale, extra=kernels.GRAM, majorant=majorant
+    )
+    size = design.columns.n_parameters
+    return float(sums[0]), gradient, gram[:size, :size]
+
+
+def scale_gradient(design: Design, params, loss: Loss, scale: float):
+    """Return what :func:`loss_gradient` does, and the derivative in log c."""
+    sums, gradient, *_ = _means(design, params, loss, scale)
+    return float(sums[0]), gradient, -float(sums[1])
+
+
+def shape_gradient(design: Design, params, loss: Loss, scale: float):
+    """Return what :func:`loss_gradient` does, and the slopes in scale and shape.
+
+    Returns
+    -------
+    value : float
+    gradient : ndarray of shape (n_parameters,)
+    scale_slope, shape_slope : float
+        The derivatives of the mean of rho in log c and in alpha.
+    """
+    sums, gradient, *_ = _means(design, params, loss, scale, extra=kernels.SHAPE)
+    return float(sums[0]), gradient, -float(sums[1]), float(sums[2])
+
+
+def abs_residuals_gradient(design: Design, params, loss: Loss, scale: float, bounds):
+    """Return what :func:`loss_gradient` does, and the absolute residuals between two bounds.
+
+    Returns
+    -------
+    value : float
+    gradient : ndarray of shape (n_parameters,)
+    abs_residuals : AbsResiduals
+    """
+    low, high = bounds
+    sums, gradient, _, lists = _means(
+        design, params, loss, scale, extra=kernels.SIZES, low=low, high=high
+    )
+    below, squares = design.total_weight * sums[3:5]
+    sizes, cases = map(np.concatenate, zip(*lists, strict=True))
+    found = AbsResiduals(sizes, cases, float(below), float(squares), low, high, design.total_weight)
+    return float(sums[0]), gradient, found
+
+
+def _means(design, params, loss, scale, **extra):
+    """Return the sums of a pass over the total case weight, in standardised parameters."""
+    coef, intercept = design.columns.split(params)
+    wanted = LossPass(coef, intercept, loss, scale, **extra)
+
+    def task(rows: LocalDesign, start, stop):
+        *parts, sizes, cases = rows.loss_pass(wanted, start, stop)
+        # Copies, lest the buffers that held them stay in memory; lists are joined end to end.
+        return *parts, [(sizes.copy(), cases.copy())]
+
+    sums, gradient, gram, lists = design.reduce(task)
+    total = design.total_weight
+    gradient = gradient / total
+    gradient[:-1] /= design.columns.unit
+    return sums / total, gradient[: design.columns.n_parameters], gram / total, lists

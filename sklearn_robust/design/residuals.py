@@ -1,0 +1,262 @@
+"""Residuals at given parameters: their sizes, scales, quantiles and robust weights."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .. import kernels, scales
+from ..losses import Loss, resolve, tuning_constant
+from ..scales import AbsResiduals
+from .base import Design
+from .passes import abs_residuals_gradient, loss_gradient, scale_gradient
+
+_MANY = 50_000
+"""Rows up to which all residuals are held at once; of more, quantiles are bracketed first."""
+_FEW = 5_000
+"""Evenly spaced rows whose residuals bracket a quantile of all."""
+_MARGIN = 0.04
+"""Share of the rows looked through on either side of a quantile: 5 standard errors of the
+quantile of the few rows that bracket it."""
+_BINS = 4096
+"""Bins in which absolute residuals are counted where too many lie in the bracket."""
+_MOST_LOOKS = 50
+"""Counts, or Newton steps of the M-scale, at the most."""
+_EXACT = 10.0
+"""Floors of the residual scale within which a fit at that floor, pulled by the other rows, ends."""
+_WELSCH = resolve("welsch")
+
+
+def _write_residuals(design: Design, params):
+    """Return a function that writes the residuals of a range of rows."""
+    coef, intercept = design.columns.split(params)
+
+    def write(rows, start, stop, out):
+        rows.residuals_range(coef, intercept, start, stop, out)
+        if rows.sample_weight is not None:  # an absent row may hold anything
+            absent = rows.sample_weight[start:stop] == 0.0
+            out[absent & ~np.isfinite(out)] = np.finfo(np.float64).max
+
+    return write
+
+
+def _residuals_of_range(write, start, stop, rows):
+    out = np.empty(stop - start)
+    write(rows, start, stop, out)
+    return out
+
+
+def residuals(design: Design, params):
+    """Return y minus the fitted values, shape (n_rows,)."""
+    return design.map_rows(_write_residuals(design, params))
+
+
+def robust_weights(design: Design, params, loss: Loss, scale: float, *, zero_at=()):
+    """Return the robust weight of every row, 1 at a residual of zero; shape (n_rows,).
+
+    The weights of the rows ``zero_at``, as :func:`large_residuals` gives them, are 0.
+    """
+    write_residuals, at_zero = _write_residuals(design, params), loss.weight_at_zero
+
+    def write(rows, start, stop, out):
+        write_residuals(rows, start, stop, out)
+        kernels.residuals_to_weights(loss.code, loss.alpha, scale, at_zero, out)
+
+    return design.map_rows(write, zero_at=zero_at)
+
+
+def final_weights(design: Design, params, loss: Loss, scale: float, left_out=()):
+    """Return the robust weight of every row of the fit, 0 for those left out, and the largest.
+
+    Where the rows are not in this process, the largest is that of evenly spaced ones.
+    """
+    design, left_out = design.holder_of_weights(left_out)
+    weights = robust_weights(design, params, loss, scale, zero_at=left_out)
+    if design.in_process:
+        return weights, float(weights.max())
+    few = design.thinned(scales.ENOUGH)
+    return weights, float(robust_weights(few, params, loss, scale).max())
+
+
+def large_residuals(design: Design, params, size):
+    """Return the numbers of the rows with a weight whose absolute residual is over ``size``."""
+    write = _write_residuals(design, params)
+
+    def task(rows, start, stop):
+        large = np.abs(_residuals_of_range(write, start, stop, rows)) > size
+        if rows.sample_weight is not None:
+            large &= rows.sample_weight[start:stop] > 0.0
+        return large
+
+    return design.select(task)
+
+
+def abs_residuals(design: Design, params, low, high) -> AbsResiduals:
+    """Return the absolute residuals between two bounds, and sums of those below.
+
+    Where they would be more than can be gathered, the lower bound is raised.
+    """
+    expected = _expected(design, params, low, high)
+    if expected > design.most_gathered:
+        low = max(low, high - (high - low) * design.most_gathered / expected)
+    return _gathered(design, params, low, high)
+
+
+def _gathered(design, params, low, high):
+    write = _write_residuals(design, params)
+
+    def task(rows, start, stop):
+        out = _residuals_of_range(write, start, stop, rows)
+        *sums, sizes, cases = kernels.sizes_between(out, rows.cases_of(start, stop), low, high)
+        # Copies, lest the buffers that held them stay in memory; lists are joined end to end.
+        return *sums, [(sizes.copy(), cases.copy())]
+
+    below, squares, lists = design.reduce(task)
+    sizes, cases = map(np.concatenate, zip(*lists, strict=True))
+    return AbsResiduals(sizes, cases, below, squares, low, high, design.total_weight)
+
+
+def _expected(design, params, low, high) -> float:
+    """Return about how many absolute residuals lie between two bounds, or more."""
+    if design.n_present <= design.most_gathered:
+        return design.n_present
+    sizes = np.abs(residuals(design.thinned(scales.ENOUGH), params))
+    return float(np.mean((sizes >= low) & (sizes <= high))) * design.n_present
+
+
+def loss_gradient_and_abs_residuals(design: Design, params, loss: Loss, scale: float, bounds):
+    """Return what ``abs_residuals_gradient`` does; no residuals where they would be too many."""
+    if _expected(design, params, *bounds) <= design.most_gathered:
+        return abs_residuals_gradient(design, params, loss, scale, bounds)
+    none: np.ndarray = np.empty(0)
+    low, high = bounds
+    found = AbsResiduals(none, none, 0.0, 0.0, low, high, design.total_weight)
+    return *loss_gradient(design, params, loss, scale), found
+
+
+def normal_scaled_quantile(design: Design, params, share) -> float:
+    """Return the quantile of the absolute residuals over that of the standard normal.
+
+    At the share 1/2 that is the MAD.
+    """
+    if design.in_process and design.n_rows <= _MANY:
+        return scales.normal_scaled_quantile(residuals(design, params), share, design.sample_weight)
+    few = design.thinned(_FEW)
+    sizes, cases = np.abs(residuals(few, params)), few.sample_weight
+    low, high = (
+        scales.abs_residual_quantile(sizes, min(max(share + apart, 1e-9), 1.0), cases)
+        for apart in (-_MARGIN, _MARGIN)
+    )
+    return _bracketed_quantile(design, params, share, low, high) / scales.normal_quantile(share)
+
+
+def _bracketed_quantile(design, params, share, low, high) -> float:
+    """Return a quantile of the absolute residuals, exact unless rounding hides it.
+
+    Where too many lie between the bounds, or the quantile does not, they are counted in bins.
+    """
+    expected = 2.0 * _MARGIN * design.n_present
+    for _ in range(_MOST_LOOKS):
+        if expected <= design.most_gathered:
+            quantile = _gathered(design, params, low, high).quantile(share)
+            if quantile is not None:
+                return quantile
+        below, counts, largest = _histogram(design, params, low, high)
+        wanted = share * design.total_weight
+        low, high, weight = narrowed(wanted, (low, high), below, counts, largest)
+        expected = weight / design.total_weight * design.n_present
+        if high - low <= 2.0 * _BINS * np.finfo(np.float64).eps * high:
+            return high  # bins would be narrower than rounding
+    return 0.5 * (low + high)
+
+
+def _histogram(design, params, low, high):
+    """Return the case weight below, that in every bin, and the largest absolute residual."""
+    write = _write_residuals(design, params)
+
+    def task(rows, start, stop):
+        sizes = np.abs(_residuals_of_range(write, start, stop, rows))
+        cases = rows.own_cases()[start:stop]
+        present = cases > 0.0
+        sizes, cases = sizes[present], cases[present]
+        counts, _ = np.histogram(sizes, bins=_BINS, range=(low, high), weights=cases)
+        below = float(np.sum(cases, where=sizes < low))
+        return below, counts, [float(np.max(sizes, initial=0.0))]
+
+    below, counts, largest = design.reduce(task)
+    return below, counts, max(largest)
+
+
+def narrowed(wanted, bounds, below, counts, largest):
+    """Return bounds between which a quantile lies, and the case weight there.
+
+    Parameters
+    ----------
+    wanted : float
+        The case weight that lies below it; at a tie it is the mean of two sizes.
+    bounds : tuple of float
+        Bounds between which absolute residuals were counted.
+    below : float
+        The case weight below.
+    counts : ndarray of shape (n_bins,)
+        The case weight in even bins between the bounds.
+    largest : float
+        The largest absolute residual.
+    """
+    low, high = bounds
+    edges = np.linspace(low, high, len(counts) + 1)
+    cumulated, slack = below + np.cumsum(counts), scales.TIE * wanted
+    if below >= wanted - slack:
+        return 0.0, low, below
+    at = int(np.searchsorted(cumulated, wanted - slack))
+    if at >= len(counts):
+        return high, max(largest, high), wanted
+    last = at
+    if cumulated[at] <= wanted + slack:
+        others = at + 1 + np.flatnonzero(counts[at + 1 :])
+        if len(others) == 0:
+            return edges[at], max(largest, high), wanted
+        last = int(others[0])
+    return edges[at], edges[last + 1], float(counts[at] + counts[last])
+
+
+def m_scale(design: Design, params, n_parameters, floor) -> float:
+    """Return the M-scale of the residuals, breakdown point 1/2, at least ``floor``."""
+    if design.in_process:
+        return scales.m_scale(
+            residuals(design, params), design.sample_weight, n_parameters=n_parameters, floor=floor
+        )
+    half = design.half_of_cases(n_parameters) / design.total_weight
+    constant = tuning_constant(breakdown=0.5)
+    sigma = max(normal_scaled_quantile(design, params, 0.5), floor)
+    for _ in range(_MOST_LOOKS):
+        value, _, slope = scale_gradient(design, params, _WELSCH, constant * sigma)
+        # Newton's method in log sigma; no step is over 1, as far off the slope says little.
+        step = min(max((half - value) / min(slope, -1e-300), -1.0), 1.0)
+        sigma *= math.exp(step)
+        if abs(step) <= 1e-12 or sigma <= floor:
+            break
+    return max(sigma, floor)
+
+
+def truncated_deviation(design: Design, params, largest, n_parameters) -> float:
+    """Return the deviation of the residuals within 2.5 times itself, at most ``largest``."""
+    free = 2.0 * design.half_of_cases(n_parameters) / design.total_weight
+    return scales.truncated_deviation_of(
+        lambda low, high: abs_residuals(design, params, low, high),
+        lambda: normal_scaled_quantile(design, params, 0.5) * scales.normal_quantile(0.5),
+        largest,
+        free,
+    )
+
+
+def abs_residual_quantiles(design: Design, params) -> np.ndarray:
+    """Return quantiles of the absolute residuals, shape (1001,)."""
+    few = design.thinned(scales.ENOUGH)
+    return scales.abs_residual_quantiles(residuals(few, params), few.sample_weight)
+
+
+def most_are_exact(design: Design, params) -> bool:
+    """Return whether more than half of the case weight is fitted to within rounding."""
+    return normal_scaled_quantile(design, params, 0.5) <= _EXACT * design.floor

@@ -1,0 +1,68 @@
+"""Penalties on the coefficients, in the user's units and in standardised parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .design import Standardisation
+from .linear_algebra import InverseRoot
+
+_HARDEST = 1e200
+"""Bound on the penalty of a standardised coefficient: it is zero to rounding long before."""
+
+
+@dataclass(frozen=True)
+class Ridge:
+    r"""The penalty :math:`\frac{\lambda}{2} \lVert\beta\rVert^2`; the intercept has none.
+
+    Attributes
+    ----------
+    l2_regularization : float
+        :math:`\lambda`, of the coefficients in the user's units.
+    """
+
+    l2_regularization: float = 0.0
+
+    def standardised(self, columns: Standardisation) -> StandardisedRidge:
+        """Return the same penalty as a function of the standardised parameters."""
+        curvature = np.zeros(columns.n_parameters)
+        if self.l2_regularization > 0.0:
+            unit = columns.unit
+            with np.errstate(over="ignore"):
+                curvature[: len(unit)] = np.minimum(self.l2_regularization / unit / unit, _HARDEST)
+        return StandardisedRidge(curvature, is_zero=self.l2_regularization == 0.0)
+
+
+@dataclass(frozen=True)
+class StandardisedRidge:
+    """Half the sum of ``curvature`` times the squared standardised parameters.
+
+    Attributes
+    ----------
+    curvature : ndarray of shape (n_parameters,)
+        Zero for the intercept.
+    is_zero : bool
+        Whether there is no penalty.
+    """
+
+    curvature: np.ndarray
+    is_zero: bool
+
+    def value_gradient(self, params):
+        """Return value and gradient."""
+        gradient = self.curvature * params
+        return 0.5 * float(np.dot(gradient, params)), gradient
+
+    def moves(self, directions) -> bool:
+        """Return whether the penalty changes along any of some directions, one a column."""
+        return bool(np.any(self.curvature[:, None] * directions))
+
+    def under(self, upper):
+        """Return the rows of a triangular factor of a curvature, and those of the penalty."""
+        return upper if self.is_zero else np.vstack([upper, np.diag(np.sqrt(self.curvature))])
+
+    def parameters_taken(self, root: InverseRoot) -> float:
+        """Return how many parameters the penalty takes from the fit with that inverse root."""
+        return float(self.curvature @ np.asarray((root.root * root.root).sum(axis=1)).ravel())

@@ -1,0 +1,252 @@
+"""The problem of a fit, and what is minimised: the objective and the likelihood."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from .design import Design, passes
+from .design.algebra import changes_nothing, triangular
+from .linear_algebra import InverseRoot, inverse_root
+from .losses import Loss, resolve
+from .partition import log_partition
+from .penalties import Ridge, StandardisedRidge
+
+ROUNDING = 64.0 * float(np.finfo(np.float64).eps)
+"""Relative size of what is rounding in a sum over the rows."""
+BELOW_TWO = 2.0 - 1e-12
+"""Where the slopes in alpha, both logarithmically infinite at 2, are taken instead of at 2."""
+_NEAR_FLOOR = 2.0
+"""Floors of the scale within which a search whose bound is the floor ends."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The rows of a fit and the penalty: what every procedure is about, whatever the loss.
+
+    Attributes
+    ----------
+    design : Design
+    penalty : Ridge
+    """
+
+    design: Design
+    penalty: Ridge
+
+    @cached_property
+    def ridge(self) -> StandardisedRidge:
+        """The penalty as a function of the standardised parameters."""
+        return self.penalty.standardised(self.design.columns)
+
+    def on(self, design: Design) -> Problem:
+        """Return the problem of other rows."""
+        return replace(self, design=design)
+
+    def unpenalised(self) -> Problem:
+        """Return the problem without its penalty."""
+        return replace(self, penalty=Ridge())
+
+    def objective(self, loss: Loss, scale: float) -> Objective:
+        """Return the objective under a loss at a scale."""
+        return Objective(self, loss, scale)
+
+    def least_squares(self) -> Objective:
+        """Return the least-squares objective."""
+        return Objective(self, resolve("l2"), 1.0)
+
+    def free_parameters(self, root: InverseRoot) -> float:
+        """Return the rank less what the penalty takes: the trace of the hat matrix.
+
+        ``root`` is that of the curvature of least squares.
+        """
+        return root.root.shape[1] - self.ridge.parameters_taken(root)
+
+
+@dataclass(frozen=True)
+class Objective:
+    r"""Mean robust loss and penalty as functions of the standardised parameters.
+
+    .. math:: F(\beta, b) = c^2 \frac{\sum_i s_i\,\rho(r_i/c)}{\sum_i s_i}
+              + \frac{\lambda}{2} \lVert\beta\rVert^2
+
+    All methods work on F/c² as a function of the parameters divided by c, which has no unit:
+    whatever the unit of y, values and steps are of the order of 1.
+
+    Attributes
+    ----------
+    problem : Problem
+    loss : Loss
+    scale : float
+        The scale c, in the unit of y.
+    """
+
+    problem: Problem
+    loss: Loss
+    scale: float
+
+    @property
+    def design(self) -> Design:
+        """The rows."""
+        return self.problem.design
+
+    def at(self, scale: float) -> Objective:
+        """Return the same objective at another scale."""
+        return Objective(self.problem, self.loss, scale)
+
+    def value(self, params) -> float:
+        """Return F/c²."""
+        return self.value_gradient(params)[0]
+
+    def value_gradient(self, params):
+        """Return F/c² and c times its gradient, from one reading of the rows."""
+        value, gradient = passes.loss_gradient(self.design, params, self.loss, self.scale)
+        return self.with_penalty(params, value, gradient)
+
+    def curvature(self, params, majorant: float = 1.0):
+        """Return what :meth:`value_gradient` does and the inverse root of a curvature.
+
+        The curvature is that of the quadratic that touches F at ``params`` and lies above it
+        (the weighted Gram matrix and the penalty), so its minimum never increases F. Of what it
+        exceeds F's own curvature by, where that is positive, only the share ``majorant`` is in it.
+        """
+        design, ridge, at = self.design, self.problem.ridge, (params, self.loss, self.scale)
+        value, gradient, gram = passes.curvature(design, *at, majorant)
+
+        def factor():
+            return ridge.under(triangular(design, *at, majorant))
+
+        def vanish(directions):
+            return not ridge.moves(directions) and changes_nothing(design, directions, *at)
+
+        root = inverse_root(gram + np.diag(ridge.curvature), factor, vanish, design.n_rows)
+        return *self.with_penalty(params, value, gradient), root
+
+    def with_penalty(self, params, value, gradient):
+        """Add the penalty to value and gradient of the mean loss, all in units of c."""
+        if self.problem.ridge.is_zero:
+            return value, gradient
+        held, push = self.problem.ridge.value_gradient(params / self.scale)
+        return value + held, gradient + push
+
+    def relative_size(self, step, params, decrease, root: InverseRoot) -> float:
+        """Return the size of a step, in coefficients and in fitted values.
+
+        The first is the largest ``|step_j|·rms(x_j) / (c + |beta_j|·rms(x_j))``, for standardised
+        columns have unit root mean square; the step of the intercept, which depends on where
+        zero is, counts relative to c alone. The second is the root mean square change of the
+        fitted values relative to c: the root of ``decrease``, the product of step and
+        gradient, without its sign. The larger is returned, or 0 for a step whose fitted values
+        change by less than their rounding through ``root``.
+        """
+        sizes = np.abs(params)
+        sizes[len(self.design.columns.unit) :] = 0.0
+        change = float(np.sqrt(abs(decrease)))
+        if change <= self.rounding(params, root):
+            return 0.0
+        return max(change, float(np.max(np.abs(step) / (self.scale + sizes), initial=0.0)))
+
+    def rounding(self, params, root: InverseRoot) -> float:
+        """Return how far rounding moves fitted values, relative to c.
+
+        They are sums of terms of the size of the coefficients, and steps towards them are
+        products with ``root``, which magnifies the rounding of a gradient.
+        """
+        largest = float(np.max(np.abs(params[: len(self.design.columns.unit)]), initial=0.0))
+        return ROUNDING * (largest / self.scale + root.norm)
+
+    def reported(self, value) -> float:
+        """Return F of F/c²; infinite where it does not fit a double."""
+        return float(value) * self.scale * self.scale
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    r"""Mean negative log-likelihood and penalty, of Barron (2019), eq. 18.
+
+    .. math:: \frac{\sum_i s_i\,[\rho(r_i/c; \alpha) + \log c + \log Z(\alpha)]}{\sum_i s_i}
+              + \frac{\lambda}{2 c^2} \lVert\beta\rVert^2
+
+    Attributes
+    ----------
+    problem : Problem
+    alpha_bounds : tuple of float
+        Within [0, 2]; both ends may be reached.
+    scale_bounds : tuple of float
+        Positive, in the unit of y.
+    floor : float or None
+        The least scale that rounding in y allows; None where the bounds leave it out.
+    """
+
+    problem: Problem
+    alpha_bounds: tuple[float, float]
+    scale_bounds: tuple[float, float]
+    floor: float | None = None
+
+    @property
+    def design(self) -> Design:
+        """The rows."""
+        return self.problem.design
+
+    def on(self, design: Design) -> Likelihood:
+        """Return the likelihood of other rows."""
+        return replace(self, problem=self.problem.on(design))
+
+    def objective(self, scale: float, alpha: float) -> Objective:
+        """Return the objective of the coefficients at a fixed scale and shape."""
+        return Objective(self.problem, resolve(alpha=alpha), scale)
+
+    def value(self, params, scale: float, alpha: float) -> float:
+        """Return the value alone."""
+        fixed = self.objective(scale, alpha).value(params)
+        return fixed + math.log(scale) + log_partition(alpha)[0]
+
+    def value_at(self, start) -> float:
+        """Return the value at a start."""
+        return self.value(start.params, start.scale, start.alpha)
+
+    def is_near_floor(self, scale: float) -> bool:
+        """Return whether a search that ended at this scale was stopped by the floor."""
+        return self.floor is not None and scale <= _NEAR_FLOOR * self.floor
+
+    def unbounded_at(self, start) -> bool:
+        """Return whether the likelihood grows without bound from a start as c falls.
+
+        With a share s of the rows fitted exactly and the coefficients held, its mean negative
+        logarithm at shape 0 is (1 - 2s) log(1/c) + const: without bound where s is more than
+        half. At any larger shape, and with a penalty, the rest outweighs the exact rows.
+        """
+        free = self.floor is not None and self.alpha_bounds[0] == 0.0
+        return start.exact and free and not self.problem.ridge.moves(start.params[:, None])
+
+    def unpenalised(self, result) -> float:
+        """Return the mean negative log-likelihood of a result, without the penalty."""
+        if self.problem.ridge.is_zero and result.converged:
+            return result.objective
+        alone = replace(self, problem=self.problem.unpenalised())
+        return alone.value(result.params, result.scale, result.alpha)
+
+    def value_gradients(self, params, scale: float, alpha: float):
+        """Return the value and its slopes, from one reading of the rows.
+
+        Returns
+        -------
+        value : float
+        gradient : ndarray of shape (n_parameters,)
+            c times the derivative in the parameters.
+        slopes : ndarray of shape (2,)
+            The derivatives in log c and in alpha.
+        """
+        objective = self.objective(scale, alpha)
+        rho, gradient, scale_slope, shape_slope = passes.shape_gradient(
+            self.design, params, objective.loss, scale
+        )
+        value, gradient = objective.with_penalty(params, rho, gradient)
+        partition = log_partition(alpha)[0]
+        partition_slope = log_partition(min(alpha, BELOW_TWO))[1]
+        slopes = np.array([
+            scale_slope + 1.0 - 2.0 * (value - rho), shape_slope + partition_slope
+        ])  # fmt: skip
+        return value + math.log(scale) + partition, gradient, slopes

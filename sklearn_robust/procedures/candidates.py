@@ -1,0 +1,57 @@
+"""Planes from which the S-estimate of a sample of rows may be reached."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+
+from ..design import LocalDesign, serial_algebra
+from ..problem import Problem
+from . import s_search
+from .level_search import LevelSearch
+
+_JOINT_WORK = 20_000_000
+"""Multiplications in a Gram matrix of all columns up to which, besides the search that treats level
+columns apart, planes through rows are tried."""
+
+
+def candidates(problem: Problem, n_parameters, *, floor, given, random_state) -> np.ndarray:
+    """Return different parameters of small M-scale, the best first, at most four.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of rows in this process.
+    n_parameters : float
+        How many parameters are free, fewer than there are rows.
+    floor : float
+        The least scale.
+    given : ndarray of shape (n_given, n_parameters)
+        Parameters to look at too.
+    random_state : RandomState
+    """
+    design = cast(LocalDesign, problem.design)
+    options = {
+        "half": design.half_of_cases(n_parameters), "floor": floor,
+        "penalty": problem.ridge.curvature,
+    }  # fmt: skip
+    with serial_algebra():
+        if design.level_blocks(bases=True) is None:
+            return _among_all_columns(design, given, random_state, options)
+        return _with_levels_apart(problem, given, random_state, options)
+
+
+def _among_all_columns(design, given, random_state, options):
+    rows = design.packed_columns(slice(None))
+    return s_search.search(rows, given=given, random_state=random_state, **options)
+
+
+def _with_levels_apart(problem, given, random_state, options):
+    design, found = problem.design, given
+    if design.n_present * design.columns.n_parameters**2 <= _JOINT_WORK:
+        found = np.vstack([given, _among_all_columns(design, given, random_state, options)])
+    levels = design.level_blocks(bases=problem.ridge.is_zero)
+    numeric = np.setdiff1d(np.arange(design.columns.n_parameters), levels.columns)
+    rows = design.packed_columns(numeric[numeric < design.n_features])
+    return LevelSearch(numeric, rows, levels, **options).best(found, random_state)

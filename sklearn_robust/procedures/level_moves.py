@@ -1,0 +1,81 @@
+"""Searches of redescending losses that reject no level of a category by their start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..design.level_columns import move_levels
+from ..problem import Likelihood, Objective
+from ..solvers.result import AdaptiveResult, AdaptiveStart, SolverResult, Start
+
+_ROUNDS = 5
+"""Times that the levels are moved and the search goes on from there."""
+_HIGHER = 1.0 + 1e-7
+"""Ratio of two values of the objective that is not rounding,"""
+_LESS_LIKELY = 1e-7
+"""and difference of two likelihoods that is not."""
+
+
+def minimise_with_level_moves(
+    minimise: Callable, objective: Objective, start: Start, **options
+) -> SolverResult:
+    """Minimise at a fixed scale; move the levels of categories where that leads lower.
+
+    A level whose rows are all rejected has weight zero, and no gradient brings it back: the
+    coefficient of every level is held against those that fit some of its rows. Two rows alone in
+    a level that contradict each other can be believed one as well as the other: the level is
+    given the lesser coefficient, whatever the order of the rows.
+
+    Parameters
+    ----------
+    minimise : callable
+        A solver for a fixed scale.
+    objective, start, options
+        As for the solver.
+    """
+    result = minimise(objective, start, **options)
+    if not objective.loss.redescending:
+        return result
+    ridge, max_iter = objective.problem.ridge.curvature, options.pop("max_iter")
+    for _ in range(_ROUNDS):
+        params, _, moved = move_levels(
+            objective.design, result.params, objective.loss, objective.scale, ridge
+        )
+        left = max_iter - result.n_iter
+        if not moved or left <= 0:
+            break
+        after = minimise(objective, replace(start, params=params), max_iter=left, **options)
+        history = result.history + after.history
+        after = replace(after, history=history, n_iter=len(history))
+        if after.objective > _HIGHER * result.objective:
+            break
+        result = after
+    return result
+
+
+def most_likely_with_level_moves(
+    minimise: Callable, likelihood: Likelihood, start: AdaptiveStart, **options
+) -> AdaptiveResult:
+    """Minimise the negative log-likelihood; move levels where that leads lower, as above."""
+    result = minimise(likelihood, start, **options)
+    max_iter = options.pop("max_iter")
+    for _ in range(_ROUNDS):
+        objective, left = likelihood.objective(result.scale, result.alpha), max_iter - result.n_iter
+        if not objective.loss.redescending or left <= 0:
+            break
+        params, _, moved = move_levels(
+            objective.design, result.params, objective.loss, objective.scale,
+            objective.problem.ridge.curvature,
+        )  # fmt: skip
+        if not moved:
+            break
+        again = replace(
+            start, params=params, scale=result.scale, alpha=result.alpha, curvature=None
+        )
+        after = minimise(likelihood, again, max_iter=left, **options)
+        history = result.history + after.history
+        if after.objective > result.objective + _LESS_LIKELY:
+            break
+        result = replace(after, history=history, n_iter=len(history))
+    return result

@@ -1,0 +1,321 @@
+"""The S-estimate: the plane whose residuals have the least M-scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import gammainccinv
+
+from ..design.algebra import gram, high_leverage
+from ..design.level_columns import move_levels, numeric_given_levels, rare_level_rows
+from ..design.residuals import large_residuals, normal_scaled_quantile, robust_weights
+from ..limits import LIMITS
+from ..linear_algebra import InverseRoot, pseudo_inverse_root
+from ..losses import regression_constant, resolve, tuning_constant
+from ..penalties import Ridge
+from ..problem import Problem
+from ..scales import SHRINKAGE
+from ..solvers.anderson import minimise_near
+from ..solvers.result import Start, quiet
+from .candidates import candidates
+from .exact_plane import exact_plane
+from .residual_scales import MScale, TruncatedScale, minimise_with_scale
+from .starts import least_squares
+from .subsample import start_from_subsample
+
+WELSCH = resolve("welsch")
+"""The loss of the M-scale."""
+_ALL = 2000
+"""Rows up to which planes are looked for on all of them: the least on a sample may be another."""
+_SAMPLE = 1000
+"""Rows on which planes are looked for, at least; and so many for every parameter:"""
+_SAMPLE_PER_PARAMETER = 10
+_SAMPLE_PER_LEVEL = 40
+"""Rows for every parameter where most are those of level columns, which cost little."""
+_LARGEST_SAMPLE = 20_000
+"""Rows on which they are looked for, at most, but for numeric columns: the others are levels."""
+_REJECTED = 2.5
+"""Residuals beyond this many scales are rejected."""
+_BY_CHANCE = 0.01
+"""Samples of normal rows in which the furthest row is taken for one of high leverage."""
+_LOOKS = 4
+"""Times that the metric of the rows is found, without those far off the time before."""
+
+
+_NEARLY = 1.005
+"""Ratio of two M-scales that are nearly the same."""
+_CLEARLY = 0.999
+"""Ratio of two tau-scales that is not by chance."""
+_EFFICIENCY = 0.95
+"""Of the loss that the tau-scale averages, and of the M-estimate that tells bad rows."""
+
+
+@dataclass(frozen=True)
+class SEstimate:
+    """Where the M-scale is least.
+
+    Attributes
+    ----------
+    params : ndarray of shape (n_parameters,)
+        Of the standardised columns.
+    sigma : float
+        The M-scale, in the unit of y.
+    n_parameters : float
+        How many parameters were free: the rank, less what a penalty takes.
+    root : InverseRoot
+        Of a curvature there in which rows far off do not count much.
+    exact : bool
+        Whether the scale is at its floor.
+    rival : SEstimate or None
+        Another minimum whose M-scale is nearly as small, and that far more rows lie close to.
+    """
+
+    params: np.ndarray
+    sigma: float
+    n_parameters: float
+    root: InverseRoot
+    exact: bool
+    rival: SEstimate | None = None
+
+    @property
+    def least_biased(self) -> SEstimate:
+        """The rival where there is one: a fit that rejects bad rows is better begun there."""
+        return self.rival or self
+
+
+def s_estimate(problem: Problem, start: Start, minimise, random_state, *, tol, max_iter):
+    """Minimise the M-scale of the residuals, and half the penalty beside half its square.
+
+    The planes of :func:`candidates`, found on a sample of the rows where there are many, are
+    compared on all rows, and the best one followed to the end. There the
+    coefficients minimise the objective at the scale that their residuals give, under the
+    loss of the M-scale (Rousseeuw & Yohai 1984); each side's step decreases the M-scale.
+
+    Parameters
+    ----------
+    problem : Problem
+    start : Start
+        Least squares.
+    minimise : callable
+        A solver for a fixed scale.
+    random_state : RandomState
+    tol, max_iter
+        As for the solver.
+
+    Returns
+    -------
+    SEstimate
+        At the floor of the scale where the rows are no more than the free parameters, or more
+        than half of them lie on the plane.
+    """
+    design, floor = problem.design, problem.design.floor
+    searchable = _searchable(design)
+    n_parameters = problem.free_parameters(start.root) if searchable else 0.0
+    if design.half_of_cases(n_parameters) <= 0.0:
+        return SEstimate(start.params, floor, n_parameters, start.root, exact=True)
+    plane = exact_plane(design)  # a sample of the rows may show fewer than half of it
+    if plane is not None and problem.ridge.is_zero:
+        return SEstimate(plane, floor, n_parameters, start.root, exact=True)
+    m_scale = MScale(design, tuning_constant(breakdown=0.5), n_parameters)
+
+    def criterion(params):
+        return m_scale.sigma(m_scale(params)) ** 2 + 2.0 * problem.ridge.value_gradient(params)[0]
+
+    def ended(params):
+        begin = replace(start, params=params)
+        if searchable and len(params) <= LIMITS.widest:
+            begin = replace(begin, root=_robust_root(problem, m_scale(params), begin))
+        result = minimise_with_scale(
+            minimise, _shrunk(problem), begin, m_scale, tol=tol, max_iter=max_iter, report=quiet,
+        )  # fmt: skip
+        params = result.params
+        if (
+            problem.ridge.is_zero
+        ):  # with a penalty the end is a joint fixed point, not quite the least
+            params = min([params, begin.params], key=criterion)
+        sigma = m_scale.sigma(m_scale(params))
+        exact = sigma <= floor or normal_scaled_quantile(design, params, 0.5) <= floor
+        return SEstimate(params, floor if exact else sigma, n_parameters, begin.root, exact)
+
+    if not searchable:
+        return ended(start.params)
+    sample = design.sample(_sample_size(design), random_state)
+    found = candidates(
+        problem.on(sample), n_parameters, floor=floor, given=start.params[None],
+        random_state=random_state,
+    )  # fmt: skip
+    least, rival = _least_and_rival(problem, found, criterion, m_scale)
+    estimate = ended(least)
+    if rival is None or estimate.exact:
+        return estimate
+    other = ended(rival)  # which may end below the one it began above
+    if criterion(other.params) <= criterion(estimate.params):
+        return other
+    return replace(estimate, rival=other)
+
+
+def _sample_size(design):
+    """Return on how many rows planes are looked for."""
+    n_parameters, n_numeric = design.columns.n_parameters, design.n_numeric_parameters
+    if design.n_present <= _ALL:
+        return design.n_present
+    size = max(_SAMPLE, _SAMPLE_PER_PARAMETER * n_parameters)
+    if n_parameters > n_numeric:
+        size = max(size, _SAMPLE_PER_LEVEL * (n_parameters - n_numeric))
+        size = min(size, max(_LARGEST_SAMPLE, _SAMPLE_PER_PARAMETER * n_numeric))
+    return size
+
+
+def _least_and_rival(problem, found, criterion, m_scale):
+    """Return the plane of least criterion, and one next to it that far more rows lie close to.
+
+    The M-scale hardly tells a plane that is pulled by a group of bad rows from one that is not.
+    The tau-scale of Yohai & Zamar (1988), which counts how large the residuals of ordinary rows
+    are, is the less biased one: where it is clearly lower at a plane whose M-scale is nearly the
+    same, that plane is returned too, else None.
+    """
+    criteria = np.array([criterion(params) for params in found])
+    least = int(np.argmin(criteria))
+    near = np.flatnonzero(criteria <= _NEARLY**2 * criteria[least])
+    if len(near) == 1:
+        return found[least], None
+
+    def tau(params):
+        sigma = m_scale.sigma(m_scale(params))
+        c = regression_constant(WELSCH, _EFFICIENCY) * sigma
+        return c * np.sqrt(problem.unpenalised().objective(WELSCH, c).value(params))
+
+    taus = [tau(found[place]) for place in near]
+    clearly = min(taus) < _CLEARLY * tau(found[least])
+    return found[least], found[near[int(np.argmin(taus))]] if clearly else None
+
+
+def refined_from_subsample(
+    problem: Problem, sample: Problem, estimate: SEstimate, options
+) -> SEstimate | None:
+    """Return the S-estimate of all rows near that of a sample, or None where it is not near.
+
+    Parameters
+    ----------
+    problem, sample : Problem
+        Of all rows and of the sample.
+    estimate : SEstimate
+        Of the sample.
+    options : dict
+        As for a solver.
+    """
+    if estimate.exact:
+        return None
+    design, n_parameters = problem.design, estimate.n_parameters
+    if not problem.ridge.is_zero:
+        everything = least_squares(problem, max_iter=options["max_iter"])
+        n_parameters = problem.free_parameters(everything.root)
+    m_scale = MScale(design, tuning_constant(breakdown=0.5), n_parameters)
+    scale = m_scale.scale(estimate.sigma)
+    start = start_from_subsample(_shrunk(sample).at(scale), estimate.params)
+    result = minimise_near(_shrunk(problem).at(scale), start, m_scale, **options)
+    if result is None or m_scale.sigma(result.scale) <= design.floor:
+        return None
+    sigma, rival = m_scale.sigma(result.scale), None
+    if estimate.rival is not None:
+        rival = refined_from_subsample(problem, sample, estimate.rival, options)
+    return SEstimate(result.params, sigma, n_parameters, estimate.root, exact=False, rival=rival)
+
+
+def _shrunk(problem):
+    """Return the objective of which the S-estimate is a minimum, at any scale."""
+    penalty = Ridge(SHRINKAGE * problem.penalty.l2_regularization)
+    return replace(problem, penalty=penalty).objective(WELSCH, 1.0)
+
+
+def _searchable(design):
+    """Return whether the numeric columns are few enough for a Gram matrix of the search."""
+    return design.n_numeric_parameters <= LIMITS.widest
+
+
+def _robust_root(problem, scale, start):
+    """Return the inverse root of the curvature under Cauchy's loss, which forgets no row."""
+    root = problem.objective(resolve("cauchy"), scale).curvature(start.params)[-1]
+    return replace(root, null=start.root.null)
+
+
+def efficient(problem: Problem, estimate: SEstimate, minimise, **options) -> SEstimate:
+    """Return the M-estimate of 95 % efficiency from there, at the scale reweighted.
+
+    The S-estimate itself errs so much at rows far off in X that it rejects good ones among them.
+    With a penalty, which may outweigh a small scale, it is returned as it is.
+    """
+    if estimate.exact or not problem.ridge.is_zero:
+        return estimate
+    truncated = TruncatedScale(problem.design, 1.0, estimate.n_parameters, estimate.sigma)
+    sigma = truncated(estimate.params)
+    objective = problem.objective(WELSCH, regression_constant(WELSCH, _EFFICIENCY) * sigma)
+    found = minimise(objective, Start(estimate.params, estimate.root), **options)
+    return replace(estimate, params=found.params, sigma=sigma)
+
+
+def bad_leverage(design, estimate: SEstimate, believed: SEstimate, random_state):
+    """Return the rows that are rejected and far off in X, and parameters that they do not lead.
+
+    Rejected are those whose residual from ``believed``, what :func:`efficient` makes of the
+    S-estimate, is over 2.5 of its scales. Far off are those whose robust
+    distance is more than the furthest of as many normal rows has in one sample in a hundred,
+    so that outliers in y alone are not. A rare level may have taken its coefficient from rows far
+    off, which then are not rejected; so its other rows decide about it first. No rows are found
+    among too many columns for a Gram matrix.
+
+    Returns
+    -------
+    which : ndarray of int
+    params : ndarray of shape (n_parameters,)
+    """
+    none, params = np.empty(0, dtype=np.intp), believed.params
+    if not _searchable(design):
+        return none, params
+    root, dimensions = _metric(design.sample(_SAMPLE, random_state), estimate)
+    if dimensions <= 0:
+        return none, params
+    distance = _chi2_isf(_BY_CHANCE / design.n_cases, dimensions) + design.columns.fit_intercept
+    if design.levels() is not None:
+        suspects = high_leverage(design, rare_level_rows(design), root, distance)
+        scale = tuning_constant(breakdown=0.5) * believed.sigma
+        ordinary = design.without(suspects)
+        params, *_ = move_levels(ordinary, params, WELSCH, scale, np.zeros(len(params)))
+    rejected = large_residuals(design, params, _REJECTED * believed.sigma)
+    if len(rejected) == 0:
+        return rejected, params
+    return high_leverage(design, rejected, root, distance), params
+
+
+def _chi2_isf(probability, dimensions):
+    # As scipy.stats has it, whose import takes longer than the fit.
+    return 2.0 * gammainccinv(0.5 * dimensions, probability)
+
+
+def _metric(design, estimate):
+    """Return the matrix after which ordinary rows have unit mean square, and their dimension.
+
+    It is that of the numeric columns, given the levels of the others: a rare level lies far off
+    in its own column. Rows count in it as in the S-estimate; those that prove to be far off are
+    taken out and the rest is looked at again, lest good leverage points hide the bad ones.
+    """
+    scale = tuning_constant(breakdown=0.5) * estimate.sigma
+    weights = robust_weights(design, estimate.params, WELSCH, scale)
+    combinations = numeric_given_levels(design)
+    present, near, n_far = design.present(), design, -1
+    for _ in range(_LOOKS):
+        remaining = weights[near.present()]
+        products = gram(near, combinations, remaining)
+        root = combinations @ pseudo_inverse_root(
+            products / np.average(remaining, weights=near.shares())
+        )
+        dimensions = root.shape[1] - design.columns.fit_intercept
+        if dimensions <= 0:
+            return root, 0
+        distance = _chi2_isf(_BY_CHANCE, dimensions) + design.columns.fit_intercept
+        far = high_leverage(design, present, root, distance)
+        if len(far) == n_far:
+            break
+        near, n_far = design.without(far), len(far)
+    return root, dimensions

@@ -1,0 +1,385 @@
+"""Planes from which the S-estimate of a block of rows may be reached, the best first."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from .. import kernels
+from ..design.packed import PackedRows
+from ..scales import SHRINKAGE, abs_residual_quantile
+
+_DRAWN, _DRAW_WORK = (20, 500), 1_000_000
+"""Least and largest number of planes through as few rows as determine one, and the
+multiplications to spend on one step of each of them."""
+_MORE, _MORE_WORK = (20, 200), 3_000_000
+"""The same for each further batch, where there may be several minima."""
+_BATCHES, _MEETINGS = 60, 14
+"""Batches at the most, and how many are to lead to the same best minimum."""
+_MOST_WORK = 500_000_000
+"""Multiplications not to go beyond for drawn planes, even for the least number."""
+_ALL_WORK = 5_000_000
+"""Multiplications for which all planes through as few rows are looked at."""
+_PART_WORK = 40_000_000
+"""Multiplications to spend on the planes of halves of the rows."""
+_REFINE_WORK = 2_000_000_000
+"""Multiplications not to go beyond in any stage of the refinement, but for a few steps."""
+_LEAST_STEPS = 3
+_ROUGH, _SHARP = 0.2, 1e-2
+"""Relative errors of scales: of those that a step follows, and of those that are compared."""
+_FIRST, _BATCH, _NEAR = (8, 3), (15, 8), (20, 8)
+"""Planes that are refined by some more steps, and those of them that are followed until little
+changes: at first, of each further batch, and near the best."""
+_STEPS = 4
+"""These further steps."""
+_RETURNED = 3
+"""Planes that are returned."""
+_END, _MOST_STEPS = 5e-3, 50
+"""A move that is little, in scales, and steps within which planes come to it, nearly."""
+_RIVAL = 1.2
+"""Minima with a scale up to so many times the least are rivals of it."""
+_CROWDED = 10
+"""Rows for each parameter below which there are often several minima."""
+_ROUNDS = 3
+"""Times that planes near the best one are tried."""
+_MORE_STEPS = 1000
+"""About so many steps all this takes; it is left out where they would be too much work."""
+_EXCHANGED = 20
+"""Rows that are taken into its fit, each alone, and rows that are taken out."""
+_BELIEVED = 0.05
+"""Least weight of a row that a plane believes."""
+_FAR = 10.0
+"""Rows further off than so many deviations of a column count less in the coordinates."""
+_CONCENTRATED, _CONCENTRATED_WORK = 2, 200_000_000
+"""Times that the half of the rows nearest to each other in X is looked for, and the
+multiplications in a Gram matrix beyond which it is not."""
+_ALONE = 1e-8
+"""A row leaves the others so little of its fitted value that its deletion says nothing."""
+_SAME = 0.02
+"""Planes nearer than this, in scales at the root mean square row, are taken for one."""
+_LOWER = 1.0 - 1e-6
+"""Ratio of two criteria that is more than what is owed to their accuracy."""
+_LEAST_LEVERAGE = 1e-100
+"""Lest the rows without any be divided by it."""
+_TINY = 1e-9
+"""Added to a curvature, relative to its mean, lest it be singular."""
+
+
+def search(block: PackedRows, *, half, floor, penalty, given, random_state):
+    """Return planes of small M-scale: local minima of it, nearly, and different.
+
+    Looked at are given planes; least squares on halves of the rows, cut at the principal
+    sensitivity components of Peña & Yohai (1999), which point to groups of outliers that mask
+    each other, and on the half that is most concentrated in X; and planes through few rows, all
+    such where they are not many, otherwise drawn at random, rows that depend on others passed
+    over. Each takes a step before they are compared, and the best are refined further
+    (Salibian-Barrera & Yohai 2006). Several minima are to be expected where rows are far off in X
+    or few for so many columns, or where some have been found. Then more planes are drawn and
+    followed, and the neighbourhood of the best one is searched.
+
+    Parameters
+    ----------
+    block : PackedRows
+    half : float
+        What the case-weighted sum of rho is to be.
+    floor : float
+        The least scale, in the unit of y.
+    penalty : ndarray of shape (n_parameters,)
+        What multiplies half the squared parameters beside half the squared scale.
+    given : ndarray of shape (n_given, n_parameters)
+    random_state : RandomState
+
+    Returns
+    -------
+    ndarray of shape (n_planes, n_parameters)
+        At least one, at most three.
+    """
+    y, cases = block.y, block.cases
+    far = distances(block.columns.T)
+    root = root_of(block.columns.T, np.minimum(1.0, _FAR / far) ** 2)
+    if root.shape[1] == 0:
+        return given
+    unit = unit_of(y)
+    target = in_units(y, unit)
+    Z = np.ascontiguousarray(root.T @ block.columns)
+    rows = _Rows(Z, target, cases, half, floor / unit, (root.T * penalty) @ root)
+    parts = np.array([
+        *_halves(Z.T, target, cases), *_concentrated(Z, cases, far), cases * (far <= 0.5 * _FAR),
+    ])  # fmt: skip
+    planes = np.vstack([
+        np.linalg.lstsq(root, given.T / unit)[0].T, rows.fitted(parts),
+        rows.drawn(_DRAWN, _DRAW_WORK, random_state),
+    ])  # fmt: skip
+    planes, scales = rows.minima(planes, *_FIRST)
+    doubtful = np.max(far) > _FAR or len(y) < _CROWDED * len(Z) or rows.several(planes, scales)
+    if doubtful and scales[0] > rows.floor and rows.cheap:
+        planes, scales = rows.met_again(planes, scales, random_state)
+        planes, scales = rows.descended(planes, scales)
+    return unit * (planes[:_RETURNED] @ root.T)
+
+
+def unit_of(y):
+    """Return a unit in which ordinary targets are about 1."""
+    return abs_residual_quantile(y, 0.75) or float(np.max(np.abs(y))) or 1.0
+
+
+def in_units(y, unit):
+    """Return targets in a unit, none so large that its square would not fit a double."""
+    with np.errstate(over="ignore"):
+        return np.clip(y / unit, -1e150, 1e150)
+
+
+def distances(columns):
+    """Return how many deviations of a column a row lies from its median, at the most."""
+    values = np.ascontiguousarray(columns.T)
+    apart = np.abs(values - _medians(values))
+    ordinary = _medians(apart)
+    spread = np.where(ordinary > 0.0, ordinary, apart.mean(axis=1, keepdims=True))
+    return np.max(apart / np.where(spread > 0.0, spread, 1.0), axis=0, initial=1e-300)
+
+
+def _medians(values):
+    """Return the upper median of each row."""
+    middle = values.shape[1] // 2
+    return np.partition(values, middle, axis=1)[:, middle, None]
+
+
+def far_weights(columns):
+    """Return weights of the rows for the coordinates, less than 1 of those far off."""
+    return np.minimum(1.0, _FAR / distances(columns)) ** 2
+
+
+def root_of(columns, weights):
+    """Return the matrix that makes the weighted columns orthonormal, dependent ones left out."""
+    upper = np.linalg.qr(np.sqrt(weights)[:, None] * columns, mode="r")
+    sizes = np.sqrt(np.einsum("ij,ij->j", upper, upper))
+    sizes[sizes == 0.0] = 1.0
+    _, singular, right = np.linalg.svd(upper / sizes)
+    kept = singular > len(columns) * np.finfo(np.float64).eps * singular.max(initial=0.0)
+    kept = kept & (singular > 0.0)
+    return right[: len(kept)][kept].T / sizes[:, None] / singular[kept] * math.sqrt(len(columns))
+
+
+def _halves(rows, y, cases):
+    """Yield case weights of the halves of the rows that the components tell apart."""
+    m, r = rows.shape
+    size = max(m // 2, min(r + 1, m))
+    cases = cases * max(1.0, m / cases.sum())  # weights below 1 are shares of the rows
+    roots = np.sqrt(cases)[:, None]
+    orthonormal = np.linalg.qr(roots * rows)[0]
+    fitted = orthonormal @ (orthonormal.T @ (roots[:, 0] * y))
+    left = 1.0 - np.einsum("ij,ij->i", orthonormal, orthonormal) / cases
+    alone = left < _ALONE
+    deleted = (y - fitted / roots[:, 0]) / np.where(alone, 1.0, left)
+    changes = orthonormal * np.where(alone, 0.0, deleted)[:, None]
+    directions = np.linalg.eigh(changes.T @ changes)[1][:, ::-1]
+    most = max(int(_PART_WORK / (3 * m * r * r)), 1)
+    components = directions[:, :most].T @ (orthonormal / roots).T
+    yield cases
+    for values in components:
+        ordered = np.partition(values, (m - size, size - 1))
+        yield cases * (values <= ordered[size - 1])
+        yield cases * (values >= ordered[m - size])
+        sizes = np.abs(values)
+        yield cases * (sizes <= np.partition(sizes, size - 1)[size - 1])
+
+
+def _concentrated(Z, cases, far):
+    """Yield case weights of halves of the rows, each nearer to each other in X than the last.
+
+    Steps of Rousseeuw & Van Driessen (1999) towards the least determinant: the half begins as the
+    rows that are not far off in any column, and goes on as those of least leverage on itself.
+    """
+    r, m = Z.shape
+    size = max(m // 2 + 1, min(r + 1, m))
+    for _ in range(_CONCENTRATED if m * r * r <= _CONCENTRATED_WORK else 0):
+        weights = cases * (far <= np.partition(far, size - 1)[size - 1])
+        yield weights
+        inverse = np.linalg.inv(_regular((Z * weights) @ Z.T))
+        far = np.einsum("ij,ij->j", Z, inverse @ Z)
+
+
+def _regular(gram):
+    """Return the matrix with something added to the diagonal, so that it has an inverse."""
+    return gram + (_TINY * np.trace(gram) / len(gram) or 1.0) * np.eye(len(gram))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows in orthonormal coordinates, and planes of them.
+
+    Attributes
+    ----------
+    Z : ndarray of shape (n_coordinates, n_rows)
+    y, cases : ndarray of shape (n_rows,)
+    half, floor : float
+        As of :func:`search`.
+    ridge : ndarray of shape (n_coordinates, n_coordinates)
+        What the penalty is a quadratic form of.
+    """
+
+    Z: np.ndarray
+    y: np.ndarray
+    cases: np.ndarray
+    half: float
+    floor: float
+    ridge: np.ndarray
+
+    @property
+    def _shrunk(self):
+        return SHRINKAGE * self.cases.sum() * self.ridge
+
+    @property
+    def _work(self):
+        """Return about how many multiplications a step of a plane takes; exp is 30."""
+        r, m = self.Z.shape
+        return m * (r * (r + 4) // 2 + 30) + r**3
+
+    @property
+    def cheap(self):
+        """Whether a longer search is not too much work."""
+        return _MORE_STEPS * self._work <= _REFINE_WORK
+
+    # ---- candidates ----
+
+    def fitted(self, parts):
+        """Return the weighted least-squares planes, one for each row of weights."""
+        return kernels.planes_of_parts(self.Z, self.y, parts, self._shrunk)
+
+    def drawn(self, counts, work, random_state):
+        """Return planes through as few rows as determine one, so many as ``work`` allows."""
+        r, m = self.Z.shape
+        count = min(int(np.clip(work // self._work, *counts)), _MOST_WORK // self._work)
+        if 0 < math.comb(m, r) * self._work <= _ALL_WORK:
+            draws = np.array(list(combinations(range(m), r)))
+        else:
+            draws = (m * random_state.uniform(size=(count, 3 * r + 10))).astype(np.int64)
+        return kernels.planes_through(self.Z, self.y, draws)
+
+    def near(self, plane):
+        """Return planes to which the neighbours of a minimum belong that may be lower.
+
+        Where rows of high leverage are taken into the fit that were rejected, or taken out, one
+        at a time; and of the halves of the rows that it believes.
+        """
+        scale = self._scales(plane[None], _SHARP)[0]
+        left = self.y - plane @ self.Z
+        with np.errstate(over="ignore"):
+            weights = self.cases * np.exp(-0.5 * (left / (kernels.CONSTANT * scale)) ** 2)
+        moves = np.linalg.inv(_regular((self.Z * weights) @ self.Z.T + self._shrunk)) @ self.Z
+        leverage = np.maximum(np.einsum("ij,ij->j", self.Z, moves), _LEAST_LEVERAGE)
+        believed = weights > _BELIEVED * self.cases
+        enter = np.argsort(-leverage * (weights < 0.5 * self.cases), kind="stable")[:_EXCHANGED]
+        leave = np.argsort(-leverage * weights, kind="stable")[:_EXCHANGED]
+        through = plane + (moves[:, enter] * (left[enter] / leverage[enter])).T
+        rest = np.maximum(1.0 - weights * leverage, _ALONE)
+        without = plane - (moves[:, leave] * (weights * left / rest)[leave]).T
+        return np.vstack([through, without, self.fitted(self._halves_of(believed))])
+
+    def _halves_of(self, which):
+        halves = list(_halves(self.Z[:, which].T, self.y[which], self.cases[which]))
+        parts = np.zeros((len(halves), len(self.y)))
+        parts[:, which] = halves
+        return parts
+
+    # ---- refinement ----
+
+    def minima(self, planes, kept, followed):
+        """Return minima reached from planes and their scales, different ones, the best first.
+
+        So many are kept when each has taken a step, and so many of those are followed.
+        """
+        scales = self._scales(planes, _ROUGH, len(planes))
+        planes, scales = self._improved(planes, scales, 1, kept)
+        planes, scales = self._improved(planes, scales, _STEPS, kept)
+        planes, scales = self._different(planes, scales, followed)
+        self._refine(planes, scales, _END, self._bearable(_MOST_STEPS, followed))
+        return self._different(planes, self._scales(planes, 1e-6), followed)
+
+    def several(self, planes, scales):
+        """Return whether the best of the minima has rivals."""
+        criteria = self._criteria(planes, scales)
+        return bool(np.sum(criteria <= _RIVAL**2 * criteria[0]) > 1)
+
+    def met_again(self, planes, scales, random_state):
+        """Return the minima found when several batches of drawn planes have led to the best."""
+        meetings = 0
+        for _ in range(_BATCHES):
+            best = planes[0]
+            drawn = self.drawn(_MORE, _MORE_WORK, random_state)
+            if len(drawn) == 0:  # too few rows are independent
+                break
+            new, new_scales = self.minima(drawn, *_BATCH)
+            planes, scales = self._joined(planes, scales, new, new_scales)
+            if not self._same(planes[0], best, scales[0]):
+                meetings = 0
+            meetings += self._same(planes[0], new[0], scales[0])
+            if meetings == _MEETINGS:
+                break
+        return planes, scales
+
+    def descended(self, planes, scales):
+        """Return minima that are lower than those given, where there are any near the best one."""
+        for _ in range(_ROUNDS):
+            least = self._criteria(planes, scales)[0]
+            planes, scales = self._joined(
+                planes, scales, *self.minima(self.near(planes[0]), *_NEAR)
+            )
+            if self._criteria(planes, scales)[0] > _LOWER * least:
+                break
+        return planes, scales
+
+    def _joined(self, planes, scales, new, new_scales):
+        planes, scales = np.vstack([planes, new]), np.append(scales, new_scales)
+        return self._different(planes, scales, _RETURNED)
+
+    def _same(self, plane, other, scale):
+        return bool(np.linalg.norm(plane - other) <= _SAME * scale)
+
+    def _improved(self, planes, scales, steps, count):
+        """Return the best of the planes after so many steps, and their scales."""
+        steps = self._bearable(steps, min(count, len(planes)))
+        planes, scales = self._best(planes, scales, 1 + int(_REFINE_WORK / self._work) // steps)
+        self._refine(planes, scales, 0.0, steps)
+        return self._best(planes, self._scales(planes, _SHARP, count), count)
+
+    def _bearable(self, steps, count):
+        """Return how many steps so many planes may take, ``steps`` where that is not too much."""
+        return min(steps, max(int(_REFINE_WORK / self._work) // count, _LEAST_STEPS))
+
+    def _refine(self, planes, scales, tol, steps):
+        kernels.refine(
+            self.Z, self.y, self.cases, self.half, self.floor, self._shrunk, tol, steps, planes,
+            scales,
+        )  # fmt: skip
+
+    def _scales(self, planes, tol, wanted=None):
+        """Return the scales of planes; of more than are wanted, those of some may be infinite."""
+        # A penalty counts in the order too.
+        wanted = len(planes) if wanted is None or np.any(self.ridge) else wanted
+        return kernels.scales_of(
+            self.Z, self.y, self.cases, self.half, self.floor, tol, wanted, planes
+        )
+
+    def _criteria(self, planes, scales):
+        """Return the squared scales and the penalty beside them."""
+        with np.errstate(over="ignore"):
+            return scales**2 + np.einsum("ij,jk,ik->i", planes, self.ridge, planes)
+
+    def _best(self, planes, scales, count):
+        best = np.argsort(self._criteria(planes, scales), kind="stable")[:count]
+        return planes[best], scales[best]
+
+    def _different(self, planes, scales, count):
+        """Return the best of the planes, without those near a better one, and their scales."""
+        planes, scales = self._best(planes, scales, len(planes))
+        kept: list[int] = []
+        for k, scale in enumerate(scales):
+            if not any(self._same(planes[k], planes[other], scale) for other in kept):
+                kept.append(k)
+            if len(kept) == count:
+                break
+        return planes[kept], scales[kept]

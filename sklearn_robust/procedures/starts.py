@@ -1,0 +1,54 @@
+"""Least squares and given parameters: the starts that need no other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..design.algebra import least_squares_gradient
+from ..limits import LIMITS
+from ..linear_algebra import InverseRoot, minimum_norm
+from ..problem import Problem
+from ..solvers.lbfgs import lbfgs
+from ..solvers.result import Start, quiet
+
+
+def from_params(problem: Problem, params) -> Start:
+    """Start from given parameters of the standardised columns."""
+    return Start(np.asarray(params, dtype=np.float64), _root(problem, params))
+
+
+def least_squares(problem: Problem, *, max_iter) -> Start:
+    """Start from (penalised) least squares, of least norm where that is not unique."""
+    squares = problem.least_squares()
+    params = np.zeros(problem.design.columns.n_parameters)
+    if len(params) > LIMITS.widest:
+        start = Start(params, _root(problem, params))
+        found = lbfgs(squares, start, tol=1e-6, max_iter=max_iter, report=quiet)
+        return replace(start, params=found.params)
+    _, gradient, root = squares.curvature(params)
+    params = params - root.solve(gradient)
+    if not root.well_conditioned:  # take back the rounding of the first step
+        params = params - root.solve(squares.value_gradient(params)[1])
+    return Start(minimum_norm(params, problem.design.columns.unit, root.null), root)
+
+
+def refined(problem: Problem, params, root: InverseRoot):
+    """Return least-squares parameters without the rounding that dependent columns magnify.
+
+    ``root`` is that of the curvature of least squares.
+    """
+    if root.well_conditioned:
+        return params
+    squares = problem.least_squares()
+    for _ in range(2):
+        gradient = least_squares_gradient(problem.design, params)
+        params = params - root.solve(squares.with_penalty(params, 0.0, gradient)[1])
+    return params
+
+
+def _root(problem, params):
+    if len(params) > LIMITS.widest:
+        return InverseRoot.identity(len(params))
+    return problem.least_squares().curvature(params)[-1]

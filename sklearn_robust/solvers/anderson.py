@@ -1,0 +1,164 @@
+"""Few readings of many rows, from the fit of a sample."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Protocol
+
+import numpy as np
+
+from ..problem import Objective
+from .result import SolverResult, Start
+
+_MEMORY = 8
+_PATIENCE = 4
+"""Steps that may fail to owe less before the search gives up."""
+_LEAST_RATE, _MOST_RATE = 0.1, 0.9
+"""Bounds on the share of what was owed that a step is taken to leave."""
+_FAR = 0.5
+"""A start that owes more, in units of the scale, is not one that a sample has found."""
+_UNIT_STEPS = 1e-10
+"""Relative weight of what keeps the combination of steps small."""
+_TINY = float(np.finfo(np.float64).tiny)
+
+
+class System(ABC):
+    """Equations whose root is sought: the step of Newton's method is about known everywhere.
+
+    Attributes
+    ----------
+    x : ndarray
+        Where the search begins.
+    """
+
+    x: np.ndarray
+
+    @abstractmethod
+    def read(self, x):
+        """Return the objective, the step and its relative size, which is held against ``tol``."""
+
+    def within(self, x):
+        """Return the nearest point that is allowed."""
+        return x
+
+
+def accelerated(system: System, *, tol, max_iter, report):
+    """Find the root of a system near a start that is close, with Anderson's (1965) acceleration.
+
+    It combines the steps so far, and so learns how the curvature of all rows differs from that
+    of the sample from which the steps are made. There is no line search: where the steps do not
+    soon owe less, nothing is returned, and a method that needs no good start has to take over.
+
+    Parameters
+    ----------
+    system : System
+    tol : float
+        Bound on what is still owed after the last step.
+    max_iter : int
+    report : callable
+        Called with the objective at the beginning of each iteration.
+
+    Returns
+    -------
+    x : ndarray or None
+    history : list of float
+        The objective at the beginning of every iteration.
+    """
+    x = system.x
+    last = last_step = x
+    moves: list[np.ndarray] = []
+    changes: list[np.ndarray] = []
+    sizes: list[float] = []
+    history: list[float] = []
+    while len(history) < max_iter:
+        value, step, size = system.read(x)
+        history.append(value)
+        report(value)
+        sizes.append(size)
+        if not size <= _FAR or min(sizes[-_PATIENCE:]) > min(sizes[:-_PATIENCE], default=_FAR):
+            break
+        if len(sizes) > 1:
+            moves = [*moves, x - last][-_MEMORY:]
+            changes = [*changes, step - last_step][-_MEMORY:]
+        last, last_step = x, step
+        x = system.within(x + _combined(step, moves, changes))
+        if _left(sizes) <= tol:
+            return x, history
+    return None, history
+
+
+def _left(sizes):
+    """Return about what is owed after the last step; sizes may fall by turns."""
+    if len(sizes) < 3:
+        return sizes[-1]
+    rate = min(max(math.sqrt(sizes[-1] / max(sizes[-3], _TINY)), _LEAST_RATE), _MOST_RATE)
+    return max(sizes[-1], rate * sizes[-2]) * rate / (1.0 - rate)
+
+
+def _combined(step, moves, changes):
+    """Return the step that the moves so far and the changes of the steps over them advise."""
+    if not moves:
+        return step
+    move, change = np.array(moves), np.array(changes)
+    normal = change @ change.T
+    normal.flat[:: len(moves) + 1] += _UNIT_STEPS * max(normal.trace(), _TINY)
+    return step - np.linalg.solve(normal, change @ step) @ (move + change)
+
+
+class ScaleStep(Protocol):
+    """How the scale of an objective follows from its residuals."""
+
+    def read(self, objective: Objective, params):
+        """Return F/c², c times its gradient, and the step that log c owes."""
+
+
+class _Regression(System):
+    """Coefficients, in coordinates of unit curvature, and log c."""
+
+    def __init__(self, objective, start, rule):
+        self._objective, self._start, self._rule = objective, start, rule
+        self.x = np.append(np.zeros(start.root.root.shape[1]), math.log(objective.scale))
+
+    def at(self, x):
+        """Return parameters and scale."""
+        params = self._start.params + self._objective.scale * (self._start.root.root @ x[:-1])
+        return params, math.exp(x[-1])
+
+    def read(self, x):
+        params, scale = self.at(x)
+        current, root = self._objective.at(scale), self._start.root
+        value, gradient, log_step = self._rule.read(current, params)
+        step = -(root.root.T @ gradient)
+        owed, decrease = scale * (root.root @ step), float(np.dot(step, step))
+        size = current.relative_size(owed, params, decrease, root)
+        step = np.append(step * (scale / self._objective.scale), log_step)
+        # Not a number where the scale has none, lest max() hide it.
+        return current.reported(value), step, max(abs(log_step), size) + 0.0 * log_step
+
+
+def minimise_near(
+    objective: Objective, start: Start, rule: ScaleStep, *, tol, max_iter, report
+) -> SolverResult | None:
+    """Find the joint fixed point of coefficients and scale, or None where it is not near.
+
+    Parameters
+    ----------
+    objective : Objective
+        At the scale where the search begins.
+    start : Start
+        Its root is that of a curvature there.
+    rule : ScaleStep
+    tol, max_iter, report
+        As in :func:`accelerated`.
+
+    Returns
+    -------
+    SolverResult or None
+    """
+    system = _Regression(objective, start, rule)
+    x, history = accelerated(system, tol=tol, max_iter=max_iter, report=report)
+    if x is None:
+        return None
+    params, scale = system.at(x)
+    return SolverResult(params, scale, history[-1], len(history), True, tuple(history))
