@@ -65,7 +65,7 @@ def test_a_move_changes_its_own_rows_alone(make, fit_intercept):
             along = blocks.directions[:, [first + k]].toarray().ravel()
             assert_close(at_zero - rows.residuals(along), expected, tol=1e-12)
         first += width
-    assert first == blocks.n_moves
+    assert first == blocks.n_moves >= len(rows.levels().columns)
 
 
 # ---- moves ---------------------------------------------------------------------------

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from closeness import assert_close, assert_same_fit
+from in_threads import assert_read_by_threads, threads
 from problems import LOSSES, SOLVERS, contaminated, name
 from scipy import sparse
 from sklearn.linear_model import LinearRegression
-from threadpoolctl import threadpool_limits
 
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor
 from sklearn_robust.losses import resolve
@@ -111,10 +111,16 @@ def test_acceleration_that_leads_nowhere_is_done_without(scale, monkeypatch):
     X, y = contaminated(n=MANY, p=4)
     options = {"alpha": 0.0, "scale": scale, "random_state": 0, "tol": 1e-9, "max_iter": 500}
     quick = RobustRegressor(**options).fit(X, y)
-    nowhere = "sklearn_robust.solvers.accelerated.accelerated"
-    monkeypatch.setattr(nowhere, lambda *args, **options: (None, []))
+    tried = []
+
+    def nowhere(*args, **options):
+        tried.append(args)
+        return None, []
+
+    monkeypatch.setattr("sklearn_robust.solvers.accelerated.accelerated", nowhere)
     tol = 1e-4 if scale == "auto" else 1e-6
     assert_same_fit(RobustRegressor(**options).fit(X, y), quick, X, tol)
+    assert tried
 
 
 def test_many_rows_most_of_which_lie_on_a_plane():
@@ -150,6 +156,7 @@ def test_samples_are_drawn_without_replacement_and_without_absent_rows():
             assert 0.9 * size <= rows.n_rows <= size
             assert cases is None or np.all(rows.sample_weight == 1.0)
     assert sample_of(make_rows(X[:5_000], y[:5_000])) is None
+    assert 0.9 * 2_048 <= sample_of(make_rows(X, y)).n_rows <= 2_048
 
 
 class _System(System):
@@ -246,10 +253,11 @@ def test_a_block_is_that_of_the_present_rows():
     ids=str,
 )
 def test_fits_have_the_same_bits_for_any_number_of_threads(model):
-    X, y = contaminated(n=70_000, p=10)
+    X, y = contaminated(n=110_000, p=10)
     coefficients = []
     for count in (1, 2):
-        with threadpool_limits(count):
+        with threads(count):
+            assert_read_by_threads(X, y, count)
             coefficients.append(model.fit(X, y).coef_.copy())
     np.testing.assert_array_equal(*coefficients)
 

@@ -75,6 +75,7 @@ def test_the_worst_is_first(fitted):
     assert table.share[1] == pytest.approx(0.5, abs=0.03)
     assert np.all(np.diff(table.share) <= 0.0)
     ties = np.diff(table.share) == 0.0
+    assert ties.any()
     assert np.all(np.diff(table.mean_weight)[ties] >= 0.0)
 
 
