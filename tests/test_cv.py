@@ -39,7 +39,9 @@ def _grid(X, y, cv=3, fit_params=None, **grid):
 
 @pytest.mark.filterwarnings("ignore:No convergence:sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("scale", ["auto", "s", "mad", "reweighted", 2.0])
-@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize(
+    "convert", [np.asarray, pytest.param(sparse.csr_array, marks=pytest.mark.slow)]
+)
 def test_a_grid_search_with_the_same_criterion(scale, convert):
     X, y = contaminated(n=240, share=0.2)
     shapes = ALPHAS[::2] if scale != "mad" else (1.0, 2.0)
@@ -64,7 +66,7 @@ def test_a_grid_search_with_the_same_criterion(scale, convert):
 
 @pytest.mark.filterwarnings("ignore:No convergence:sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("scale", [1.0, "mad", "s"])
-@pytest.mark.parametrize("seed", [8, 9])
+@pytest.mark.parametrize("seed", [8, pytest.param(9, marks=pytest.mark.slow)])
 def test_other_shapes_change_no_score(scale, seed):
     rng = np.random.RandomState(seed)
     X = rng.randn(30, 8)

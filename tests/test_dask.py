@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from closeness import assert_close, prediction_terms
 from in_blocks import N, blocks, many, same
-from problems import LOSSES, contaminated, name
+from problems import EACH_LOSS, contaminated
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -54,7 +54,7 @@ def test_the_fit_is_that_of_the_rows_in_memory(pair):
     assert 3 <= other.n_passes_ <= 25
 
 
-@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+@pytest.mark.parametrize("keywords", EACH_LOSS)
 def test_every_loss(keywords):
     X, y = many()
     options = {"scale": 1.0, "random_state": 0, "tol": 1e-9, **keywords}
@@ -105,6 +105,7 @@ def test_kinds_of_numbers(dtype):
     same(*fits("convex", X, y))
 
 
+@pytest.mark.slow
 def test_bad_leverage_rows_are_left_out_in_their_blocks():
     X, y = load_hbk(return_X_y=True)
     options = {"random_state": 0, "tol": 1e-9}
@@ -225,6 +226,7 @@ def test_warm_start_and_given_coefficients():
     ), tol=1e-6)  # fmt: skip
 
 
+@pytest.mark.slow
 def test_dependent_columns():
     X, y = many()
     twice = np.column_stack([X, X[:, 0]])
@@ -232,6 +234,7 @@ def test_dependent_columns():
         same(*fits(pair, twice, y), tol=1e-7)
 
 
+@pytest.mark.slow
 def test_quantiles_are_exact_however_many_lie_near_them(monkeypatch):
     X, y = many()
     convex, default = RobustRegressor(1.0).fit(X, y), RobustRegressor(random_state=0).fit(X, y)

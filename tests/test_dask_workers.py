@@ -71,6 +71,7 @@ def noted(X, folder):
     return blocks(X).map_blocks(noting(folder), dtype=X.dtype, meta=np.empty((0, 0)))
 
 
+@pytest.mark.slow
 def test_one_worker_and_two_give_the_same_bits(client, tmp_path):
     from distributed import Client
 
@@ -120,6 +121,7 @@ class KillingAtTheFirstLine(io.StringIO):
         return super().write(text)
 
 
+@pytest.mark.slow
 def test_blocks_that_are_lost_with_their_worker_are_read_again_by_another(tmp_path):
     from distributed import Client
 

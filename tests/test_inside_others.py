@@ -21,7 +21,7 @@ from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor, RobustRegre
 ESTIMATORS = [
     RobustRegressor(random_state=0),
     AdaptiveRobustRegressor(random_state=0),
-    RobustRegressorCV((1.0, -np.inf), cv=3, random_state=0),
+    pytest.param(RobustRegressorCV((1.0, -np.inf), cv=3, random_state=0), marks=pytest.mark.slow),
 ]
 
 

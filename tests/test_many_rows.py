@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from closeness import assert_close, assert_same_fit
 from in_threads import assert_read_by_threads, threads
-from problems import LOSSES, SOLVERS, contaminated, name
+from problems import EACH_LOSS, SOLVERS, contaminated
 from scipy import sparse
 from sklearn.linear_model import LinearRegression
 
@@ -33,7 +33,7 @@ def without_samples(monkeypatch):
 # ---- many rows -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+@pytest.mark.parametrize("keywords", EACH_LOSS)
 @pytest.mark.parametrize("scale", ["mad", 2.0, "auto"], ids=str)
 def test_a_sample_first_changes_no_answer(keywords, scale, without_samples):
     """Within tol, whatever solver goes on; at alpha = 2 no sample is drawn."""
@@ -218,7 +218,7 @@ def test_rows_in_an_order_that_misleads():
 # ---- few rows ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+@pytest.mark.parametrize("keywords", EACH_LOSS)
 @pytest.mark.parametrize("scale", ["mad", 1.5], ids=str)
 @pytest.mark.parametrize("l2", [0.0, 0.3])
 def test_compiled_loops_find_what_passes_find(keywords, scale, l2, monkeypatch):

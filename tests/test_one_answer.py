@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from problems import CONVEX, LOSSES, SOLVERS, contaminated, name, rms
+from problems import CONVEX, EACH_LOSS, SOLVERS, contaminated, name, rms
 from scipy import sparse
 from scipy.optimize import linprog
 from sklearn.datasets import make_regression
@@ -141,7 +141,7 @@ def test_a_joint_fixed_point_with_the_mad_is_reached(loss):
 
 
 @pytest.mark.parametrize("layout", [np.asarray, sparse.csr_matrix], ids=["dense", "sparse"])
-@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+@pytest.mark.parametrize("keywords", EACH_LOSS)
 def test_curvature_lies_between_that_of_the_loss_and_of_the_weights(keywords, layout):
     X, y = contaminated(0, n=60)
     loss, share, c = resolve(**keywords), 0.25, 1.3
@@ -162,7 +162,7 @@ def test_curvature_lies_between_that_of_the_loss_and_of_the_weights(keywords, la
 # ---- never worse ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+@pytest.mark.parametrize("keywords", EACH_LOSS)
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_no_solver_ends_worse_than_it_began(solver, keywords):
     """At scales far below and above all residuals too, whether it converges or not."""

@@ -7,7 +7,7 @@ import pytest
 from closeness import assert_close
 from in_threads import assert_read_by_threads, threads
 from interpreted import needs_compiler
-from problems import LOSSES, contaminated, name
+from problems import EACH_LOSS, contaminated
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
@@ -121,7 +121,7 @@ def test_single_precision_is_read_as_it_is(problem, layout):
         assert_close(two, one, terms=terms)
 
 
-@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+@pytest.mark.parametrize("keywords", EACH_LOSS)
 @pytest.mark.parametrize("layout", ["row-major", "column-major", "csr"])
 def test_sums_are_those_of_the_definition(problem, layout, keywords):
     X, y, weights = problem
@@ -142,7 +142,7 @@ def test_sums_are_those_of_the_definition(problem, layout, keywords):
         assert_close(two, one, terms=size)
 
 
-@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+@pytest.mark.parametrize("keywords", EACH_LOSS)
 def test_gradient_matches_differences(keywords):
     X, y = contaminated(n=50)
     rows, loss, scale = make_rows(X, y), resolve(**keywords), 1.5
