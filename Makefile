@@ -5,17 +5,23 @@ BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 OLDEST_PYTHON := $(shell sed -n 's/^requires-python = ">=\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: demo test test-oldest test-portable coverage lint bench docs dist clean
+.PHONY: demo test test-fast test-oldest test-portable coverage lint bench docs dist clean
 
 demo: $(VENV)/.plot
 	$(BIN)/python examples/quickstart.py quickstart.png
 
 # Two processes fill two cores; threads of both would wait for each other. Tests of threads ask for
 # them.
-test test-oldest test-portable coverage: export OMP_NUM_THREADS = 1
+test test-fast test-oldest test-portable coverage: export OMP_NUM_THREADS = 1
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# What a change needs every few minutes, in less than a minute: without the slowest tests and the
+# slowest parameters of others, and with fewer random examples.
+test-fast: export HYPOTHESIS_PROFILE = fast
+test-fast: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 # numba keeps code of one version in a folder, and would compile anew for every other.
 test-oldest: export NUMBA_CACHE_DIR = $(CURDIR)/$(OLDEST)/numba

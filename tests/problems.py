@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor
 from sklearn_robust.design import make_design
@@ -19,6 +20,18 @@ BRANCHES = ["huber", "tukey", "balanced_l1"]
 
 LOSSES = [*({"alpha": alpha} for alpha in ALPHAS), *({"loss": name} for name in BRANCHES)]
 """Every loss, as the keywords that choose it."""
+
+_NEAR_A_BRANCH = [-10.0, -1e-6, 1e-10, 0.5, 1.5, 2.0 - 1e-9]
+
+EACH_LOSS = [
+    pytest.param(
+        keywords,
+        id="-".join(map(str, keywords.values())),
+        marks=[pytest.mark.slow] if keywords.get("alpha") in _NEAR_A_BRANCH else [],
+    )
+    for keywords in LOSSES
+]
+"""Every loss, to parametrize tests; the fast ones take each branch of the kernels once."""
 
 CONVEX = [
     kw

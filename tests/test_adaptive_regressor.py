@@ -275,6 +275,7 @@ def test_warm_start_leaves_out_the_same_rows():
     X, y = load_starscyg(return_X_y=True)
     model = AdaptiveRobustRegressor(warm_start=True, random_state=0).fit(X, y)
     before, left_out = model.coef_, model.weights_ == 0.0
+    assert left_out.any()
     assert_close(model.fit(X, y).coef_, before, tol=1e-5)
     np.testing.assert_array_equal(model.weights_ == 0.0, left_out)
 
@@ -368,7 +369,8 @@ def test_wrong_parameters_are_refused(parameter, value, accepted):
 def test_a_solver_of_given_shapes_alone_is_refused(monkeypatch):
     X, y = contaminated()
     monkeypatch.setitem(solvers.SOLVERS, "mine", solvers.SOLVERS["irls"])
-    assert RobustRegressor(1.0, solver="mine").fit(X, y).coef_.shape == (4,)
+    mine, irls = (RobustRegressor(1.0, solver=solver).fit(X, y) for solver in ("mine", "irls"))
+    np.testing.assert_array_equal(mine.coef_, irls.coef_)
     with pytest.raises(ValueError, match="solver must be one of"):
         AdaptiveRobustRegressor(solver="mine").fit(X, y)
 

@@ -109,10 +109,12 @@ def kept(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_later_process_reads_what_the_first_kept(kept):
     assert run(RHO, kept) == ("1", [])
 
 
+@pytest.mark.slow
 def test_machine_code_with_a_hole_does_not_end_the_process(kept):
     """LLVM ends a process that loads such code: no exception can be caught."""
     for path in kept.rglob("*.nbc"):
@@ -213,6 +215,7 @@ builtins.open = refused
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("preparation", "arguments"),
     [
@@ -231,6 +234,7 @@ def test_code_that_cannot_be_kept_is_compiled(tmp_path, half_module, preparation
     assert not list(tmp_path.rglob("*.tmp.*"))
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_made_is_named(tmp_path, half_module):
     (tmp_path / "file").touch()
     below = tmp_path / "file" / "folder"
@@ -239,6 +243,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path, half_module):
     assert is_about(warnings[0], below)
 
 
+@pytest.mark.slow
 def test_where_every_folder_is_read_only_the_code_is_compiled(tmp_path, half_module):
     read_only = (
         "import errno, tempfile\n"
@@ -262,6 +267,7 @@ with pytest.raises(RuntimeWarning, match="NUMBA_CACHE_DIR"):
 """Begins what raises the warning, which is said once: what follows is silent."""
 
 
+@pytest.mark.slow
 def test_a_warning_that_is_an_error_leaves_the_compiler_whole(tmp_path):
     """It is raised in the midst of compiling: of a kernel that another kernel calls."""
     raised = RAISED + "    from sklearn_robust.losses import rho\n    rho(1.0, -2.0)\n"
@@ -271,6 +277,7 @@ def test_a_warning_that_is_an_error_leaves_the_compiler_whole(tmp_path):
     assert (printed, warnings) == ("0", [])
 
 
+@pytest.mark.slow
 def test_a_warning_of_a_folder_that_is_an_error_leaves_the_compiler_whole(tmp_path, half_module):
     """It is raised before anything is loaded."""
     (tmp_path / "file").touch()
@@ -309,6 +316,7 @@ for _ in range(2):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
 def test_eight_processes_that_start_at_once_keep_code_for_the_next(tmp_path, half_module):
     printed, _ = run(NEW_PROCESS + RACE, tmp_path / "race", half_module, tmp_path / "race")

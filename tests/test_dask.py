@@ -3,6 +3,7 @@
 import importlib
 import pickle
 import sys
+import threading
 import warnings
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 from closeness import assert_close, prediction_terms
 from in_blocks import N, blocks, many, same
-from problems import LOSSES, contaminated, name
+from problems import EACH_LOSS, contaminated
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -55,7 +56,7 @@ def test_the_fit_is_that_of_the_rows_in_memory(pair):
     assert 3 <= other.n_passes_ <= 25
 
 
-@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+@pytest.mark.parametrize("keywords", EACH_LOSS)
 def test_every_loss(keywords):
     X, y = many()
     options = {"scale": 1.0, "random_state": 0, "tol": 1e-9, **keywords}
@@ -106,6 +107,7 @@ def test_kinds_of_numbers(dtype):
     same(*fits("convex", X, y))
 
 
+@pytest.mark.slow
 def test_bad_leverage_rows_are_left_out_in_their_blocks():
     X, y = load_hbk(return_X_y=True)
     options = {"random_state": 0, "tol": 1e-9}
@@ -209,23 +211,24 @@ def test_to_local_is_the_plain_estimator(pair):
 
 def test_the_client_is_no_parameter():
     model = DaskRobustRegressor()
-    model.client = object()
+    model.client = threading.Lock()  # which, as a client, cannot be pickled
     assert "client" not in model.get_params()
     assert clone(model).client is None
-    assert pickle.loads(pickle.dumps(DaskRobustRegressor())).client is None
+    assert pickle.loads(pickle.dumps(model)).client is None
 
 
 def test_warm_start_and_given_coefficients():
     X, y = many()
     model = DaskRobustRegressor(1.0, warm_start=True).fit(blocks(X), blocks(y))
     first = model.n_iter_
-    assert model.fit(blocks(X), blocks(y)).n_iter_ <= first
+    assert model.fit(blocks(X), blocks(y)).n_iter_ < first
     start = np.append(model.coef_, model.intercept_)
     same(RobustRegressor(1.0, init=start).fit(X, y), DaskRobustRegressor(1.0, init=start).fit(
         blocks(X), blocks(y)
     ), tol=1e-6)  # fmt: skip
 
 
+@pytest.mark.slow
 def test_dependent_columns():
     X, y = many()
     twice = np.column_stack([X, X[:, 0]])
@@ -233,6 +236,7 @@ def test_dependent_columns():
         same(*fits(pair, twice, y), tol=1e-7)
 
 
+@pytest.mark.slow
 def test_quantiles_are_exact_however_many_lie_near_them():
     X, y = many()
     convex, default = RobustRegressor(1.0).fit(X, y), RobustRegressor(random_state=0).fit(X, y)

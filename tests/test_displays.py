@@ -89,7 +89,7 @@ def test_kinds_of_data_targets_and_given_axes(data, kind):
         )
         assert display.ax_ is ax
         assert display.target_name == "cost"
-        assert np.median(np.abs(display.residuals)) < 1.0
+        assert_close(np.sort(display.residuals), np.sort(-y - model.predict(columns)[:, 1]))
     pipe = make_pipeline(StandardScaler(), model).fit(X, y)
     assert RobustFitDisplay.from_estimator(pipe, X, y, kind=kind).plot(ax, kind=kind).ax_ is ax
 
@@ -161,10 +161,17 @@ def test_curves_are_the_losses():
 
 
 def test_the_surface_is_drawn():
-    display = LossDisplay.from_alphas(kind="surface")
-    assert display.surface_ is not None
-    assert len(display.lines_[0]) == 4
-    assert display.axes_[0].get_zlabel() == "loss rho"
+    display = LossDisplay.from_alphas([2.0, 0.0, -np.inf], kind="surface", scale=2.0)
+    (lines,), (ax,) = display.lines_, display.axes_
+    for line, alpha in zip(lines, [2.0, 0.0], strict=True):  # the surface ends at a shape of -8
+        residuals, shapes, heights = line.get_data_3d()
+        assert (residuals[0], residuals[-1]) == (-8.0, 8.0)
+        assert np.all(shapes == alpha)
+        np.testing.assert_array_equal(heights, rho(residuals, alpha, 2.0))
+    assert display.surface_ in ax.collections
+    assert tuple(ax.yaxis.get_data_interval()) == (-8.0, 2.0)
+    assert tuple(ax.zaxis.get_data_interval()) == (0.0, 8.0)  # half of (8/2)²
+    assert ax.get_zlabel() == "loss rho"
 
 
 def test_the_profile_is_drawn():

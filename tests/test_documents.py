@@ -159,7 +159,7 @@ def test_every_parameter_of_a_peer_is_mapped(theirs):
     assert parameters == {word for word in parameters if re.search(rf"\b{word}\b", mapped)}
 
 
-@pytest.mark.parametrize("page", ["guide.rst", "index.rst"])
+@pytest.mark.parametrize("page", [pytest.param("guide.rst", marks=pytest.mark.slow), "index.rst"])
 def test_pictures_of_pages_are_drawn(page):
     plt = pytest.importorskip("matplotlib.pyplot")
     plt.switch_backend("Agg")
@@ -186,6 +186,7 @@ def test_quickstart_names_the_bad_years(tmp_path, capsys):
     assert picture.stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_adaptive_line_is_drawn_and_animated(tmp_path, capsys):
     example = runpy.run_path(str(ROOT / "examples" / "plot_adaptive_line.py"))
     picture, animation = tmp_path / "line.png", tmp_path / "line.gif"
@@ -195,6 +196,7 @@ def test_adaptive_line_is_drawn_and_animated(tmp_path, capsys):
     assert animation.read_bytes().startswith(b"GIF")
 
 
+@pytest.mark.slow
 def test_cross_validation_example(tmp_path):
     pytest.importorskip("matplotlib")
     pytest.importorskip("pandas")
@@ -207,6 +209,7 @@ def test_cross_validation_example(tmp_path):
     assert search.best_params_["robustregressor__alpha"] == -2.0
 
 
+@pytest.mark.slow
 def test_inspection_example(capsys):
     plt = pytest.importorskip("matplotlib.pyplot")
     plt.switch_backend("Agg")
@@ -238,6 +241,7 @@ def test_vendors_example(capsys):
     assert "BTI 5000" in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.slow
 def test_tour(capsys):
     plt = pytest.importorskip("matplotlib.pyplot")
     pytest.importorskip("pandas")

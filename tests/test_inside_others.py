@@ -21,7 +21,7 @@ from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor, RobustRegre
 ESTIMATORS = [
     RobustRegressor(random_state=0),
     AdaptiveRobustRegressor(random_state=0),
-    RobustRegressorCV((1.0, -np.inf), cv=3, random_state=0),
+    pytest.param(RobustRegressorCV((1.0, -np.inf), cv=3, random_state=0), marks=pytest.mark.slow),
 ]
 
 
@@ -162,10 +162,20 @@ def test_callbacks_are_told_of_every_step(estimator, data):
     assert names.count("fold") == getattr(estimator, "n_splits_", 0)
 
 
+class _Stopping(_Recorder):
+    """A callback that raises at the first iteration."""
+
+    def on_fit_task_end(self, estimator, context):
+        super().on_fit_task_end(estimator, context)
+        if context.task_name == "iteration":
+            raise RuntimeError("stopped")
+
+
 def test_callbacks_come_down_after_an_error(estimator, data):
     pytest.importorskip("sklearn.callback")
-    recorder = _Recorder()
-    X, y = data
-    with pytest.raises(ValueError, match="NaN"):
-        estimator.set_callbacks(recorder).fit(np.where(X.max() == X, np.nan, X), y)
-    assert recorder.told == [] or recorder.told[-1] == "teardown"
+    recorder = _Stopping()
+    with pytest.raises(RuntimeError, match="stopped"):
+        estimator.set_callbacks(recorder).fit(*data)
+    assert recorder.told[0] == "setup"
+    assert recorder.told[-2:] == [("end", "iteration"), "teardown"]
+    assert recorder.told.count("teardown") == 1

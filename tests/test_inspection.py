@@ -132,6 +132,7 @@ def test_outliers_in_every_kind_of_data(model):
     both = np.column_stack([y, contaminated(seed=5)[1]])
     mask = outlier_mask(model.fit(X, both), X, both)
     assert mask.shape == both.shape
+    assert np.all(mask.any(axis=0) & ~mask.all(axis=0))
     np.testing.assert_array_equal(mask[:, 0], outlier_mask(model.fit(X, y), X, y))
     frame = pd.DataFrame(X, columns=list("abcd"))
     for kind in (sparse.csr_array(X), frame, pl.from_pandas(frame)):

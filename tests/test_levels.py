@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
-from tables import SPOILT, TABLES, decidable, dummies, flags, slopes, spoilt_table, two_factors
+from tables import TABLES, decidable, dummies, flags, slopes, spoilt_table, two_factors
 
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor, RobustRegressorCV
 from sklearn_robust.dask import DaskAdaptiveRobustRegressor, DaskRobustRegressor
@@ -67,7 +67,7 @@ def test_a_move_changes_its_own_rows_alone(make, fit_intercept):
             along = blocks.directions[:, [first + k]].toarray().ravel()
             assert_close(at_zero - residuals(rows, along), expected, tol=1e-12)
         first += width
-    assert first == blocks.n_moves
+    assert first == blocks.n_moves >= len(rows.levels().columns)
 
 
 # ---- moves ---------------------------------------------------------------------------
@@ -97,7 +97,9 @@ def _named(loss):
     return {} if not np.isnan(loss.alpha) else {"loss": "tukey"}
 
 
-@pytest.mark.parametrize("make", [RobustRegressor, AdaptiveRobustRegressor])
+@pytest.mark.parametrize(
+    "make", [RobustRegressor, pytest.param(AdaptiveRobustRegressor, marks=pytest.mark.slow)]
+)
 def test_of_two_rows_that_contradict_each_other_the_same_is_believed(make):
     rng = np.random.default_rng(5)
     level = rng.integers(12, size=300)
@@ -129,7 +131,10 @@ def test_a_level_thrown_out_by_its_start_comes_back():
 # ---- fits ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", SPOILT)
+@pytest.mark.parametrize(
+    "how",
+    ["one-sided", *(pytest.param(how, marks=pytest.mark.slow) for how in ("clean", "leverage"))],
+)
 @pytest.mark.parametrize("make", TABLES, ids=lambda make: make.__name__)
 def test_a_fit_is_as_good_as_one_told_where_to_begin(make, how):
     X, y, bad, truth = spoilt_table(make, how, 5)
@@ -157,7 +162,7 @@ def test_rare_levels_of_a_clean_table_are_where_least_squares_has_them(seed):
     assert_same_fit(other, fit, X, 1e-5)
 
 
-@pytest.mark.parametrize("how", ["one-sided", "leverage"])
+@pytest.mark.parametrize("how", ["one-sided", pytest.param("leverage", marks=pytest.mark.slow)])
 def test_order_and_storage_do_not_matter(how):
     X, y, *_ = spoilt_table(two_factors, how, 0, n=300)
     fit = RobustRegressor(random_state=0).fit(X, y)
@@ -210,6 +215,7 @@ def test_flags_and_their_products_stay_within_reach(seed):
     assert np.abs(fit.predict(X)).max() < 1.5 * np.abs(y).max()
 
 
+@pytest.mark.slow
 def test_the_breakdown_point_stays_with_more_than_two_thousand_columns():
     rng = np.random.default_rng(0)
     n, first, second = 9000, rng.integers(2000, size=9000), rng.integers(30, size=9000)
@@ -307,7 +313,9 @@ def test_through_a_pipeline():
     assert_close(model.predict([["Basel"], ["Bern"], ["Chur"]]), [1.0, 1.0, 5.0], tol=0.05)
 
 
-@pytest.mark.parametrize("make", [DaskRobustRegressor, DaskAdaptiveRobustRegressor])
+@pytest.mark.parametrize(
+    "make", [DaskRobustRegressor, pytest.param(DaskAdaptiveRobustRegressor, marks=pytest.mark.slow)]
+)
 def test_rare_levels_in_blocks_elsewhere(make):
     rng = np.random.default_rng(0)
     rare = np.zeros((30_000, 4))

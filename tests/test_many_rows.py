@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from closeness import assert_close, assert_same_fit
-from problems import LOSSES, SOLVERS, contaminated, name
+from in_threads import assert_read_by_threads, threads
+from problems import EACH_LOSS, SOLVERS, contaminated
 from scipy import sparse
 from sklearn.linear_model import LinearRegression
-from threadpoolctl import threadpool_limits
 
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor
 from sklearn_robust.design import make_design, passes, residuals
@@ -28,7 +28,7 @@ WITHOUT_SUBSAMPLES = {"subsampled": np.inf}
 # ---- many rows -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+@pytest.mark.parametrize("keywords", EACH_LOSS)
 @pytest.mark.parametrize("scale", ["mad", 2.0, "auto"], ids=str)
 def test_a_sample_first_changes_no_answer(keywords, scale):
     """Within tol, whatever solver goes on; at alpha = 2 no sample is drawn."""
@@ -107,10 +107,16 @@ def test_acceleration_that_leads_nowhere_is_done_without(scale, monkeypatch):
     X, y = contaminated(n=MANY, p=4)
     options = {"alpha": 0.0, "scale": scale, "random_state": 0, "tol": 1e-9, "max_iter": 500}
     quick = RobustRegressor(**options).fit(X, y)
-    nowhere = "sklearn_robust.solvers.anderson.accelerated"
-    monkeypatch.setattr(nowhere, lambda *args, **options: (None, []))
+    tried = []
+
+    def nowhere(*args, **options):
+        tried.append(args)
+        return None, []
+
+    monkeypatch.setattr("sklearn_robust.solvers.anderson.accelerated", nowhere)
     tol = 1e-4 if scale == "auto" else 1e-6
     assert_same_fit(RobustRegressor(**options).fit(X, y), quick, X, tol)
+    assert tried
 
 
 def test_many_rows_most_of_which_lie_on_a_plane():
@@ -146,6 +152,7 @@ def test_samples_are_drawn_without_replacement_and_without_absent_rows():
             assert 0.9 * size <= rows.n_rows <= size
             assert cases is None or np.all(rows.sample_weight == 1.0)
     assert sample_of(make_design(X[:5_000], y[:5_000])) is None
+    assert 0.9 * 2_048 <= sample_of(make_design(X, y)).n_rows <= 2_048
 
 
 class _System(System):
@@ -212,7 +219,7 @@ def test_rows_in_an_order_that_misleads():
 # ---- few rows ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+@pytest.mark.parametrize("keywords", EACH_LOSS)
 @pytest.mark.parametrize("scale", ["mad", 1.5], ids=str)
 @pytest.mark.parametrize("l2", [0.0, 0.3])
 def test_compiled_loops_find_what_passes_find(keywords, scale, l2):
@@ -247,10 +254,11 @@ def test_a_block_is_that_of_the_present_rows():
     ids=str,
 )
 def test_fits_have_the_same_bits_for_any_number_of_threads(model):
-    X, y = contaminated(n=70_000, p=10)
+    X, y = contaminated(n=110_000, p=10)
     coefficients = []
     for count in (1, 2):
-        with threadpool_limits(count):
+        with threads(count):
+            assert_read_by_threads(X, y, count)
             coefficients.append(model.fit(X, y).coef_.copy())
     np.testing.assert_array_equal(*coefficients)
 

@@ -10,12 +10,14 @@ from closeness import assert_close
 from hypothesis import given
 from hypothesis import strategies as st
 from problems import contaminated
+from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_squared_error
 from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
+    KFold,
     cross_val_score,
     cross_validate,
 )
@@ -141,11 +143,20 @@ def test_scorers_in_searches(score, scorer):
     X, y = contaminated(n=120)
     model = LinearRegression().fit(X, y)
     assert scorer(model, X, y) == -score(y, model.predict(X))
-    assert cross_val_score(model, X, y, scoring=scorer, cv=3).shape == (3,)
-    grid = {"alpha": [1.0, -2.0]}
-    for search in (GridSearchCV, HalvingGridSearchCV):
-        found = search(RobustRegressor(random_state=0), grid, scoring=scorer, cv=3).fit(X, y)
-        assert found.best_score_ < 0.0
+    folds = list(KFold(3).split(X))
+
+    def by_hand(model):
+        fits = [clone(model).fit(X[train], y[train]).predict(X[test]) for train, test in folds]
+        return [-score(y[test], fit) for (_, test), fit in zip(folds, fits, strict=True)]
+
+    each = cross_val_score(model, X, y, scoring=scorer, cv=3)
+    np.testing.assert_allclose(each, by_hand(model), rtol=1e-12)
+    grid, robust = {"alpha": [1.0, -2.0]}, RobustRegressor(random_state=0)
+    means = [np.mean(by_hand(clone(robust).set_params(alpha=alpha))) for alpha in grid["alpha"]]
+    found = GridSearchCV(robust, grid, scoring=scorer, cv=3).fit(X, y)
+    np.testing.assert_allclose(found.cv_results_["mean_test_score"], means, rtol=1e-12)
+    found = HalvingGridSearchCV(robust, grid, scoring=scorer, cv=3).fit(X, y)
+    assert found.best_params_ == {"alpha": grid["alpha"][np.argmax(means)]}
 
 
 @pytest.mark.parametrize("scorer", [*SCORERS, metrics.nll_scorer])
@@ -172,8 +183,11 @@ def test_nll_scorer():
     assert_close(metrics.nll_scorer(model, X, y), -model.nll_, terms=2.0, tol=1e-11)
     piped = make_pipeline(StandardScaler(), AdaptiveRobustRegressor(init="ols")).fit(X, y)
     assert_close(metrics.nll_scorer(piped, X, y), -model.nll_, terms=2.0, tol=1e-11)
+    train, test = next(KFold(3).split(X))
+    fold = AdaptiveRobustRegressor(init="ols", tol=1e-9).fit(X[train], y[train])
+    piped.set_params(adaptiverobustregressor__tol=1e-9)
     scores = cross_val_score(piped, X, y, scoring=metrics.nll_scorer, cv=3)
-    assert np.all(np.isfinite(scores))
+    assert_close(scores[0], -np.mean(fold.nll(X[test], y[test])), terms=2.0, tol=1e-7)
     with pytest.raises(TypeError, match=r"nll_scorer must be given .*LinearRegression\(\)"):
         metrics.nll_scorer(LinearRegression().fit(X, y), X, y)
 

@@ -62,7 +62,9 @@ def _generator():
     return runpy.run_path(str(path))
 
 
-@pytest.mark.parametrize("piece", [1, 6, 12])
+@pytest.mark.parametrize(
+    "piece", [6, *(pytest.param(piece, marks=pytest.mark.slow) for piece in (1, 12))]
+)
 def test_coefficients_are_those_of_the_script(piece):
     generator = _generator()
     generator["mp"].mp.dps = generator["DIGITS"]

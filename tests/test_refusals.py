@@ -58,6 +58,10 @@ REFUSED = [
 ]
 
 
+GOT_SHAPES = {"1.0": "shape ()", "[1.0]": "shape (1,)", str([[1.0] * 5] * 2): "shape (2, 5)"}
+"""First coefficients of which only the shape is wrong, and is named."""
+
+
 @pytest.mark.parametrize(("parameter", "value", "accepted"), REFUSED)
 def test_wrong_parameters_are_refused(parameter, value, accepted):
     X, y = contaminated()
@@ -66,7 +70,8 @@ def test_wrong_parameters_are_refused(parameter, value, accepted):
         model.fit(X, y)
     message = str(raised.value)
     assert message.startswith(parameter)
-    assert f"got {value!r}" in message or f"got shape {np.shape(value)}" in message
+    got = GOT_SHAPES.get(repr(value), repr(value)) if parameter == "init" else repr(value)
+    assert f"got {got}" in message
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -76,7 +81,8 @@ def test_not_finite(bad, where):
     data = {"X": X, "y": y, "sample_weight": np.ones(len(y)), "init": np.zeros(5)}
     data[where].flat[3] = bad
     model = RobustRegressor(init=data.pop("init"))
-    with pytest.raises(ValueError, match=rf"(?s){where}.*(NaN|infinity)|(NaN|infinity).*{where}"):
+    named = "NaN" if np.isnan(bad) else "infinity"
+    with pytest.raises(ValueError, match=rf"(?s){where}.*{named}|{named}.*{where}"):
         model.fit(**data)
 
 

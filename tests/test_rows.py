@@ -1,10 +1,13 @@
 """Passes over the rows: the same sums wherever the rows are and however they are laid out."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 from closeness import assert_close
+from in_threads import assert_read_by_threads, threads
 from interpreted import needs_compiler
-from problems import LOSSES, contaminated, name
+from problems import EACH_LOSS, contaminated
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
@@ -119,7 +122,7 @@ def test_single_precision_is_read_as_it_is(problem, layout):
         assert_close(two, one, terms=terms)
 
 
-@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+@pytest.mark.parametrize("keywords", EACH_LOSS)
 @pytest.mark.parametrize("layout", ["row-major", "column-major", "csr"])
 def test_sums_are_those_of_the_definition(problem, layout, keywords):
     X, y, weights = problem
@@ -140,7 +143,7 @@ def test_sums_are_those_of_the_definition(problem, layout, keywords):
         assert_close(two, one, terms=size)
 
 
-@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+@pytest.mark.parametrize("keywords", EACH_LOSS)
 def test_gradient_matches_differences(keywords):
     X, y = contaminated(n=50)
     rows, loss, scale = make_design(X, y), resolve(**keywords), 1.5
@@ -186,18 +189,22 @@ def test_columns_are_centred_and_scaled(problem, layout):
 def test_the_number_of_threads_changes_no_bit(layout):
     X, y = contaminated(n=300_000, p=6)
     X = LAYOUTS[layout](X)
-    with threadpool_limits(1):
-        one = make_design(X, y)
-    with threadpool_limits(2):
-        two = make_design(X, y)
-    two._n_threads = 2
-    assert len(one._ranges) > 2
-    for first, second in zip(_statistics(one), _statistics(two), strict=True):
-        np.testing.assert_array_equal(first, second)
+    found = []
+    for count in (1, 2, 3):
+        with threads(count):
+            assert_read_by_threads(X, y, count)
+            found.append(_statistics(make_design(X, y)))
+    for statistics in found[1:]:
+        for one, other in zip(found[0], statistics, strict=True):
+            np.testing.assert_array_equal(other, one)
 
 
 @needs_compiler
-def test_threads_follow_threadpoolctl():
+def test_threads_follow_threadpoolctl_and_joblib():
     X, y = contaminated(n=300_000, p=6)
-    with threadpool_limits(1):
-        assert make_design(X, y)._n_threads == 1
+    with threads(2):
+        assert make_design(X, y)._n_threads == 2
+        assert make_design(X[:1000], y[:1000])._n_threads == 1  # too few to share
+        for outer in (threadpool_limits(1), mock.patch("joblib.effective_n_jobs", return_value=1)):
+            with outer:
+                assert make_design(X, y)._n_threads == 1

@@ -72,7 +72,9 @@ def test_one_plane_for_every_seed_of_bundled_tables(load):
     np.testing.assert_allclose(sigmas, sigmas[0], rtol=1e-7)
 
 
-@pytest.mark.parametrize("seed", [1, 3, 5, 7])
+@pytest.mark.parametrize(
+    "seed", [7, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 3, 5))]
+)
 def test_a_thousand_rows_and_some_are_searched_whole(seed):
     """For some seeds, a sample of them leads to another plane than all of them."""
     X, y = _heavy_tailed(seed, n=1300, p=12)
@@ -105,6 +107,7 @@ def test_no_number_of_steps_raises_the_scale_of_a_plane(steps):
     kernels.refine(Z, y, cases, half, 1e-9, np.zeros((3, 3)), 1e-8, steps, planes, before.copy())
     after = kernels.scales_of(Z, y, cases, half, 1e-9, 1e-12, 200, planes)
     assert np.all(after <= before * (1.0 + 1e-10))
+    assert np.mean(after < before) > 0.9
 
 
 @pytest.mark.parametrize("columns", ["levels", "mostly zero", "one row"])

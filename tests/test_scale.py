@@ -116,7 +116,11 @@ def test_bins_narrow_the_bounds_of_a_quantile(bounds, share):
     low, high, weight = narrowed(100 * share, bounds, below, counts, sizes.max())
     quantile = np.quantile(sizes, share, method="averaged_inverted_cdf")
     assert low <= quantile <= high
-    assert weight >= np.sum((sizes > low) & (sizes < high)) or weight >= 100 * share
+    if quantile > bounds[1]:  # what lies there was not counted
+        assert (low, high) == (bounds[1], sizes.max())
+    else:
+        inside = np.sum((low <= sizes) & (sizes <= high))
+        assert inside <= weight <= 2 * inside  # one bin may be counted as the first and the last
 
 
 def test_bins_end_between_the_two_sizes_of_a_median():
@@ -150,4 +154,5 @@ def test_scales_have_the_unit_of_the_residuals(r, k, largest):
 def test_truncated_deviation_is_not_above_its_bound_nor_below_half_of_the_rows(r, largest):
     sigma = truncated_deviation(r, largest)
     assert sigma <= largest
-    assert sigma == largest or np.mean(np.abs(r) <= 2.5 * sigma * (1.0 + 1e-9)) >= 0.5
+    if sigma < largest:
+        assert np.mean(np.abs(r) <= 2.5 * sigma * (1.0 + 1e-9)) >= 0.5

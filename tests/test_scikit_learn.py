@@ -22,6 +22,15 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor, RobustRegressorCV
 from sklearn_robust.datasets import load_computer_hardware
 
+FAST = [
+    RobustRegressor(),
+    *(RobustRegressor(alpha, solver="irls") for alpha in (2.0, 1.0)),
+    RobustRegressor(loss="huber", solver="lbfgs"),
+    AdaptiveRobustRegressor(),
+    AdaptiveRobustRegressor(init="ols", solver="irls"),
+    RobustRegressorCV(alphas=(1.0, 0.0), init="ols", cv=2),
+]
+"""An estimator of every class, solver and kind of loss."""
 CHECKED = [
     RobustRegressor(**loss, solver=solver)
     for solver in SOLVERS
@@ -30,26 +39,31 @@ CHECKED = [
         *({"loss": loss} for loss in BRANCHES),
     ]
 ]
+OTHERS = [
+    *(model for model in CHECKED if str(model) not in map(str, FAST)),
+    RobustRegressor(fit_intercept=False),
+    AdaptiveRobustRegressor(alpha_bounds=(0.0, 0.0), fit_intercept=False),
+    RobustRegressorCV(alphas=(1.0, -np.inf), cv=3),
+    RobustRegressorCV(
+        alphas=(2.0, 0.0), scales=("s", 0.5), l2_regularizations=(0.0, 0.1), selection="1se"
+    ),
+]
 
 
 @pytest.mark.filterwarnings("ignore:More than half of the rows:UserWarning")
 @pytest.mark.filterwarnings("ignore:No convergence:sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks(
-    [
-        *CHECKED,
-        RobustRegressor(fit_intercept=False),
-        RobustRegressor(),
-        AdaptiveRobustRegressor(),
-        AdaptiveRobustRegressor(init="ols", solver="irls"),
-        AdaptiveRobustRegressor(alpha_bounds=(0.0, 0.0), fit_intercept=False),
-        RobustRegressorCV(alphas=(1.0, -np.inf), cv=3),
-        RobustRegressorCV(
-            alphas=(2.0, 0.0), scales=("s", 0.5), l2_regularizations=(0.0, 0.1), selection="1se"
-        ),
-    ]
-)
+@parametrize_with_checks(FAST)
 def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:More than half of the rows:UserWarning")
+@pytest.mark.filterwarnings("ignore:No convergence:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@parametrize_with_checks(OTHERS)
+def test_scikit_learn_checks_of_other_parameters(estimator, check):
     check(estimator)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from closeness import assert_close, prediction_terms
-from problems import CONVEX, LOSSES, SOLVERS, contaminated, name, problem_of, rms
+from problems import CONVEX, EACH_LOSS, SOLVERS, contaminated, name, problem_of, rms
 
 from sklearn_robust import RobustRegressor
 from sklearn_robust.limits import changed_limits
@@ -26,7 +26,7 @@ def _fit(X, y, keywords, **more):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("scale", SCALES, ids=str)
-@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+@pytest.mark.parametrize("keywords", EACH_LOSS)
 def test_solvers_agree(keywords, scale, seed):
     X, y = contaminated(seed)
     one, two = (_fit(X, y, keywords, scale=scale, solver=s, tol=1e-10) for s in SOLVERS)
@@ -37,7 +37,7 @@ def test_solvers_agree(keywords, scale, seed):
 
 
 @pytest.mark.parametrize("scale", SCALES, ids=str)
-@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+@pytest.mark.parametrize("keywords", EACH_LOSS)
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_default_tolerance_is_kept(keywords, scale, solver):
     """The step still owed, not the last one taken, is within tol."""
@@ -62,7 +62,7 @@ def test_convex_fits_forget_their_start(keywords, solver):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("keywords", LOSSES, ids=name)
+@pytest.mark.parametrize("keywords", EACH_LOSS)
 @pytest.mark.parametrize("l2", [0.0, 0.3])
 def test_gradient_is_zero_and_the_objective_falls(solver, keywords, l2):
     X, y = contaminated(1)

@@ -218,7 +218,7 @@ def narrowed(wanted, bounds, below, counts, largest):
         if len(others) == 0:
             return edges[at], max(largest, high), wanted
         last = int(others[0])
-    return edges[at], edges[last + 1], float(counts[at] + counts[last])
+    return edges[at], edges[last + 1], float(counts[at : last + 1].sum())
 
 
 def m_scale(design: Design, params, n_parameters, floor) -> float:
