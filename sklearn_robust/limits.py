@@ -1,4 +1,4 @@
-"""Sizes from which a fit goes another way: no result depends on them, but for rounding."""
+"""Sizes of a problem that decide how it is solved; they change its solution by rounding only."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 
 @dataclass
 class Limits:
-    """Sizes up to which a way is taken, chosen by the time it costs.
+    """Sizes up to which a method is used, chosen by measured times.
 
     Attributes
     ----------
     packed : int
-        Numbers of a table that are copied, standardised, to be searched by compiled code alone.
+        Numbers in a table up to which it is standardised, copied, and fitted in compiled code.
     widest : int
-        Columns beyond which a Gram matrix costs more than the iterations that it saves.
+        Columns up to which a Gram matrix is formed; beyond, it costs more than it saves.
     subsampled : float
-        Rows for one of a subsample from which the subsample is fitted first.
+        The subsample is fitted first if there are this many times as many rows.
     gathered : int
-        Residuals of a collection that are brought together where a quantile is looked for.
+        Residuals of a collection that are brought into this process to find a quantile.
     kept : int
-        Numbers of the evenly spaced rows of a collection that are kept in this process.
+        Numbers of the evenly spaced rows of a collection that stay in this process.
     """
 
     packed: int = 1 << 18
@@ -38,7 +38,7 @@ LIMITS = Limits()
 
 @contextmanager
 def changed_limits(**changes) -> Iterator[None]:
-    """Change limits for as long as a context lasts; for tests and benchmarks.
+    """Change limits within a context; for tests and benchmarks.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The plane on which half of the rows lie or more, seen from a few of them."""
+"""A plane that holds at least half of the rows, found from a few of them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ..design.packed import PackedRows
 from ..design.residuals import normal_scaled_quantile
 
 _ALL_SEEN = 1000
-"""Rows up to which the search for the S-estimate draws no sample."""
+"""Rows up to which no plane is searched here: the S-estimate finds it."""
 _MOST_PARAMETERS = 6
-"""Of more, too many planes through as few rows as determine one would have to be looked at."""
+"""Parameters up to which the plane is searched: more would need too many elemental subsets."""
 _SEEN = 100
-"""Rows that are looked at,"""
+"""Rows from which elemental subsets are drawn."""
 _LEAST_SHARE = 0.35
-"""of which so many have to lie on the plane: half of all rows, less three standard errors."""
+"""Share of these rows that must lie on the plane: one half, less three standard errors."""
 _SURE = 5.0
-"""Planes expected to go through rows of one half of the table alone: none does in exp(-5)."""
+"""Expected number of subsets from the exact half of the rows; with probability exp(-5) none is."""
 _ROUNDING = 1e3
-"""Floors of the residual scale that rounding moves a plane through few rows, at the most."""
+"""Rounding error of a plane through an elemental subset, in floors of the residual scale."""
 
 
 def exact_plane(design: Design) -> np.ndarray | None:

@@ -1,4 +1,4 @@
-"""Searches of redescending losses that reject no level of a category by their start."""
+"""Searches under redescending losses in which no start can reject a whole level of a category."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..problem import Likelihood, Objective
 from ..solvers.result import AdaptiveResult, AdaptiveStart, SolverResult, Start
 
 _ROUNDS = 5
-"""Times that the levels are moved and the search goes on from there."""
+"""Most rounds of moving levels and searching again."""
 _HIGHER = 1.0 + 1e-7
-"""Ratio of two values of the objective that is not rounding,"""
+"""Ratio of two values of the objective above which they differ by more than rounding."""
 _LESS_LIKELY = 1e-7
-"""and difference of two likelihoods that is not."""
+"""Difference of two likelihoods above which it is more than rounding."""
 
 
 def minimise_with_level_moves(
@@ -22,10 +22,10 @@ def minimise_with_level_moves(
 ) -> SolverResult:
     """Minimise at a fixed scale; move the levels of categories where that leads lower.
 
-    A level whose rows are all rejected has weight zero, and no gradient brings it back: the
-    coefficient of every level is held against those that fit some of its rows. Two rows alone in
-    a level that contradict each other can be believed one as well as the other: the level is
-    given the lesser coefficient, whatever the order of the rows.
+    The rows of a rejected level have weight zero, so no gradient brings it back. The coefficient
+    of every level is therefore compared with coefficients that fit some of its rows. Where a level
+    has only two rows and they contradict each other, either can be believed: the level then gets
+    the smaller coefficient, whatever the order of the rows.
 
     Parameters
     ----------

@@ -20,28 +20,28 @@ from ..solvers.irls import search_packed
 from ..solvers.result import SolverResult, Start
 
 _SHARPER = 0.03
-"""The coefficients are found this much more sharply than the scale is known."""
+"""Tolerance of the coefficients relative to the remaining change of log c."""
 _LEAST_SLOPE = -0.05
-"""Bound on the slope of the change of log c in log c: no step is over 20 times the change,"""
+"""Bound on the slope of the change of log c in log c: a step is at most 20 times the change."""
 _LONGEST = 1.0
-"""nor longer than this, lest it pass over a fixed point."""
+"""Longest step in log c: a longer one might pass over a fixed point."""
 _LEAST_FALL = 0.05
-"""Bound on the share of what a falling scale still owes that its change is taken to be."""
+"""Lower bound on the estimated share that one change is of the whole remaining fall of log c."""
 _SHORT_OF = 0.9
-"""The share of what is left then that is taken at once,"""
+"""Share of the estimated remaining fall that is taken at once."""
 _NOT_FAR = 0.03
-"""in a step of log c no longer than this: it must not pass over a scale at rest."""
+"""Longest such step in log c: it must not pass over a scale at which the fall ends."""
 _LOWER, _UPPER = 0.97, 1.03
-"""Around the last median, in its units, the next one is looked for in the same reading."""
+"""Window around the last median, relative to it, in which the same pass looks for the next."""
 _STEEPEST = -5.0
-"""A steeper slope is no slope but a jump: two scales have led to different minima."""
+"""A steeper slope is a jump: the two scales have led to different minima."""
 
 
 class GivenScale:
-    """The scale that is given: it owes no step."""
+    """A given scale: its step is always 0."""
 
     def read(self, objective, params):
-        """Return F/c², c times its gradient, and the step that log c owes."""
+        """Return F/c², c times its gradient, and the step of log c towards the scale."""
         return *objective.value_gradient(params), 0.0
 
 
@@ -75,15 +75,15 @@ class _ResidualScale(ABC):
 
 
 class MadScale(_ResidualScale):
-    """The MAD; once it is zero, wider quantiles of the sizes, and the floor where all are.
+    """The MAD; where it is zero, a wider quantile of absolute residuals; the floor if all are zero.
 
-    A quantile that has been zero is not looked at again: the larger scale of a wider one
-    would else free the rows that made it zero, and the two would take turns.
+    A quantile that has been zero is not used again: the larger scale of a wider one would free
+    the rows that made it zero, and the two would alternate.
 
     Attributes
     ----------
     vanished : bool
-        Whether the MAD, seen so far, was too small to be told from zero, at any plane.
+        Whether the MAD was zero to rounding at any parameters so far.
     """
 
     def __init__(self, design, constant):
@@ -117,12 +117,12 @@ class MadScale(_ResidualScale):
 
     @property
     def median_constant(self) -> float:
-        """The scale c over the median size of the residuals."""
+        """The scale c over the median absolute residual."""
         return self._constant / normal_quantile(0.5)
 
 
 class MScale(_ResidualScale):
-    """The M-scale with a breakdown point of 1/2, of residuals from so many free parameters."""
+    """The M-scale with a breakdown point of 1/2, corrected for the number of free parameters."""
 
     def __init__(self, design, constant, n_parameters):
         super().__init__(design, constant)
@@ -203,7 +203,7 @@ def minimise_with_scale(
     max_iter,
     report,
 ) -> SolverResult:
-    """Minimise the objective at the scale which its own residuals give.
+    """Minimise the objective at the scale of its own residuals.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ def minimise_with_scale(
     residual_scale : callable
         Takes parameters, returns the scale c of their residuals.
     tol, max_iter, report
-        As for the solver; ``tol`` also bounds what log c still owes.
+        As for the solver; ``tol`` also bounds the remaining step of log c.
 
     Returns
     -------
@@ -268,13 +268,13 @@ def minimise_with_falling_scale(
     max_iter,
     report,
 ) -> SolverResult:
-    """Minimise the objective, and again wherever its residuals call for a smaller scale.
+    """Minimise the objective, and again as long as its residuals give a smaller scale.
 
-    Each time to the end: a scale that may not rise must not fall for want of accuracy. Most of
-    what its changes will come to, were they to shrink evenly, is taken at once, and a shorter
-    step instead where the scale would rise from there. The first scale is that of ``objective``,
-    so that the last does not depend on the start. Parameters and result are those of
-    :func:`minimise_with_scale`.
+    Every minimum is found to ``tol``: a scale that may not rise must not fall because a fit is
+    inaccurate. The whole remaining fall is extrapolated from the last two changes and most of it
+    taken at once; where the scale would rise from there, a shorter step is taken. The first scale
+    is that of ``objective``, so that the last does not depend on the start. Parameters and result
+    are those of :func:`minimise_with_scale`.
     """
     history: tuple[float, ...] = ()
     origin = called_for = objective.scale

@@ -1,4 +1,4 @@
-"""The sample of many rows on which their fit begins."""
+"""The subsample on which a fit of many rows begins."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from ..solvers.likelihood import Joint
 from ..solvers.result import AdaptiveResult, AdaptiveStart, Start
 
 _SHARE = 8
-"""Rows for one in the sample,"""
+"""Rows of the table for every row of the subsample."""
 _LEAST, _MOST = 2_048, 32_768
-"""which has at least and at most so many,"""
+"""Least and largest number of rows of a subsample."""
 _PER_PARAMETER = 40
-"""and at least so many for every parameter."""
+"""Least number of rows of a subsample for every parameter."""
 _ROUGH = 0.3
-"""Accuracy of the fit of a sample, in units of how well it knows the coefficients."""
+"""Tolerance of the fit of a subsample, in units of the standard error of its coefficients."""
 _TRIAL = 1e-4
-"""Length of the step, in units of the scale, over which curvature is seen."""
+"""Length of the finite difference, in units of the scale, that gives the curvature."""
 _LIKELIHOOD_TRIAL = 1e-4
-"""Change of scale or shape over which their curvature is seen."""
+"""Length of the finite difference in log scale and shape that gives their curvature."""
 _LEAST_SHARE = 0.02
-"""Bound on the share of the quadratic's curvature that the objective is taken to have."""
+"""Lower bound on the curvature of the objective relative to that of IRLS."""
 
 
 def sample_of(design: Design) -> LocalDesign | None:
-    """Return a sample of the rows, always the same one, or None where they are not many."""
+    """Return a subsample of the rows, always the same one; None if there are few rows."""
     least = max(_LEAST, _PER_PARAMETER * design.columns.n_parameters)
     size = int(np.clip(design.n_rows // _SHARE, least, max(_MOST, least)))
     if design.n_rows < LIMITS.subsampled * size:
@@ -39,15 +39,15 @@ def sample_of(design: Design) -> LocalDesign | None:
 
 
 def accuracy_of(design: Design) -> float:
-    """Return the ``tol`` to which a fit of a sample is worth while."""
+    """Return the ``tol`` of the fit of a subsample, a share of its sampling error."""
     return _ROUGH * math.sqrt(design.columns.n_parameters / design.n_rows)
 
 
 def start_from_subsample(objective: Objective, params) -> Start:
-    """Return a start at what was found on a sample, with the curvature there.
+    """Return a start at the parameters fitted to a subsample, with the curvature there.
 
-    That of :meth:`Objective.curvature`, less the share that the objective does not have: it is
-    seen in how the gradient changes over a small step in all coordinates.
+    It is the curvature of :meth:`Objective.curvature` times the share of it that the objective
+    has. A finite difference of the gradient along all coordinates gives that share.
     """
     _, gradient, root = objective.curvature(params)
     size = root.root.shape[1]
@@ -61,7 +61,7 @@ def start_from_subsample(objective: Objective, params) -> Start:
 def likelihood_start_from_subsample(
     likelihood: Likelihood, found: AdaptiveResult
 ) -> AdaptiveStart | None:
-    """Return a start at what was found on a sample, or None where curvature says it is none."""
+    """Return a start at the fit of a subsample; None if the curvature there is not positive."""
     start = start_from_subsample(likelihood.objective(found.scale, found.alpha), found.params)
     start = AdaptiveStart(start.params, start.root, found.scale, found.alpha)
     problem = Joint(likelihood, start)

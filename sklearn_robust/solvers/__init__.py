@@ -1,4 +1,4 @@
-"""Minimising an objective or the likelihood from a start; where the rows are is not known here."""
+"""Solvers: they minimise an objective or the likelihood from a start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Few readings of many rows, from the fit of a sample."""
+"""Anderson acceleration: few passes over many rows, from the fit of a subsample."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from .result import SolverResult, Start
 
 _MEMORY = 8
 _PATIENCE = 4
-"""Steps that may fail to owe less before the search gives up."""
+"""Steps without progress after which the search gives up."""
 _LEAST_RATE, _MOST_RATE = 0.1, 0.9
-"""Bounds on the share of what was owed that a step is taken to leave."""
+"""Bounds on the estimated rate of convergence: the remaining distance after a step over that
+before it."""
 _FAR = 0.5
-"""A start that owes more, in units of the scale, is not one that a sample has found."""
+"""Distance from the solution, in units of the scale, above which the start is not used."""
 _UNIT_STEPS = 1e-10
-"""Relative weight of what keeps the combination of steps small."""
+"""Relative ridge of the least-squares problem that combines the steps."""
 _TINY = float(np.finfo(np.float64).tiny)
 
 
 class System(ABC):
-    """Equations whose root is sought: the step of Newton's method is about known everywhere.
+    """Equations to be solved; an approximate Newton step is known everywhere.
 
     Attributes
     ----------
@@ -39,22 +40,22 @@ class System(ABC):
         """Return the objective, the step and its relative size, which is held against ``tol``."""
 
     def within(self, x):
-        """Return the nearest point that is allowed."""
+        """Return the nearest point within the bounds."""
         return x
 
 
 def accelerated(system: System, *, tol, max_iter, report):
     """Find the root of a system near a start that is close, with Anderson's (1965) acceleration.
 
-    It combines the steps so far, and so learns how the curvature of all rows differs from that
-    of the sample from which the steps are made. There is no line search: where the steps do not
-    soon owe less, nothing is returned, and a method that needs no good start has to take over.
+    The steps use the curvature of a subsample. Their combination corrects it towards the curvature
+    of all rows. There is no line search: where the steps do not soon become shorter, the result is
+    None, and a method that needs no close start has to take over.
 
     Parameters
     ----------
     system : System
     tol : float
-        Bound on what is still owed after the last step.
+        Bound on the estimated distance from the solution after the last step.
     max_iter : int
     report : callable
         Called with the objective at the beginning of each iteration.
@@ -89,7 +90,7 @@ def accelerated(system: System, *, tol, max_iter, report):
 
 
 def _left(sizes):
-    """Return about what is owed after the last step; sizes may fall by turns."""
+    """Estimate the distance from the solution; sizes may fall at every other step only."""
     if len(sizes) < 3:
         return sizes[-1]
     rate = min(max(math.sqrt(sizes[-1] / max(sizes[-3], _TINY)), _LEAST_RATE), _MOST_RATE)
@@ -97,7 +98,7 @@ def _left(sizes):
 
 
 def _combined(step, moves, changes):
-    """Return the step that the moves so far and the changes of the steps over them advise."""
+    """Return the Anderson step from the moves so far and the changes of the steps along them."""
     if not moves:
         return step
     move, change = np.array(moves), np.array(changes)

@@ -9,19 +9,19 @@ from .packed import irls_packed
 from .result import SolverResult, Start
 
 _LONGEST = 1.9
-"""Steps are lengthened at most this much; below 2 the objective still cannot increase."""
+"""Largest factor by which a step is lengthened; below 2 the objective cannot increase."""
 _LEAST_CURVATURE = 0.01
-"""Bound on the share of the quadratic's curvature that the objective is taken to have."""
+"""Lower bound on the estimated curvature of the objective, relative to that of the quadratic."""
 _FASTEST = 0.1
-"""The majorant is reduced at most this much at a time, and raised as much after a step uphill."""
+"""Factor by which the majorant is reduced at most at a time, and raised after a step uphill."""
 _LEAST_MAJORANT = 1e-10
-"""Bound on the majorant: with none of it a curvature may be singular."""
+"""Lower bound on the majorant: at 0 the curvature may be singular."""
 _LEAST_IF_REDESCENDING = 0.01
-"""The same under a loss that redescends,"""
+"""The same lower bound under a loss that redescends."""
 _SETTLED = 0.03
-"""where the majorant is reduced after smaller steps only."""
+"""Size of a step below which the majorant is reduced under a loss that redescends."""
 _SHORTER = 0.25
-"""Share of a step uphill that is tried next."""
+"""Factor by which a step uphill is shortened."""
 _UPHILL = 1e-12
 """Relative increase of the objective that may be rounding."""
 
@@ -35,20 +35,20 @@ def irls(objective: Objective, start: Start, *, tol, max_iter, report) -> Solver
     how a step changed the slope along it (as in Barzilai & Borwein 1988); steps are
     lengthened by its inverse, and the step over the share is what the fit still owes.
 
-    A share at its bound says nothing, and a convex fit does not end there: what is owed may be
-    far more. Where the share is so small that steps cannot be lengthened enough, as between far
-    rows that hold each other, the method creeps. The quadratic then gives up part of what it
-    exceeds the objective by, the more the longer it creeps, and in the end is Newton's. Under a
-    loss that redescends it does so only once steps are short, as longer ones might leave the
-    minimum next to the start, and keeps a hundredth of the excess. A step of such a quadratic may
-    lead uphill: a quarter of it is tried instead, and the quadratic takes part of the excess back.
+    A share at its lower bound is no estimate, so a convex fit does not converge there. Where the
+    share is so small that steps cannot be lengthened enough, as between outliers that balance each
+    other, convergence is slow. The curvature of the quadratic is then lowered towards that of the
+    objective, in the end to Newton's. Under a loss that redescends this begins only once steps are
+    short, because longer ones might leave the minimum next to the start, and a hundredth of the
+    difference is kept. A step of the lowered quadratic may lead uphill: a quarter of it is tried
+    instead, and part of the difference is restored.
 
     Parameters
     ----------
     objective : Objective
     start : Start
     tol : float
-        Bound on the relative size of the step still owed.
+        Bound on the relative size of the remaining step.
     max_iter : int
     report : callable
         Called with the objective at the beginning of each iteration.

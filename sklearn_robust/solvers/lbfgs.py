@@ -13,30 +13,31 @@ from .result import SolverResult, Start
 
 _MEMORY = 10
 _NEAR = 100.0
-"""A gradient over so many times ``tol`` owes more: curvature is about 1 in these coordinates."""
+"""Skip the convergence test while the gradient is above this multiple of ``tol``."""
 _PATIENCE = 5
-"""Quasi-Newton steps that may fail to owe less before the search gives up."""
+"""Quasi-Newton steps without progress after which the search gives up."""
 _FLAT = 1e-8
-"""Relative differences of the objective below which its values are not compared."""
+"""Relative difference of two values of the objective that counts as no difference."""
 _NOISE = 1e-4
-"""Bound on these where rounding is more: of dependent columns it may be."""
+"""Upper bound on that difference where rounding is larger, as with dependent columns."""
 _UPHILL = 1e-12
 """Relative increase of the objective that may be rounding."""
 _ROUNDED = 4.0 * np.finfo(np.float64).eps
 """Relative distance from a bound within which a coordinate is at it."""
 _UNSEEN = 1e-4
-"""Share of ``tol`` allowed before the first step, when the curvature is only presumed: far rows
-that hold each other have less."""
+"""Share of ``tol`` that converges before the first step, when the curvature is only assumed to be
+1: between outliers that balance each other it is smaller."""
 _STRETCH = 16
-"""Iterations after which the curvature is found anew, where the first did not lead to the end."""
+"""Iterations after which the curvature is computed again."""
 MAJORANT = 0.1
-"""Share of what robust weights exceed the loss's curvature by that is in the new one."""
+"""Share of the difference between the curvature of IRLS and that of the loss which the new
+curvature keeps."""
 _NEWTON = 1e-10
-"""The same share where all but Newton's curvature is given up."""
+"""The same share where Newton's curvature is wanted; not 0, which may be singular."""
 _CHEAP = 30_000_000
-"""Multiplications in a Gram matrix and its factor below which the curvature is found anew."""
+"""Multiplications in a Gram matrix and its factor up to which the curvature is computed again."""
 _FARTHEST = 1.0
-"""A longer step, in these coordinates, is not the last of a search, however little it promises."""
+"""Length of a step, in coordinates of unit curvature, above which a search has not converged."""
 
 
 def lbfgs(objective: Objective, start: Start, *, tol, max_iter, report) -> SolverResult:

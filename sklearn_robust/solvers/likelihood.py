@@ -20,11 +20,11 @@ _LARGEST_LOG = 352.0
 _LARGEST_SHIFT = 0.25 / math.e
 """The largest that eta - log c can be."""
 _SHARPER = 0.03
-"""The coefficients are found this much more sharply than scale and shape are known."""
+"""Tolerance of the coefficients relative to the remaining change of scale and shape."""
 _UPHILL = 1e-9
 """Increase of the likelihood, relative to its size or 1, that may be rounding."""
 _SHAPE_UNIT = 2.0
-"""A change of alpha that matters about as much as a change of log c by 1."""
+"""Change of alpha that changes the likelihood about as much as a change of log c by 1."""
 
 
 class Joint:

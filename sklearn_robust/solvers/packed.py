@@ -1,4 +1,4 @@
-"""Searches of few rows that stay in compiled code."""
+"""Solvers for small tables that run entirely in compiled code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .result import AdaptiveStart, Start
 def irls_packed(
     rows: PackedRows, objective: Objective, start: Start, *, constant, newton, tol, max_iter
 ):
-    """Return what iteratively reweighted least squares finds, or None where it must not.
+    """Run iteratively reweighted least squares; return None where its result is not usable.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def irls_packed(
 def fit_likelihood_packed(
     rows: PackedRows, likelihood: Likelihood, start: AdaptiveStart, bounds, *, tol, max_iter
 ):
-    """Return what a search of the likelihood finds, or None where it does not converge.
+    """Maximise the likelihood; return None if that does not converge.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a start hands to a solver, and what a solver hands back."""
+"""The start of a solver and its result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Start:
         Of the curvature of least squares; the identity where there are too many columns to
         form it.
     scale : float or None
-        The scale c of the fit of a sample, where that is the start.
+        The scale c of the fit of a subsample, where the search starts from one.
     """
 
     params: np.ndarray
@@ -39,7 +39,8 @@ class AdaptiveStart(Start):
         The scale c, in the unit of y.
     alpha : float
     curvature : ndarray of shape (2, 2) or None
-        Of the likelihood in scale and shape, where the fit of a sample is the start.
+        Of the likelihood in log scale and shape, where the search starts from the fit of a
+        subsample.
     exact : bool
         Whether more than half of the rows are fitted exactly there.
     """
@@ -61,12 +62,12 @@ class SolverResult:
     scale : float
         The scale c at which ``params`` minimise the objective.
     objective : float
-        F at the last point that was read, in the squared unit of y: at most ``tol`` steps
-        away from ``params``.
+        F at the last point where it was evaluated, within ``tol`` of ``params``, in the squared
+        unit of y.
     n_iter : int
         Iterations, all scales together.
     converged : bool
-        Whether the step still owed is within ``tol`` in every parameter.
+        Whether the remaining step is within ``tol`` in every parameter.
     history : tuple of float
         F at the beginning of each iteration, each at the scale of its time.
     """
@@ -93,7 +94,7 @@ class RegressionResult(SolverResult):
     exact : bool
         Whether, besides, the fit is such a plane: more than half of the rows are fitted exactly.
     unbelieved : tuple of int
-        The numbers of the columns of whose coefficients only rejected rows tell.
+        The numbers of the columns whose coefficients rest on rejected rows alone.
     """
 
     sigma: float | None
@@ -115,4 +116,4 @@ class AdaptiveResult(SolverResult):
 
 
 def quiet(value):
-    """Report nothing, for searches within a search."""
+    """Report nothing: the callback of searches within a search."""
