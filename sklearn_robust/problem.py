@@ -19,6 +19,8 @@ ROUNDING = 64.0 * float(np.finfo(np.float64).eps)
 """Relative size of what is rounding in a sum over the rows."""
 BELOW_TWO = 2.0 - 1e-12
 """Where the slopes in alpha, both logarithmically infinite at 2, are taken instead of at 2."""
+_ROUNDED = 1e-7
+"""Difference of two minima, relative to F or in units of the likelihood, that may be rounding."""
 _NEAR_FLOOR = 2.0
 """Floors of the scale within which a search whose bound is the floor ends."""
 
@@ -95,6 +97,14 @@ class Objective:
     def at(self, scale: float) -> Objective:
         """Return the same objective at another scale."""
         return Objective(self.problem, self.loss, scale)
+
+    def objective_at(self, result) -> Objective:
+        """Return the objective that a result of this one minimises."""
+        return self
+
+    def is_above(self, value: float, other: float) -> bool:
+        """Return whether a value of F is above another one by more than rounding."""
+        return value > (1.0 + _ROUNDED) * other
 
     def value(self, params) -> float:
         """Return F/c²."""
@@ -197,6 +207,14 @@ class Likelihood:
     def objective(self, scale: float, alpha: float) -> Objective:
         """Return the objective of the coefficients at a fixed scale and shape."""
         return Objective(self.problem, resolve(alpha=alpha), scale)
+
+    def objective_at(self, result) -> Objective:
+        """Return the objective of the coefficients at the scale and shape of a result."""
+        return self.objective(result.scale, result.alpha)
+
+    def is_above(self, value: float, other: float) -> bool:
+        """Return whether a value is above another one by more than rounding."""
+        return value > other + _ROUNDED
 
     def value(self, params, scale: float, alpha: float) -> float:
         """Return the value alone."""

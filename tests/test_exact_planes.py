@@ -16,6 +16,8 @@ from sklearn_robust.distribution import general_robust
 from sklearn_robust.scales import mad, scale_floor
 from sklearn_robust.solvers import LIKELIHOOD_SOLVERS
 
+SOLVERS = ["auto", *LIKELIHOOD_SOLVERS]
+
 PLANE = np.array([10.0, 0.0, -3.0, 7.0])
 EXACT = "More than half of the rows are fitted exactly"
 ELSEWHERE = "More than half of the rows lie on a plane that is not the one fitted"
@@ -135,7 +137,7 @@ def test_given_scales_of_an_exact_plane_warn_of_nothing():
 # ---- shapes that are learned ---------------------------------------------------------
 
 
-@pytest.mark.parametrize("solver", LIKELIHOOD_SOLVERS)
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("off", OFF)
 @pytest.mark.parametrize(
     ("n", "n_off", "p"),
@@ -171,7 +173,7 @@ def test_every_solver_returns_the_same_limit():
         fits = [
             assert_plane(model := AdaptiveRobustRegressor(solver=solver, random_state=0), X, y)
             or model
-            for solver in LIKELIHOOD_SOLVERS
+            for solver in SOLVERS
         ]
         for other in fits[1:]:
             assert other.nll_ == pytest.approx(fits[0].nll_, abs=1e-7)
@@ -213,7 +215,7 @@ def test_a_likelihood_that_is_bounded_has_an_optimum(bounded):
     X, y = table(200, 20)
     fits = [
         AdaptiveRobustRegressor(**bounded, solver=solver, random_state=0).fit(X, y)
-        for solver in LIKELIHOOD_SOLVERS
+        for solver in SOLVERS
     ]
     for other in fits:
         assert other.nll_ == pytest.approx(fits[0].nll_, abs=1e-6)
@@ -222,7 +224,7 @@ def test_a_likelihood_that_is_bounded_has_an_optimum(bounded):
 
 def test_bounds_below_rounding_are_not_reached():
     X, y = table(100, 40)
-    for solver in LIKELIHOOD_SOLVERS:
+    for solver in SOLVERS:
         model = AdaptiveRobustRegressor(scale_bounds=(1e-150, 1e3), solver=solver, random_state=0)
         assert_plane(model, X, y)
         assert model.scale_ == pytest.approx(scale_floor(y), rel=1e-12)

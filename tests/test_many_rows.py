@@ -12,7 +12,7 @@ from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor
 from sklearn_robust.design import make_design, passes, residuals
 from sklearn_robust.limits import changed_limits
 from sklearn_robust.losses import resolve
-from sklearn_robust.procedures.subsample import sample_of
+from sklearn_robust.procedures.subsample import sample_of, subsample_size
 from sklearn_robust.scales import mad, truncated_deviation
 from sklearn_robust.solvers.anderson import System, accelerated
 
@@ -111,7 +111,7 @@ def test_acceleration_that_leads_nowhere_is_done_without(scale, monkeypatch):
 
     def nowhere(*args, **options):
         tried.append(args)
-        return None, []
+        return None, [], False
 
     monkeypatch.setattr("sklearn_robust.solvers.anderson.accelerated", nowhere)
     tol = 1e-4 if scale == "auto" else 1e-6
@@ -151,8 +151,8 @@ def test_samples_are_drawn_without_replacement_and_without_absent_rows():
             assert len(np.unique(rows.X[:, 0])) == rows.n_rows
             assert 0.9 * size <= rows.n_rows <= size
             assert cases is None or np.all(rows.sample_weight == 1.0)
-    assert sample_of(make_design(X[:5_000], y[:5_000])) is None
-    assert 0.9 * 2_048 <= sample_of(make_design(X, y)).n_rows <= 2_048
+    assert subsample_size(make_design(X[:5_000], y[:5_000])) == 0
+    assert 0.9 * 2_048 <= sample_of(make_design(X, y), 2_048).n_rows <= 2_048
 
 
 class _System(System):
@@ -169,12 +169,13 @@ class _System(System):
 def test_acceleration_finds_the_root_and_gives_up_far_from_it():
     rng = np.random.default_rng(0)
     matrix = np.eye(6) + 0.1 * rng.normal(size=(6, 6))
-    x, history = accelerated(_System(lambda x: -matrix @ x), **QUIET)
+    x, history, converged = accelerated(_System(lambda x: -matrix @ x), **QUIET)
+    assert converged
     assert np.max(np.abs(x)) < 1e-9
     assert len(history) <= 9
     for lost in (lambda x: np.full(6, 1.0), lambda x: 0.1 * rng.normal(size=6), lambda x: x / 0.0):
         with np.errstate(divide="ignore"):
-            assert accelerated(_System(lost), **QUIET)[0] is None
+            assert not accelerated(_System(lost), **QUIET)[2]
 
 
 # ---- statistics of many residuals ----------------------------------------------------

@@ -21,6 +21,7 @@ LAYERS = [
     ["metrics"],
     ["procedures"],
     ["solvers"],
+    ["scale_rules"],
     ["problem"],
     ["penalties"],
     ["design"],

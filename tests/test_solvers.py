@@ -11,8 +11,9 @@ from sklearn_robust import RobustRegressor
 from sklearn_robust.limits import changed_limits
 from sklearn_robust.losses import resolve
 from sklearn_robust.procedures import least_squares
-from sklearn_robust.procedures.residual_scales import TruncatedScale, minimise_with_falling_scale
+from sklearn_robust.procedures.residual_scales import minimise_with_falling_scale
 from sklearn_robust.procedures.s_estimate import s_estimate
+from sklearn_robust.scale_rules import TruncatedScale
 from sklearn_robust.solvers import SOLVERS as SOLVER_TABLE
 from sklearn_robust.solvers.irls import irls
 from sklearn_robust.solvers.result import Start, quiet

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from functools import partial
 
 import numpy as np
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..validation import check_choice, check_number, check_pair, check_unmasked
-from .base import GIVEN_SCALES, RobustLinearModel, TargetFit
+from .base import GIVEN_SCALES, RobustLinearModel, fits
 from .progress import with_callbacks
 
 _FEW = 10.0
@@ -247,13 +244,11 @@ class AdaptiveRobustRegressor(RobustLinearModel):
             If X or y hold NaN, infinity or masked values, or do not match the fit in shape.
         """
         check_is_fitted(self)
-        from ..distribution import general_robust
-
         X, y = check_unmasked("X", X), check_unmasked("y", y)
         _, y = validate_data(
             self, X, y, accept_sparse="csr", multi_output=True, y_numeric=True, reset=False
         )
-        return -general_robust.logpdf(y, self.alpha_, loc=self.predict(X), scale=self.scale_)
+        return -_distribution().logpdf(y, self.alpha_, loc=self.predict(X), scale=self.scale_)
 
     def predict_interval(self, X, coverage=0.9):
         """Predict the interval in which a new observation falls with given probability.
@@ -285,15 +280,13 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         """
         check_is_fitted(self)
         check_number("coverage", coverage, 0.0, 1.0, "()")
-        from ..distribution import general_robust
-
         probabilities = np.linspace(0.0, 1.0, self.residual_sizes_.shape[-1])
 
         def reach(sizes, n_cases, n_parameters, alpha, scale):
             share = min(n_parameters / n_cases, _MOST_FITTED)
             wider = math.sqrt((1.0 + share) / (1.0 - share))
             if n_cases * (1.0 - coverage) < _FEW:
-                return wider * general_robust.isf(0.5 - 0.5 * coverage, alpha, scale=scale)
+                return wider * _distribution().isf(0.5 - 0.5 * coverage, alpha, scale=scale)
             return wider * np.interp(coverage * (1.0 + 1.0 / n_cases), probabilities, sizes)
 
         fitted = map(np.atleast_1d, (self.n_cases_, self.n_parameters_, self.alpha_, self.scale_))
@@ -303,93 +296,23 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         return np.stack([middle - reaches, middle + reaches], axis=-1)
 
     def _solvers(self):
-        from ..solvers import LIKELIHOOD_SOLVERS
-
-        return list(LIKELIHOOD_SOLVERS)
+        return ["auto", *fits().LIKELIHOOD_SOLVERS]
 
     def _check_parameters(self):
-        from ..procedures import LIKELIHOOD_STARTS
-
         super()._check_parameters()
         check_number("l2_regularization", self.l2_regularization, 0.0, math.inf, "[)")
         check_pair("alpha_bounds", self.alpha_bounds, 0.0, 2.0, "[]")
         if self.scale_bounds is not None:
             check_pair("scale_bounds", self.scale_bounds, *GIVEN_SCALES, "[]")
         if isinstance(self.init, str):
-            check_choice("init", self.init, ["auto", *LIKELIHOOD_STARTS], " or an array")
+            check_choice("init", self.init, ["auto", *fits().STARTS], " or an array")
 
     def _fit_target(self, design, initial, report):
-        from .. import procedures
-        from ..design.residuals import abs_residual_quantiles, final_weights, most_are_exact
-        from ..linear_algebra import minimum_norm
-        from ..penalties import Ridge
-        from ..problem import Likelihood, Problem
-        from ..solvers.likelihood import minimise_likelihood
+        return fits().fit_likelihood(self, design, initial, report=report)
 
-        floor = design.floor
-        low, high = self.scale_bounds or (floor, math.inf)
-        stops = low <= floor <= high
-        least, most = self.alpha_bounds
-        begin = self._start(
-            Likelihood(
-                Problem(design, Ridge(float(self.l2_regularization))),
-                alpha_bounds=(float(least), float(most)),
-                scale_bounds=(floor if stops else float(low), float(high)),
-                floor=floor if stops else None,
-            ),
-            initial,
-        )
-        likelihood, start = begin.likelihood, begin.start
-        result = procedures.most_likely_with_level_moves(
-            partial(minimise_likelihood, self.solver), likelihood, start,
-            tol=self.tol, max_iter=self.max_iter, report=report,
-        )  # fmt: skip
-        exact = likelihood.is_near_floor(result.scale)
-        exact = exact and most_are_exact(likelihood.design, result.params)
-        params = minimum_norm(result.params, design.columns.unit, start.root.null)
-        coef, intercept = design.to_original(params)
-        loss = likelihood.objective(result.scale, result.alpha).loss
-        weights, largest_weight = final_weights(design, params, loss, result.scale, begin.left_out)
-        return TargetFit(
-            coef=coef,
-            intercept=intercept,
-            scale=result.scale,
-            sigma=None,
-            alpha=result.alpha,
-            weights=weights,
-            largest_weight=largest_weight,
-            n_iter=result.n_iter,
-            converged=result.converged,
-            vanished=exact,
-            exact=exact,
-            nll=likelihood.unpenalised(result),
-            sizes=abs_residual_quantiles(likelihood.design, params),
-            n_cases=likelihood.design.total_weight,
-            n_parameters=likelihood.problem.free_parameters(start.root),
-        )
 
-    def _start(self, likelihood, initial):
-        """Return where the search begins, and the rows that are taken in."""
-        from .. import procedures
+def _distribution():
+    """Return the distribution of the residuals: SciPy's take longer to load than a fit."""
+    from ..distribution import general_robust
 
-        begin = procedures.LikelihoodStart(likelihood, None, np.empty(0, dtype=np.intp))
-        named = "s" if isinstance(self.init, str) and self.init == "auto" else self.init
-        # A warm start too leaves bad leverage points out: it solves the problem of a cold one.
-        if initial is None or (isinstance(named, str) and named == "s"):
-            begin = procedures.choose_start(
-                named, likelihood, self.solver, check_random_state(self.random_state),
-                max_iter=self.max_iter,
-            )  # fmt: skip
-        if initial is None:
-            return begin
-        params = likelihood.design.from_original(initial.coef, initial.intercept)
-        start = procedures.at_params(
-            begin.likelihood, procedures.from_params(likelihood.problem, params)
-        )
-        if initial.scale is not None:
-            start = replace(
-                start,
-                scale=float(np.clip(initial.scale, *likelihood.scale_bounds)),
-                alpha=float(np.clip(initial.alpha, *likelihood.alpha_bounds)),
-            )
-        return replace(begin, start=start)
+    return general_robust

@@ -5,21 +5,17 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from copy import copy
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
-from sklearn.utils import assert_all_finite
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..validation import (
     check_choice,
     check_flag,
-    check_initial,
     check_integer,
     check_number,
     check_seed,
@@ -27,6 +23,7 @@ from ..validation import (
     check_weights,
 )
 from .progress import WRAPPERS, CallbackSupportMixin, Progress
+from .targets import Initial, TargetFit, given_initial, store
 
 DOCUMENTATION = "https://sklearn-robust.readthedocs.io/en/stable"
 """Where the pages are."""
@@ -43,39 +40,11 @@ _NO_SCALE = (
 _DATA = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
-@dataclass(frozen=True)
-class TargetFit:
-    """The fit of one target, in the user's units; ``sigma`` is None where it was not estimated.
+def fits():
+    """Return the module of the fits: the compiled code is loaded with the first one."""
+    from . import fits
 
-    ``vanished``, ``exact`` and ``unbelieved`` are those of
-    :class:`~sklearn_robust.solvers.result.RegressionResult`.
-    """
-
-    coef: np.ndarray
-    intercept: float
-    scale: float
-    sigma: float | None
-    alpha: float
-    weights: np.ndarray
-    largest_weight: float
-    n_iter: int
-    converged: bool
-    vanished: bool
-    exact: bool
-    nll: float | None = None
-    sizes: np.ndarray | None = None
-    n_cases: float | None = None
-    n_parameters: float | None = None
-    unbelieved: tuple[int, ...] = ()
-
-
-class Initial(NamedTuple):
-    """Given first values of one target, in the user's units; None where they are not given."""
-
-    coef: np.ndarray
-    intercept: float
-    scale: float | None = None
-    alpha: float | None = None
+    return fits
 
 
 class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
@@ -103,23 +72,22 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         self._check_parameters()
         X, y, sample_weight = self._validated(X, y, sample_weight)
         progress = Progress(self, X, y, sample_weight)
-        fits = self._fit_targets(X, y, sample_weight, progress.report)
+        found = self._fit_targets(X, y, sample_weight, progress.report)
         progress.end()
-        self._warn(fits)
+        self._warn(found)
         return self
 
     def _fit_targets(self, X, y, sample_weight, report):
         """Fit and store every target; return the fits."""
         n_targets = 1 if y.ndim == 1 else y.shape[1]
-        initial = self._previous(n_targets) or self._given(n_targets)
+        initial = self._previous(n_targets) or given_initial(
+            self.init, n_targets, self.n_features_in_, self.fit_intercept
+        )
         designs = self._designs(X, y, sample_weight)
-
-        from ..design import serial_algebra
-
-        with serial_algebra(X.shape[1]):
-            fits = [self._fit_target(*of, report) for of in zip(designs, initial, strict=True)]
-        self._store(fits, one_target=y.ndim == 1)
-        return fits
+        with fits().serial_algebra(X.shape[1]):
+            found = [self._fit_target(*of, report) for of in zip(designs, initial, strict=True)]
+        store(self, found, one_target=y.ndim == 1)
+        return found
 
     def _validated(self, X, y, sample_weight, *, reset=True):
         """Return data as they are read; X may still hold what is not finite."""
@@ -142,20 +110,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     def _designs(self, X, y, sample_weight):
         """Yield the design with each target, or raise an error where X holds NaN or infinity."""
-        # The compiled code is loaded with the first fit, not with the package.
-        from ..design import make_design
-
-        as_input = {"estimator_name": type(self).__name__, "input_name": "X"}
-        targets = np.ascontiguousarray(y.reshape(len(y), -1).T)
-        if sample_weight is not None:
-            assert_all_finite(X, **as_input)
-        try:
-            design = make_design(X, targets[0], sample_weight, fit_intercept=self.fit_intercept)
-        except ValueError:  # columns whose sums are not finite may hold what is not
-            assert_all_finite(X, **as_input)
-            raise
-        yield design
-        yield from map(design.with_target, targets[1:])
+        return fits().designs(self, X, y, sample_weight)
 
     def predict(self, X):
         """Predict with the linear model.
@@ -256,9 +211,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     def _solvers(self):
         """Return the names of the solvers there are."""
-        from ..solvers import SOLVERS
-
-        return ["auto", *SOLVERS]
+        return ["auto", *fits().SOLVERS]
 
     def _previous(self, n_targets):
         """Return what a warm start begins at for every target, or None for a cold start."""
@@ -274,37 +227,6 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             return list(map(Initial, previous, *map(np.atleast_1d, others)))
         return None
 
-    def _given(self, n_targets):
-        """Return the given coefficients of every target, None where a start finds them."""
-        if isinstance(self.init, str):
-            return [None] * n_targets
-        given = check_initial(self.init, n_targets, self.n_features_in_, self.fit_intercept)
-        if not self.fit_intercept:
-            return [Initial(coef, 0.0) for coef in given]
-        return [Initial(row[:-1], row[-1]) for row in given]
-
-    def _store(self, fits, one_target):
-        def stored(name):
-            values = [getattr(fit, name) for fit in fits]
-            return values[0] if one_target else np.stack(values)
-
-        self.coef_ = stored("coef")
-        # A numpy number, as scikit-learn's linear models have it: converters ask for its shape.
-        self.intercept_ = np.asarray(stored("intercept"))[()]
-        self.scale_ = stored("scale")
-        self.alpha_ = stored("alpha")
-        self.weights_ = stored("weights").T
-        self.n_iter_ = stored("n_iter")
-        if fits[0].sigma is not None:
-            self.sigma_ = stored("sigma")
-        elif hasattr(self, "sigma_"):
-            del self.sigma_
-        if fits[0].nll is not None:
-            self.nll_ = stored("nll")
-            self.residual_sizes_ = stored("sizes")
-            self.n_cases_ = stored("n_cases")
-            self.n_parameters_ = stored("n_parameters")
-
     def _told_by_rejected_rows(self, columns):
         """Return what is to be said of columns, by number, on which no believed row tells."""
         names = getattr(self, "feature_names_in_", None)
@@ -316,31 +238,31 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             "they are those of a convex fit to rows that are rejected."
         )
 
-    def _warn(self, fits, n_unconverged=0):
+    def _warn(self, found, n_unconverged=0):
         """Issue at most one warning, about whatever went wrong in any target.
 
         Not converged may have, besides, fits of folds.
         """
         messages = []
-        converged = all(fit.converged or fit.exact for fit in fits) and not n_unconverged
+        converged = all(fit.converged or fit.exact for fit in found) and not n_unconverged
         if not converged:
             where = f" in {n_unconverged} fits of folds" if n_unconverged else ""
             messages.append(
                 f"No convergence to tol={self.tol:g} in max_iter={self.max_iter} iterations"
                 f"{where}; allow more, or a larger tol."
             )
-        if any(fit.largest_weight < _NO_WEIGHT for fit in fits):
+        if any(fit.largest_weight < _NO_WEIGHT for fit in found):
             messages.append(
                 "No row has any weight: the scale is far below all residuals at the start of "
                 "the search, which could not move; allow a larger scale."
             )
-        if any(fit.exact for fit in fits):
+        if any(fit.exact for fit in found):
             messages.append(f"More than half of the rows are fitted exactly: {_NO_SCALE}")
-        if any(fit.vanished and not fit.exact for fit in fits):
+        if any(fit.vanished and not fit.exact for fit in found):
             messages.append(
                 f"More than half of the rows lie on a plane that is not the one fitted: {_NO_SCALE}"
             )
-        unbelieved = sorted({column for fit in fits for column in fit.unbelieved})
+        unbelieved = sorted({column for fit in found for column in fit.unbelieved})
         if unbelieved:
             messages.append(self._told_by_rejected_rows(unbelieved))
         if messages:

@@ -244,9 +244,9 @@ class RobustRegressorCV(RobustLinearModel):
         self.best_params_ = search.candidates[self.best_index_]
         self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
         self.l2_regularization_ = float(self.best_params_["l2_regularization"])
-        fits = self._fit_targets(X, y, weights, progress.report)
+        found = self._fit_targets(X, y, weights, progress.report)
         progress.end()
-        self._warn(fits, sum(fold.n_unconverged for fold in folds))
+        self._warn(found, sum(fold.n_unconverged for fold in folds))
         return self
 
     def get_metadata_routing(self):

@@ -8,6 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import rankdata
+from sklearn.base import clone
+
+from .base import fits
+from .targets import given_initial, store
 
 
 def _silent(value):
@@ -34,9 +38,14 @@ class Search(NamedTuple):
     score_params: dict
 
     def fold(self, template, train, test) -> Fold:
-        """Fit all candidates to the rows of a fold, and score them on the others."""
-        from ..design import serial_algebra
+        """Fit all candidates to the rows of a fold, and score them on the others.
 
+        Parameters
+        ----------
+        template : RobustRegressor
+            With the parameters that all candidates share.
+        train, test : ndarray of int or bool
+        """
         train, test = (np.arange(len(self.y))[part] for part in (train, test))
         weights = None if self.weights is None else self.weights[train]
         for name, part in (("fitted", train), ("held out", test)):
@@ -45,18 +54,17 @@ class Search(NamedTuple):
                     f"sample_weight must not be all zero in a fold, got that for the {len(part)} "
                     f"rows that are {name}."
                 )
-        designs = list(template._designs(self.X[train], self.y[train], weights))
-        template.n_features_in_ = self.X.shape[1]
+        designs = list(fits().designs(template, self.X[train], self.y[train], weights))
         score_params = {name: np.asarray(of)[test] for name, of in self.score_params.items()}
         held_out = self.X[test], self.y[test]
         scores, fit_times, score_times = np.empty((3, len(self.candidates)))
         n_unconverged, begin = 0, time.perf_counter()
-        with serial_algebra(self.X.shape[1]):
-            for place, fits in self._fits(template, designs):
-                n_unconverged += sum(not (fit.converged or fit.exact) for fit in fits)
-                template._store(fits, one_target=self.y.ndim == 1)
+        with fits().serial_algebra(self.X.shape[1]):
+            for place, estimator, found in self._fits(template, designs):
+                n_unconverged += sum(not (fit.converged or fit.exact) for fit in found)
+                store(estimator, found, one_target=self.y.ndim == 1)
                 fit_times[place] = time.perf_counter() - begin
-                score = self.scorer(template, *held_out, **score_params)
+                score = self.scorer(estimator, *held_out, **score_params)
                 if not isinstance(score, Real):
                     raise ValueError(f"scoring must give a number, got {score!r}.")
                 scores[place] = score
@@ -65,30 +73,32 @@ class Search(NamedTuple):
         return Fold(scores, fit_times, score_times, n_unconverged)
 
     def _fits(self, template, designs):
-        """Yield the place of every candidate and its fits, one for each target.
+        """Yield the place of every candidate, its estimator, and its fits, one for each target.
 
         What candidates of a penalty share is found once; the fits of a shape may begin at those
         of the shape before.
         """
-        initial = template._given(len(designs))
+        n_features = self.X.shape[1]
+        initial = given_initial(template.init, len(designs), n_features, template.fit_intercept)
         last: tuple = (None, None)
         shared: list[Any] = []
-        found: list[Any] = []
+        results: list[Any] = []
         for place in self._in_order():
             candidate = self.candidates[place]
-            template.set_params(**candidate)
+            estimator = clone(template).set_params(**candidate)
+            estimator.n_features_in_ = n_features
             problem = candidate["l2_regularization"], candidate["scale"]
             if problem[0] != last[0]:
-                shared = list(map(template._shared_starts, designs))
+                shared = [fits().shared_starts(estimator, design) for design in designs]
             if problem != last:
-                found = [None] * len(designs)
+                results = [None] * len(designs)
             last = problem
             pairs = [
-                template._fit_on(*of, report=_silent)
-                for of in zip(shared, initial, found, strict=True)
+                fits().fit_shape(estimator, *of, report=_silent)
+                for of in zip(shared, initial, results, strict=True)
             ]
-            found = [result for _, result in pairs]
-            yield place, [fit for fit, _ in pairs]
+            results = [result for _, result in pairs]
+            yield place, estimator, [fit for fit, _ in pairs]
 
     def told(self, fold):
         """Return what there is to say of a fold."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from numbers import Real
 
-from sklearn.utils import check_random_state
-
 from ..validation import check_choice, check_number
-from .base import GIVEN_SCALES, RobustLinearModel, TargetFit
+from .base import GIVEN_SCALES, RobustLinearModel, fits
 from .progress import with_callbacks
 
 
@@ -267,79 +265,23 @@ class RobustRegressor(RobustLinearModel):
         return self._fit(X, y, sample_weight)
 
     def _check_parameters(self):
-        from ..losses import NAMED
-        from ..procedures import STARTS
-
         super()._check_parameters()
         check_number("l2_regularization", self.l2_regularization, 0.0, math.inf, "[)")
         check_number("alpha", self.alpha, -math.inf, 2.0)
-        check_choice("loss", self.loss, ["general", *NAMED])
+        check_choice("loss", self.loss, ["general", *fits().NAMED])
         if isinstance(self.init, str):
-            check_choice("init", self.init, ["auto", *STARTS], " or an array")
+            check_choice("init", self.init, ["auto", *fits().STARTS], " or an array")
         check_scale("scale", self.scale)
         check_number("efficiency", self.efficiency, 0.0, 1.0, "()")
 
     def _fit_target(self, design, initial, report):
-        return self._fit_on(self._shared_starts(design), initial, report=report)[0]
-
-    def _shared_starts(self, design):
-        """Return what fits of these rows with this penalty share, whatever their loss."""
-        from .. import procedures
-        from ..penalties import Ridge
-        from ..problem import Problem
-
-        return procedures.SharedStarts(
-            Problem(design, Ridge(float(self.l2_regularization))),
-            solver=self.solver,
-            random_state=check_random_state(self.random_state),
-            max_iter=self.max_iter,
-            tol=self.tol,
-        )
-
-    def _fit_on(self, shared, initial, neighbour=None, *, report):
-        """Return the fit from shared starts, and what the solver found.
-
-        The search may begin at what the solver found for a neighbour, another loss.
-        """
-        from .. import procedures
-        from ..design.residuals import final_weights
-        from ..losses import resolve
-
-        loss, design = resolve(self.loss, self.alpha), shared.problem.design
-        init, scale = procedures.automatic(loss, self.init, self.scale)
-        previous = None
-        if initial is not None:
-            init, previous = design.from_original(initial.coef, initial.intercept), initial.scale
-        c = float(scale) if isinstance(scale, Real) else 1.0
-        objective = shared.problem.objective(loss, c)
-        regression = procedures.Regression(
-            shared, objective, init, scale, self.efficiency, previous
-        )
-        result = regression.fit(report, neighbour)
-        coef, intercept = design.to_original(result.params)
-        weights, largest_weight = final_weights(design, result.params, loss, result.scale)
-        fit = TargetFit(
-            coef=coef,
-            intercept=intercept,
-            scale=result.scale,
-            sigma=result.sigma,
-            alpha=loss.alpha,
-            weights=weights,
-            largest_weight=largest_weight,
-            n_iter=result.n_iter,
-            converged=result.converged,
-            vanished=result.vanished,
-            exact=result.exact,
-            unbelieved=result.unbelieved,
-        )
-        return fit, result
+        shared = fits().shared_starts(self, design)
+        return fits().fit_shape(self, shared, initial, report=report)[0]
 
 
 def check_scale(name, scale):
     """Raise unless ``scale`` is the name of a residual scale or a number that may be given."""
-    from ..procedures import SCALES
-
     if isinstance(scale, Real):
         check_number(name, scale, *GIVEN_SCALES)
     else:
-        check_choice(name, scale, ["auto", *SCALES], " or a number in [1e-150, 1e+150]")
+        check_choice(name, scale, ["auto", *fits().SCALES], " or a number in [1e-150, 1e+150]")

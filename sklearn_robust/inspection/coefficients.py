@@ -213,7 +213,8 @@ def coef_table(
     doubts: list = []
     if method == "bootstrap":
         rng, gaps = check_random_state(random_state), _gaps(model, X, y, cases)
-        draws = _resampled(model, X, y, cases, n_resamples, rng, n_jobs, verbose)
+        parallel = Parallel(n_jobs=n_jobs, verbose=verbose)
+        draws = _resampled(model, (X, y, cases), n_resamples, rng, parallel)
         limits = np.quantile(draws, [0.5 - 0.5 * level, 0.5 + 0.5 * level], axis=1)
         # Not their deviation: a few draws may hold more bad rows than good ones.
         std_error = 0.5 * np.diff(np.quantile(draws, ndtr([-1.0, 1.0]), axis=1), axis=0)[0]
@@ -275,7 +276,8 @@ def _standard_errors(model, X, y, cases, method):
         allowed = _OWED * of.errors() + 10.0 * model.tol * (fit.scale + np.abs(params))
         if np.any(np.abs(of.owed) > allowed):
             doubts.append(NOT_OF_THESE)
-        gaps.append(_gap(model, X, fit, rows, all_rows, params, of.null))
+        objective = _problem(model, rows).objective(fit.loss, fit.scale)
+        gaps.append(_gap(objective, params, of.null, X, all_rows))
         if gaps[-1].dependent:
             doubts.append(_DEPENDENT)
         found.append(of.errors(rows.columns.jacobian()))
@@ -290,21 +292,21 @@ def _gaps(model, X, y, cases):
         objective = _problem(model, rows).objective(fit.loss, fit.scale)
         shape = objective if fit.loss.redescending else objective.problem.least_squares()
         null = root_of_believed(shape, params, disbelieved(objective, params)).null
-        found.append(_gap(model, X, fit, rows, all_rows, params, null))
+        found.append(_gap(objective, params, null, X, all_rows))
     return found
 
 
-def _gap(model, X, fit, rows, all_rows, params, null):
+def _gap(objective, params, null, X, all_rows):
     """Return what the believed rows of a target leave open, given the directions they do."""
     told = np.zeros(all_rows.n_rows, dtype=bool)
-    told[rows.present()] = True
-    objective = _problem(model, rows).objective(fit.loss, fit.scale)
+    told[objective.design.present()] = True
     told[disbelieved(objective, params)] = False
     return undetermined(all_rows, X, told, null)
 
 
-def _resampled(model, X, y, cases, n_resamples, rng, n_jobs, verbose):
+def _resampled(model, data, n_resamples, rng, parallel):
     """Return the coefficients of refits, shape (n_targets, n_resamples, n_names)."""
+    X, y, cases = data
     shares = np.ones(len(y)) if cases is None else cases
     drawn, shares = round(min(n_cases(shares), _MOST_DRAWN)), shares / shares.sum()
 
@@ -317,7 +319,7 @@ def _resampled(model, X, y, cases, n_resamples, rng, n_jobs, verbose):
         return coefficients_of(again), unconverged
 
     seeds = rng.randint(_LARGEST_SEED, size=n_resamples)
-    refits = Parallel(n_jobs=n_jobs, verbose=verbose)(delayed(refit)(seed) for seed in seeds)
+    refits = parallel(delayed(refit)(seed) for seed in seeds)
     draws, unconverged = zip(*refits, strict=True)
     if any(unconverged):
         warnings.warn(

@@ -1,10 +1,11 @@
-"""The regression at a given shape: the tables of its starts and scales, and the fit by them."""
+"""The regression at a given shape: the start that has a name, the scale that has one, the fit."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -14,17 +15,23 @@ from ..limits import LIMITS
 from ..linear_algebra import minimum_norm
 from ..losses import regression_constant, resolve
 from ..problem import Objective
+from ..scale_rules import MadScale, TruncatedScale
 from ..scales import WINDOW, normal_quantile
-from ..solvers.anderson import minimise_near
-from ..solvers.irls import irls
-from ..solvers.result import RegressionResult, SolverResult, Start, quiet
-from ..solvers.solver import choose
+from ..solvers.result import (
+    RegressionResult,
+    SolverResult,
+    Start,
+    Status,
+    first_usable,
+    quiet,
+    unusable,
+)
 from .level_moves import minimise_with_level_moves
+from .plan import Plan, minimise_by
 from .residual_scales import (
-    MadScale,
-    TruncatedScale,
     minimise_with_falling_scale,
     minimise_with_scale,
+    near_with_mad,
     packed_with_mad,
 )
 from .shared_starts import SharedStarts
@@ -32,26 +39,26 @@ from .starts import from_params, refined
 from .subsample import start_from_subsample
 from .unbelieved import hold_unbelieved
 
-_LOOSE = {"tol": 1e-3, "max_iter": 100, "report": quiet}
+LOOSE: dict[str, Any] = {"tol": 1e-3, "max_iter": 100, "report": quiet}
 """Options of the searches that only lead to a start."""
+_GRADUATION = (1.0, 0.5, 0.0, -1.0, -2.0, -5.0, -20.0)
+"""Shapes on the way from a convex loss to one that redescends."""
 _FEW = 5
 """Iterations within which a fit to the same rows is found again."""
 _CLOSE = 5.0
 """Times ``tol`` within which it is the same fit: both may err by it."""
-_GRADUATION = (1.0, 0.5, 0.0, -1.0, -2.0, -5.0, -20.0)
-"""Shapes on the way from a convex loss to one that redescends."""
 
 
 @dataclass(frozen=True)
 class Regression:
-    """A fit at a given shape, and what its start and scale may ask of it.
+    """A fit at a given shape.
 
-    Where there are many rows, all of it is first done on a sample of them, and what that finds
-    is followed on all rows.
+    Where there are many rows, all of it is first done on a subsample; the fit of all rows begins
+    at what that finds.
 
     Attributes
     ----------
-    ground : SharedStarts
+    shared : SharedStarts
         Of the same rows and penalty.
     objective : Objective
         At the scale c that is given, or any.
@@ -65,7 +72,7 @@ class Regression:
         The scale c of the fit before, where ``init`` holds what it found.
     """
 
-    ground: SharedStarts
+    shared: SharedStarts
     objective: Objective
     init: Any
     scale: str | float
@@ -73,21 +80,29 @@ class Regression:
     previous: float | None = None
 
     @cached_property
-    def sample(self) -> Regression | None:
-        """The same fit of a sample, loosely; None where that would not help."""
-        if self.objective.loss.alpha == 2.0 or self._compiled or self.ground.sample is None:
-            return None
-        ground = self.ground.sample
-        objective = replace(self.objective, problem=ground.problem)
-        return replace(self, ground=ground, objective=objective)
+    def plan(self) -> Plan:
+        """What the fit does."""
+        init = self.init if isinstance(self.init, str) else "given"
+        scale = self.scale if isinstance(self.scale, str) else "given"
+        subsampled = self.objective.loss.alpha != 2.0 and not self._compiled
+        return self.shared.plan(init, scale, subsampled=subsampled)
 
     @property
     def _compiled(self) -> bool:
         """Whether all is found from least squares without leaving compiled code."""
-        if not isinstance(self.init, str) or self.init != "ols" or self.ground.solver == "lbfgs":
+        if not isinstance(self.init, str) or self.init != "ols" or self.shared.solver == "lbfgs":
             return False
         packed = self.objective.design.packed()
         return packed is not None and (self.scale_given or (self.scale == "mad" and packed.equal))
+
+    @cached_property
+    def sample(self) -> Regression | None:
+        """The same fit of the subsample, to a larger ``tol``; None where the plan has none."""
+        shared = self.shared.sample
+        if shared is None or self.plan.n_first == 0:
+            return None
+        objective = replace(self.objective, problem=shared.problem)
+        return replace(self, shared=shared, objective=objective)
 
     @property
     def scale_given(self) -> bool:
@@ -99,17 +114,10 @@ class Regression:
         """The scale c over the residual scale."""
         return regression_constant(self.objective.loss, self.efficiency)
 
-    @property
-    def followed(self) -> bool:
-        """Whether searches begin close to their ends, as they do on this ground."""
-        return self.sample is not None and self.ground.followed
-
     def minimise(self, objective: Objective, start: Start, **options) -> SolverResult:
         """Minimise at a fixed scale."""
-        if self.followed:
-            return self.ground.minimise(objective, start, **options)
-        solver = choose(self.ground.solver, objective.design)
-        return minimise_with_level_moves(solver, objective, start, **options)
+        minimise = partial(minimise_by, self.plan.solvers)
+        return minimise_with_level_moves(minimise, objective, start, **options)
 
     def fit(self, report, neighbour: RegressionResult | None = None) -> RegressionResult:
         """Minimise.
@@ -124,22 +132,17 @@ class Regression:
             matter where it does.
         """
         start = self._start(neighbour)
-        options = self.ground.options(report)
-        result, sigma, vanished = self._search(start, options)
-        unbelieved: tuple[int, ...] = ()
-        if self._may_believe_no_row and not vanished:
-            result, unbelieved = hold_unbelieved(
-                lambda start: self._search(start, options)[0], result, self.objective, start,
-                self.ground.least_squares.root,
-            )  # fmt: skip
+        search = partial(self._search, options=self.shared.options(report))
+        result = search(start)
+        if self._may_believe_no_row and not result.vanished:
+            root = self.shared.least_squares.root
+            result = hold_unbelieved(search, result, self.objective, start, root)
         params = result.params
         if self.objective.loss.alpha == 2.0:
-            params = refined(self.objective.problem, params, self.ground.least_squares.root)
+            params = refined(self.objective.problem, params, self.shared.least_squares.root)
         params = minimum_norm(params, self.objective.design.columns.unit, start.root.null)
-        return RegressionResult(
-            **{**vars(result), "params": params}, sigma=sigma, vanished=vanished,
-            exact=vanished and most_are_exact(self.objective.design, params), unbelieved=unbelieved,
-        )  # fmt: skip
+        exact = result.vanished and most_are_exact(self.objective.design, params)
+        return replace(result, params=params, exact=exact)
 
     @property
     def _may_believe_no_row(self) -> bool:
@@ -156,7 +159,7 @@ class Regression:
         if not isinstance(self.init, str):
             return from_params(self.objective.problem, self.init)
         if neighbour is not None and self._leads_to_one:
-            start = self._named_start
+            start = self.named_start
             c = self.objective.scale if self.scale_given else self.constant * neighbour.sigma
             objective = (self.sample or self).objective.at(c)
             if objective.value(neighbour.params) < objective.value(start.params):
@@ -166,10 +169,11 @@ class Regression:
         if self.sample is not None:
             found = self.sample.fit(quiet)
             return start_from_subsample(self.sample.objective.at(found.scale), found.params)
-        return self._named_start
+        return self.named_start
 
     @cached_property
-    def _named_start(self) -> Start:
+    def named_start(self) -> Start:
+        """The start on all rows whose name ``init`` is."""
         return STARTS[self.init](self)
 
     @property
@@ -180,21 +184,20 @@ class Regression:
         """
         return not self.objective.loss.redescending or self.scale in ("s", "reweighted")
 
-    def _search(self, start, options):
-        if isinstance(self.scale, str):
-            return SCALES[self.scale](self, start, options)
-        return self.minimise(self.objective, start, **options), None, False
+    def _search(self, start, options) -> RegressionResult:
+        search = SCALES[self.scale] if isinstance(self.scale, str) else _given
+        return search(self, start, options)
 
 
 # ---- starts --------------------------------------------------------------------------
 
 
 def _ols_start(regression: Regression) -> Start:
-    return regression.ground.least_squares
+    return regression.shared.least_squares
 
 
 def _s_start(regression: Regression) -> Start:
-    estimate = regression.ground.s_estimate
+    estimate = regression.shared.s_estimate
     if regression.scale != "s":
         estimate = estimate.least_biased
     return Start(estimate.params, estimate.root)
@@ -202,17 +205,17 @@ def _s_start(regression: Regression) -> Start:
 
 def _gnc_start(regression: Regression) -> Start:
     """Graduated non-convexity (Blake & Zisserman 1987): from convex to the target, c held."""
-    objective, start = regression.objective, regression.ground.least_squares
+    objective, start = regression.objective, regression.shared.least_squares
     target = objective.loss.alpha
     if not regression.scale_given:
         convex = replace(objective, loss=resolve(alpha=_GRADUATION[0]))
         mad = MadScale(objective.design, regression.constant)
-        result = minimise_with_scale(regression.minimise, convex, start, mad, **_LOOSE)
+        result = minimise_with_scale(regression.minimise, convex, start, mad, **LOOSE)
         start, objective = replace(start, params=result.params), objective.at(mad(result.params))
     for alpha in _GRADUATION:
         if math.isnan(target) or alpha > target:
             graduated = replace(objective, loss=resolve(alpha=alpha))
-            start = replace(start, params=regression.minimise(graduated, start, **_LOOSE).params)
+            start = replace(start, params=regression.minimise(graduated, start, **LOOSE).params)
     return start
 
 
@@ -223,57 +226,63 @@ STARTS = {"ols": _ols_start, "gnc": _gnc_start, "s": _s_start}
 # ---- scales --------------------------------------------------------------------------
 
 
-def _mad(regression: Regression, start: Start, options):
-    mad = MadScale(regression.objective.design, regression.constant)
-    minimise, objective = regression.minimise, regression.objective
-    result = None
-    if regression.followed and start.scale is not None:
-        result = minimise_near(objective.at(start.scale), start, mad, **options)
-    elif choose(regression.ground.solver, objective.design) is irls:
-        result = packed_with_mad(objective, start, mad, **options)
-    if result is None:
-        result = minimise_with_scale(minimise, objective, start, mad, **options)
-    return result, mad.sigma(result.scale), mad.vanished
+def _given(regression: Regression, start: Start, options) -> RegressionResult:
+    result = regression.minimise(regression.objective, start, **options)
+    return RegressionResult(**vars(result), sigma=None, vanished=False)
 
 
-def _s(regression: Regression, start: Start, options):
-    estimate = regression.ground.s_estimate
+def _mad(regression: Regression, start: Start, options) -> RegressionResult:
+    objective = regression.objective
+    mad = MadScale(objective.design, regression.constant)
+    together: dict[str, Callable] = {"near": near_with_mad, "packed": packed_with_mad}
+    searches = [together[name] for name in regression.plan.solvers if name in together]
+    searches.append(partial(minimise_with_scale, regression.minimise))
+    result = first_usable(*(partial(of, objective, start, mad, **options) for of in searches))
+    return RegressionResult(**vars(result), sigma=mad.sigma(result.scale), vanished=mad.vanished)
+
+
+def _s(regression: Regression, start: Start, options) -> RegressionResult:
+    estimate = regression.shared.s_estimate
     objective = regression.objective.at(regression.constant * estimate.sigma)
     if estimate.exact:  # from elsewhere no row is near enough at the floor to be of influence
         starts = [start, replace(start, params=estimate.params)]
         start = min(starts, key=lambda one: objective.value(one.params))
     result = regression.minimise(objective, start, **options)
-    return result, estimate.sigma, estimate.exact
+    return RegressionResult(**vars(result), sigma=estimate.sigma, vanished=estimate.exact)
 
 
-def _reweighted(regression: Regression, start: Start, options):
-    unmoved = _unmoved(regression, start, options)
-    if unmoved is not None:
-        return unmoved
-    estimate = regression.ground.s_estimate.least_biased
+def _reweighted(regression: Regression, start: Start, options) -> RegressionResult:
+    searches = _same_fit_again, _falling
+    return first_usable(*(partial(search, regression, start, options) for search in searches))
+
+
+def _falling(regression: Regression, start: Start, options) -> RegressionResult:
+    estimate = regression.shared.s_estimate.least_biased
     if estimate.exact:
         return _s(regression, start, options)
     minimise, objective = regression.minimise, regression.objective
-    sigma = regression.ground.truncated_sigma
+    sigma = regression.shared.truncated_sigma
     truncated = TruncatedScale(objective.design, regression.constant, estimate.n_parameters, sigma)
     objective = objective.at(truncated.scale(sigma))
     result = minimise_with_falling_scale(minimise, objective, start, truncated, **options)
-    return result, truncated.sigma(result.scale), truncated.is_floor(result.scale)
+    sigma, vanished = truncated.sigma(result.scale), truncated.is_floor(result.scale)
+    return RegressionResult(**vars(result), sigma=sigma, vanished=vanished)
 
 
-def _unmoved(regression: Regression, start: Start, options):
-    """Return the fit before, found again in few steps, or None where these rows ask for another.
+def _same_fit_again(regression: Regression, start: Start, options) -> RegressionResult:
+    """Return the fit before, found again in few steps; it stalls where these rows ask for another.
 
     No S-estimate is needed where coefficients and scale are still at rest, and half of the rows
     within the window of the scale: it would only lead to them again.
     """
     previous, design = regression.previous, regression.objective.design
+    nothing = partial(unusable, RegressionResult, start, sigma=None, vanished=False)
     if previous is None or len(start.params) > LIMITS.widest:
-        return None
+        return nothing(Status.NOT_APPLICABLE)
     sigma, floor = previous / regression.constant, design.floor
     n_parameters = regression.objective.problem.free_parameters(start.root)
     if not floor < sigma or design.half_of_cases(n_parameters) <= 0.0:
-        return None
+        return nothing(Status.NOT_APPLICABLE)
 
     def change(params):
         if normal_scaled_quantile(design, params, 0.5) * normal_quantile(0.5) > WINDOW * sigma:
@@ -284,16 +293,16 @@ def _unmoved(regression: Regression, start: Start, options):
     objective = regression.objective.at(previous)
     allowed = max(options["tol"], objective.rounding(start.params, start.root))
     if change(start.params) > _CLOSE * allowed:
-        return None
+        return nothing(Status.STALLED)
     few = {"max_iter": min(options["max_iter"], _FEW), "report": quiet}
     result = regression.minimise(objective, start, **options | few)
     moved = np.abs(result.params - start.params) / (previous + np.abs(start.params))
     same = max(moved.max(), change(result.params)) <= _CLOSE * allowed
     if not (result.converged and same):
-        return None
+        return nothing(Status.STALLED)
     for value in result.history:
         options["report"](value)
-    return result, sigma, False
+    return RegressionResult(**vars(result), sigma=sigma, vanished=False)
 
 
 SCALES = {"mad": _mad, "s": _s, "reweighted": _reweighted}

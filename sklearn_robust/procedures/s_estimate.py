@@ -15,12 +15,13 @@ from ..linear_algebra import InverseRoot, pseudo_inverse_root
 from ..losses import regression_constant, resolve, tuning_constant
 from ..penalties import Ridge
 from ..problem import Problem
+from ..scale_rules import MScale, TruncatedScale
 from ..scales import SHRINKAGE
 from ..solvers.anderson import minimise_near
-from ..solvers.result import Start, quiet
+from ..solvers.result import Start, Status, quiet
 from .candidates import candidates
 from .exact_plane import exact_plane
-from .residual_scales import MScale, TruncatedScale, minimise_with_scale
+from .residual_scales import minimise_with_scale
 from .starts import least_squares
 from .subsample import start_from_subsample
 
@@ -69,6 +70,7 @@ class SEstimate:
         Whether the scale is at its floor.
     rival : SEstimate or None
         Another minimum whose M-scale is nearly as small, and that far more rows lie close to.
+    status : Status
     """
 
     params: np.ndarray
@@ -77,6 +79,7 @@ class SEstimate:
     root: InverseRoot
     exact: bool
     rival: SEstimate | None = None
+    status: Status = Status.CONVERGED
 
     @property
     def least_biased(self) -> SEstimate:
@@ -84,7 +87,7 @@ class SEstimate:
         return self.rival or self
 
 
-def s_estimate(problem: Problem, start: Start, minimise, random_state, *, tol, max_iter):
+def s_estimate(problem: Problem, start: Start, minimise, random_state, **options):
     """Minimise the M-scale of the residuals, and half the penalty beside half its square.
 
     The planes of :func:`candidates`, found on a sample of the rows where there are many, are
@@ -100,8 +103,8 @@ def s_estimate(problem: Problem, start: Start, minimise, random_state, *, tol, m
     minimise : callable
         A solver for a fixed scale.
     random_state : RandomState
-    tol, max_iter
-        As for the solver.
+    **options
+        ``tol`` and ``max_iter`` of the solver.
 
     Returns
     -------
@@ -127,7 +130,7 @@ def s_estimate(problem: Problem, start: Start, minimise, random_state, *, tol, m
         if searchable and len(params) <= LIMITS.widest:
             begin = replace(begin, root=_robust_root(problem, m_scale(params), begin))
         result = minimise_with_scale(
-            minimise, _shrunk(problem), begin, m_scale, tol=tol, max_iter=max_iter, report=quiet,
+            minimise, _shrunk(problem), begin, m_scale, report=quiet, **options
         )  # fmt: skip
         params = result.params
         if (
@@ -193,20 +196,20 @@ def _least_and_rival(problem, found, criterion, m_scale):
 
 def refined_from_subsample(
     problem: Problem, sample: Problem, estimate: SEstimate, options
-) -> SEstimate | None:
-    """Return the S-estimate of all rows near that of a sample, or None where it is not near.
+) -> SEstimate:
+    """Return the S-estimate of all rows near that of a subsample; it stalls where none is near.
 
     Parameters
     ----------
     problem, sample : Problem
-        Of all rows and of the sample.
+        Of all rows and of the subsample.
     estimate : SEstimate
-        Of the sample.
+        Of the subsample.
     options : dict
         As for a solver.
     """
     if estimate.exact:
-        return None
+        return replace(estimate, status=Status.NOT_APPLICABLE)
     design, n_parameters = problem.design, estimate.n_parameters
     if not problem.ridge.is_zero:
         everything = least_squares(problem, max_iter=options["max_iter"])
@@ -215,11 +218,12 @@ def refined_from_subsample(
     scale = m_scale.scale(estimate.sigma)
     start = start_from_subsample(_shrunk(sample).at(scale), estimate.params)
     result = minimise_near(_shrunk(problem).at(scale), start, m_scale, **options)
-    if result is None or m_scale.sigma(result.scale) <= design.floor:
-        return None
+    if not result.converged or m_scale.sigma(result.scale) <= design.floor:
+        return replace(estimate, status=Status.STALLED)
     sigma, rival = m_scale.sigma(result.scale), None
     if estimate.rival is not None:
         rival = refined_from_subsample(problem, sample, estimate.rival, options)
+        rival = rival if rival.status.usable else None
     return SEstimate(result.params, sigma, n_parameters, estimate.root, exact=False, rival=rival)
 
 

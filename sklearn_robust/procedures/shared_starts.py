@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from ..problem import Objective, Problem
-from ..solvers.anderson import minimise_near
-from ..solvers.result import SolverResult, Start, quiet
-from ..solvers.solver import choose
+from ..scale_rules import TruncatedScale
+from ..solvers.result import SolverResult, Start, first_usable, quiet
 from .exact_plane import exact_plane
 from .level_moves import minimise_with_level_moves
-from .residual_scales import GivenScale, TruncatedScale
+from .plan import Plan, minimise_by, solvers_for
 from .s_estimate import SEstimate, refined_from_subsample, s_estimate
 from .starts import least_squares
-from .subsample import accuracy_of, sample_of
-
-_NOT_ABOVE = 1.0 + 1e-12
-"""Ratio of two values of the objective that rounding allows where they are equal."""
+from .subsample import accuracy_of, sample_of, subsample_size
 
 
 @dataclass(frozen=True)
 class SharedStarts:
-    """Least squares, the S-estimate, and the same of a sample of the rows, each made once.
+    """Least squares, the S-estimate, and the same of a subsample of the rows, each made once.
 
     Attributes
     ----------
@@ -43,10 +39,14 @@ class SharedStarts:
 
     @cached_property
     def sample(self) -> SharedStarts | None:
-        """The same of a sample, loosely; None where that would not help."""
-        design = sample_of(self.problem.design)
-        if design is None:
+        """The same of a subsample, to a larger ``tol``.
+
+        None where the rows are few, or the columns dependent in the subsample.
+        """
+        size = subsample_size(self.problem.design)
+        if size == 0:
             return None
+        design = sample_of(self.problem.design, size)
         tol = max(self.tol, accuracy_of(design))
         sample = replace(self, problem=self.problem.on(design), solver="auto", tol=tol)
         return sample if sample._well_conditioned else None
@@ -61,19 +61,42 @@ class SharedStarts:
     def least_squares(self) -> Start:
         return least_squares(self.problem, max_iter=self.max_iter)
 
+    def plan(self, init: str, scale: str, *, subsampled=True) -> Plan:
+        """Return the plan of a fit.
+
+        Parameters
+        ----------
+        init, scale : str
+            As of :class:`~sklearn_robust.procedures.plan.Plan`.
+        subsampled : bool
+            Whether a subsample is fitted first where there is one.
+        """
+        design = self.problem.design
+        sample = self.sample if subsampled else None
+        n_first = 0 if sample is None else sample.problem.design.n_rows
+        solvers = solvers_for(self.solver, design, near=n_first > 0 and self.solver == "auto")
+        return Plan(init, scale, n_first, design.n_rows, solvers)
+
+    @cached_property
+    def s_plan(self) -> Plan:
+        """The plan of the S-estimate."""
+        return self.plan("s", "s")
+
     @cached_property
     def s_estimate(self) -> SEstimate:
-        sample = self.sample
-        if sample is not None and exact_plane(self.problem.design) is None:
-            estimate = refined_from_subsample(
-                self.problem, sample.problem, sample.s_estimate, self.options(quiet)
-            )
-            if estimate is not None:
-                return estimate
-        return s_estimate(
-            self.problem, self.least_squares, self.minimise, self.random_state,
-            tol=self.tol, max_iter=self.max_iter,
-        )  # fmt: skip
+        def searched():
+            return s_estimate(
+                self.problem, self.least_squares, self.minimise, self.random_state,
+                tol=self.tol, max_iter=self.max_iter,
+            )  # fmt: skip
+
+        if self.sample is None or exact_plane(self.problem.design) is not None:
+            return searched()
+        sample, options = self.sample, self.options(quiet)
+        refined = partial(
+            refined_from_subsample, self.problem, sample.problem, sample.s_estimate, options
+        )
+        return first_usable(refined, searched)
 
     @cached_property
     def truncated_sigma(self) -> float:
@@ -86,19 +109,7 @@ class SharedStarts:
         """Return the options of a search."""
         return {"tol": self.tol, "max_iter": self.max_iter, "report": report}
 
-    @property
-    def followed(self) -> bool:
-        """Whether a search begins close to its end and need not be one for any start."""
-        return self.solver == "auto" and self.sample is not None
-
     def minimise(self, objective: Objective, start: Start, **options) -> SolverResult:
-        """Minimise at a fixed scale, from a start that may be close; move levels where it helps."""
-        return minimise_with_level_moves(self._minimise, objective, start, **options)
-
-    def _minimise(self, objective, start, **options):
-        if self.followed:
-            result = minimise_near(objective, start, GivenScale(), **options)
-            # Without a line search a loss with several minima might lead up, to none of them.
-            if result is not None and result.objective <= _NOT_ABOVE * result.history[0]:
-                return result
-        return choose(self.solver, objective.design)(objective, start, **options)
+        """Minimise at a fixed scale by the plan of the S-estimate; move levels where it helps."""
+        minimise = partial(minimise_by, self.s_plan.solvers)
+        return minimise_with_level_moves(minimise, objective, start, **options)

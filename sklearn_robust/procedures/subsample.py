@@ -29,12 +29,15 @@ _LEAST_SHARE = 0.02
 """Lower bound on the curvature of the objective relative to that of IRLS."""
 
 
-def sample_of(design: Design) -> LocalDesign | None:
-    """Return a subsample of the rows, always the same one; None if there are few rows."""
+def subsample_size(design: Design) -> int:
+    """Return on how many rows a fit begins, or 0 where it begins on all, because they are few."""
     least = max(_LEAST, _PER_PARAMETER * design.columns.n_parameters)
     size = int(np.clip(design.n_rows // _SHARE, least, max(_MOST, least)))
-    if design.n_rows < LIMITS.subsampled * size:
-        return None
+    return 0 if design.n_rows < LIMITS.subsampled * size else size
+
+
+def sample_of(design: Design, size: int) -> LocalDesign:
+    """Return a subsample of the rows, always the same one."""
     return design.sample(size, np.random.default_rng(0))
 
 
@@ -58,10 +61,8 @@ def start_from_subsample(objective: Objective, params) -> Start:
     return Start(params, replace(root, root=root.root / np.sqrt(share)), objective.scale)
 
 
-def likelihood_start_from_subsample(
-    likelihood: Likelihood, found: AdaptiveResult
-) -> AdaptiveStart | None:
-    """Return a start at the fit of a subsample; None if the curvature there is not positive."""
+def likelihood_start_from_subsample(likelihood: Likelihood, found: AdaptiveResult) -> AdaptiveStart:
+    """Return a start at the fit of a subsample, with the curvature there where it is positive."""
     start = start_from_subsample(likelihood.objective(found.scale, found.alpha), found.params)
     start = AdaptiveStart(start.params, start.root, found.scale, found.alpha)
     problem = Joint(likelihood, start)
@@ -74,6 +75,5 @@ def likelihood_start_from_subsample(
         change = problem.value_gradient(ahead)[1][-2:] - gradient
         curvature[:, k] = change / (ahead[place] - problem.x[place])
     curvature = 0.5 * (curvature + curvature.T)
-    if not (start.root.well_conditioned and np.linalg.eigvalsh(curvature)[0] > 0.0):
-        return None
-    return replace(start, curvature=curvature)
+    positive = start.root.well_conditioned and np.linalg.eigvalsh(curvature)[0] > 0.0
+    return replace(start, curvature=curvature) if positive else start

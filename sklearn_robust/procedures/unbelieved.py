@@ -17,7 +17,7 @@ from ..design.residuals import residuals as residuals_of
 from ..design.residuals import robust_weights
 from ..linear_algebra import InverseRoot
 from ..problem import Objective
-from ..solvers.result import SolverResult, Start
+from ..solvers.result import RegressionResult, Start
 
 _NOTHING = 1e-8
 """Share of its curvature under least squares below which a direction rests on no believed row."""
@@ -36,8 +36,12 @@ _NOT_ABOVE = 1.0 + 1e-9
 
 
 def hold_unbelieved(
-    search: Callable, result: SolverResult, objective: Objective, start: Start, root: InverseRoot
-):
+    search: Callable,
+    result: RegressionResult,
+    objective: Objective,
+    start: Start,
+    root: InverseRoot,
+) -> RegressionResult:
     """Fit the directions that only rejected rows tell of by a convex loss, the others held.
 
     Where that lowers the objective, some of the rows are believed after all: the search goes on
@@ -47,7 +51,7 @@ def hold_unbelieved(
     ----------
     search : callable
         Takes a start, returns a result.
-    result : SolverResult
+    result : RegressionResult
     objective : Objective
         Without penalty, which would hold every direction.
     start : Start
@@ -57,14 +61,14 @@ def hold_unbelieved(
 
     Returns
     -------
-    result : SolverResult
-    columns : tuple of int
-        The numbers of the columns whose coefficients still rest on rejected rows.
+    RegressionResult
+        Its ``unbelieved`` are the numbers of the columns whose coefficients still rest on rejected
+        rows.
     """
     for _ in range(_ROUNDS):
         directions = _unbelieved(objective.at(result.scale), result.params, root)
         if directions.shape[1] == 0:
-            return result, ()
+            return result
         at = objective.at(result.scale)
         before, params = at.value(result.params), _convex_fit(at, result.params, directions)
         after = at.value(params)
@@ -73,7 +77,7 @@ def hold_unbelieved(
         if not after * _NOT_ABOVE < before:
             break
         result = search(replace(start, params=params))
-    return result, _columns_of(directions, objective)
+    return replace(result, unbelieved=_columns_of(directions, objective))
 
 
 def _unbelieved(objective, params, root):

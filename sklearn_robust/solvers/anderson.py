@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Protocol
 
 import numpy as np
 
 from ..problem import Objective
-from .result import SolverResult, Start
+from ..scale_rules import GivenScale, ScaleRule
+from .result import SolverResult, Start, Status, unusable
 
 _MEMORY = 8
 _PATIENCE = 4
@@ -21,6 +21,8 @@ _FAR = 0.5
 """Distance from the solution, in units of the scale, above which the start is not used."""
 _UNIT_STEPS = 1e-10
 """Relative ridge of the least-squares problem that combines the steps."""
+_NOT_ABOVE = 1.0 + 1e-12
+"""Ratio of two values of the objective that rounding allows where they are equal."""
 _TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -48,8 +50,8 @@ def accelerated(system: System, *, tol, max_iter, report):
     """Find the root of a system near a start that is close, with Anderson's (1965) acceleration.
 
     The steps use the curvature of a subsample. Their combination corrects it towards the curvature
-    of all rows. There is no line search: where the steps do not soon become shorter, the result is
-    None, and a method that needs no close start has to take over.
+    of all rows. There is no line search: where the steps do not soon become shorter, the search
+    ends, and a method that needs no close start has to take over.
 
     Parameters
     ----------
@@ -62,9 +64,11 @@ def accelerated(system: System, *, tol, max_iter, report):
 
     Returns
     -------
-    x : ndarray or None
+    x : ndarray
     history : list of float
         The objective at the beginning of every iteration.
+    converged : bool
+        Whether ``x`` is the root, to ``tol``.
     """
     x = system.x
     last = last_step = x
@@ -85,8 +89,8 @@ def accelerated(system: System, *, tol, max_iter, report):
         last, last_step = x, step
         x = system.within(x + _combined(step, moves, changes))
         if _left(sizes) <= tol:
-            return x, history
-    return None, history
+            return x, history, True
+    return x, history, False
 
 
 def _left(sizes):
@@ -105,13 +109,6 @@ def _combined(step, moves, changes):
     normal = change @ change.T
     normal.flat[:: len(moves) + 1] += _UNIT_STEPS * max(normal.trace(), _TINY)
     return step - np.linalg.solve(normal, change @ step) @ (move + change)
-
-
-class ScaleStep(Protocol):
-    """How the scale of an objective follows from its residuals."""
-
-    def read(self, objective: Objective, params):
-        """Return F/c², c times its gradient, and the step that log c owes."""
 
 
 class _Regression(System):
@@ -138,10 +135,8 @@ class _Regression(System):
         return current.reported(value), step, max(abs(log_step), size) + 0.0 * log_step
 
 
-def minimise_near(
-    objective: Objective, start: Start, rule: ScaleStep, *, tol, max_iter, report
-) -> SolverResult | None:
-    """Find the joint fixed point of coefficients and scale, or None where it is not near.
+def minimise_near(objective: Objective, start: Start, rule: ScaleRule, **options) -> SolverResult:
+    """Find the joint fixed point of coefficients and scale near a start from a subsample.
 
     Parameters
     ----------
@@ -149,17 +144,31 @@ def minimise_near(
         At the scale where the search begins.
     start : Start
         Its root is that of a curvature there.
-    rule : ScaleStep
-    tol, max_iter, report
-        As in :func:`accelerated`.
+    rule : ScaleRule
+    **options
+        ``tol``, ``max_iter`` and ``report`` of :func:`accelerated`.
 
     Returns
     -------
-    SolverResult or None
+    SolverResult
+        Stalled if the fixed point is not near.
     """
     system = _Regression(objective, start, rule)
-    x, history = accelerated(system, tol=tol, max_iter=max_iter, report=report)
-    if x is None:
-        return None
+    x, history, converged = accelerated(system, **options)
+    if not converged:
+        return unusable(SolverResult, start, Status.STALLED)
     params, scale = system.at(x)
-    return SolverResult(params, scale, history[-1], len(history), True, tuple(history))
+    return SolverResult(params, scale, history[-1], len(history), Status.CONVERGED, tuple(history))
+
+
+def near_at_given_scale(objective: Objective, start: Start, **options) -> SolverResult:
+    """Minimise the objective near a start from a subsample, c held.
+
+    Without a line search the steps may lead up under a loss with several minima; the search has
+    then stalled. Parameters and result are those of :func:`minimise_near`.
+    """
+    rule = GivenScale(objective.design, objective.scale)
+    result = minimise_near(objective, start, rule, **options)
+    if result.converged and result.objective > _NOT_ABOVE * result.history[0]:
+        return unusable(SolverResult, start, Status.STALLED)
+    return result

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..problem import Objective
-from .packed import irls_packed
-from .result import SolverResult, Start
+from .result import SolverResult, Start, Status
 
 _LONGEST = 1.9
 """Largest factor by which a step is lengthened; below 2 the objective cannot increase."""
@@ -58,19 +57,14 @@ def irls(objective: Objective, start: Start, *, tol, max_iter, report) -> Solver
     SolverResult
         If it did not converge, the best point that was seen.
     """
-    packed = search_packed(objective, start, tol=tol, max_iter=max_iter)
-    if packed is not None:
-        for value in packed.history:
-            report(value)
-        return packed
     search = _Search(objective, start)
     converged = False
     while not converged and len(search.history) < max_iter:
         converged = search.step(tol)
         report(search.history[-1])
     params = search.params if converged and search.size > 0.0 else search.best()
-    history = tuple(search.history)
-    return SolverResult(params, objective.scale, history[-1], len(history), converged, history)
+    history, status = tuple(search.history), Status.of(converged)
+    return SolverResult(params, objective.scale, history[-1], len(history), status, history)
 
 
 class _Search:
@@ -136,37 +130,3 @@ class _Search:
 def newton_share(loss) -> tuple[float, float]:
     """Return the least majorant, and the size of a step after which it may be reduced."""
     return (_LEAST_IF_REDESCENDING, _SETTLED) if loss.redescending else (_LEAST_MAJORANT, np.inf)
-
-
-def search_packed(objective: Objective, start: Start, *, tol, max_iter, constant=0.0):
-    """Take the same steps in compiled code, or return None where that cannot be.
-
-    It can for few rows whose columns are far from dependent.
-
-    Parameters
-    ----------
-    objective, start, tol, max_iter
-        As in :func:`irls`.
-    constant : float
-        Where it is not 0, the scale is this much times the median size of the residuals, found
-        anew at every iteration; that can be where all case weights are 1.
-
-    Returns
-    -------
-    SolverResult or None
-        None also where it has not converged and ended higher than it was.
-    """
-    rows = objective.design.packed() if start.root.well_conditioned else None
-    if rows is None or (constant > 0.0 and not rows.equal):
-        return None
-    found = irls_packed(
-        rows, objective, start, constant=constant, newton=newton_share(objective.loss), tol=tol,
-        max_iter=max_iter,
-    )  # fmt: skip
-    if found is None:
-        return None
-    params, scale, converged, history = found
-    if not (converged or constant > 0.0 or objective.value(params) <= history[-1]):
-        return None
-    values = tuple(map(objective.at(scale).reported, history))
-    return SolverResult(params, scale, values[-1], len(values), converged, values)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import LbfgsInvHessProduct, minimize
 
 from ..problem import Objective
-from .result import SolverResult, Start
+from .result import SolverResult, Start, Status
 
 _MEMORY = 10
 _NEAR = 100.0
@@ -78,8 +78,9 @@ def lbfgs(objective: Objective, start: Start, *, tol, max_iter, report) -> Solve
         if further is None:
             break
         start = further
+    status = Status.of(search.converged)
     return SolverResult(
-        start.params, objective.scale, history[-1], len(history), search.converged, tuple(history)
+        start.params, objective.scale, history[-1], len(history), status, tuple(history)
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -12,11 +13,9 @@ from ..problem import BELOW_TWO, Likelihood
 from .anderson import System, accelerated
 from .irls import irls
 from .lbfgs import MAJORANT, Search, is_cheap
-from .packed import fit_likelihood_packed
-from .result import AdaptiveResult, AdaptiveStart, quiet
+from .packed import LARGEST_LOG, irls_packed
+from .result import AdaptiveResult, AdaptiveStart, Status, first_usable, quiet, unusable
 
-_LARGEST_LOG = 352.0
-"""Bound on log c: the square of a larger c would not fit a double."""
 _LARGEST_SHIFT = 0.25 / math.e
 """The largest that eta - log c can be."""
 _SHARPER = 0.03
@@ -44,7 +43,7 @@ class Joint:
             start.params, start.root
         )
         self._free = not math.isfinite(likelihood.scale_bounds[1])
-        eta_bounds = np.minimum(np.log(likelihood.scale_bounds), _LARGEST_LOG)
+        eta_bounds = np.minimum(np.log(likelihood.scale_bounds), LARGEST_LOG)
         eta_bounds[0] += _LARGEST_SHIFT if self._free else 0.0
         eta = max(math.log(start.scale) + self._shift(start.alpha)[0], eta_bounds[0])
         none = np.zeros(start.root.root.shape[1])
@@ -130,43 +129,22 @@ def _reconditioned(likelihood, start, params, scale, alpha):
     return replace(start, params=params, scale=scale, alpha=alpha, root=root)
 
 
-def fastest(
+def likelihood_near(
     likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report
 ) -> AdaptiveResult:
-    """Minimise it in compiled code, or in few steps from the fit of a sample, where that can be.
+    """Maximise the likelihood near a start from a subsample, whose curvature it has.
 
-    Elsewhere, and where neither closes in on a minimum, by :func:`joint`, whose parameters and
-    result these are.
+    Without a line search the steps may lead up; the search has then stalled. Parameters and result
+    are those of :func:`joint`.
     """
-    options = {"tol": tol, "max_iter": max_iter, "report": report}
-    quick = _near if start.curvature is not None else _packed
-    return quick(likelihood, start, **options) or joint(likelihood, start, **options)
-
-
-def _near(likelihood, start, *, tol, max_iter, report):
+    if start.curvature is None:
+        return unusable(AdaptiveResult, start, Status.NOT_APPLICABLE, alpha=math.nan)
     problem = Joint(likelihood, start)
     system = _JointSystem(problem, start.curvature)
-    x, history = accelerated(system, tol=tol, max_iter=max_iter, report=report)
-    # Without a line search it might lead up.
-    if x is None or history[-1] > history[0] + _UPHILL * max(abs(history[0]), 1.0):
-        return None
-    return _result(problem.split(x), history, converged=True)
-
-
-def _packed(likelihood, start, *, tol, max_iter, report):
-    rows = likelihood.design.packed() if start.root.well_conditioned else None
-    if rows is None:
-        return None
-    bounds = tuple(np.clip(np.log(likelihood.scale_bounds), -_LARGEST_LOG, _LARGEST_LOG).tolist())
-    found = fit_likelihood_packed(
-        rows, likelihood, start, (bounds, likelihood.alpha_bounds), tol=tol, max_iter=max_iter
-    )
-    if found is None:
-        return None
-    *where, history = found
-    for value in history:
-        report(value)
-    return _result(where, history.tolist(), converged=True)
+    x, history, converged = accelerated(system, tol=tol, max_iter=max_iter, report=report)
+    if not converged or history[-1] > history[0] + _UPHILL * max(abs(history[0]), 1.0):
+        return unusable(AdaptiveResult, start, Status.STALLED, alpha=math.nan)
+    return _result(problem.split(x), history, converged)
 
 
 def _result(where, history, converged):
@@ -176,45 +154,10 @@ def _result(where, history, converged):
         scale=scale,
         objective=history[-1],
         n_iter=len(history),
-        converged=converged,
+        status=Status.of(converged),
         history=tuple(history),
         alpha=alpha,
     )
-
-
-def minimise_likelihood(
-    solver: str, likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report
-) -> AdaptiveResult:
-    """Minimise by the solver of a name, or return the limit where there is no minimum.
-
-    That is where the start fits more than half of the rows exactly: its coefficients stay, the
-    scale is at its floor, and the shape the most likely one there. Parameters and result are
-    those of :func:`joint`.
-    """
-    options = {"tol": tol, "max_iter": max_iter, "report": report}
-    if likelihood.unbounded_at(start):
-        return _at_floor(likelihood, start, **options)
-    result = SOLVERS[solver](likelihood, start, **options)
-    if likelihood.is_near_floor(result.scale):
-        ended = replace(start, params=result.params)
-        limit = _at_floor(likelihood, ended, **options | {"report": quiet})
-        if limit.objective < result.objective:
-            at_floor = {"scale": limit.scale, "alpha": limit.alpha, "objective": limit.objective}
-            return replace(result, **at_floor)
-    return result
-
-
-def _at_floor(likelihood, start, **options):
-    """Return the most likely shape with the scale at its floor and the coefficients held."""
-    floor = likelihood.floor
-    start = _coefficients_held(replace(start, scale=floor, alpha=likelihood.alpha_bounds[0]))
-    result = joint(replace(likelihood, scale_bounds=(floor, floor)), start, **options)
-    return replace(result, params=start.params, scale=floor)
-
-
-def _coefficients_held(start):
-    none = np.empty((len(start.params), 0))
-    return replace(start, root=InverseRoot(none, none))
 
 
 class _JointSystem(System):
@@ -238,6 +181,12 @@ class _JointSystem(System):
         return np.clip(x, self._low, self._high)
 
 
+def coefficients_held(start: AdaptiveStart) -> AdaptiveStart:
+    """Return the start of a search of scale and shape alone."""
+    none = np.empty((len(start.params), 0))
+    return replace(start, root=InverseRoot(none, none))
+
+
 def alternating(
     likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report
 ) -> AdaptiveResult:
@@ -250,11 +199,13 @@ def alternating(
     previous, accuracy = math.inf, max(tol, _SHARPER)
     while True:
         objective = likelihood.objective(start.scale, start.alpha)
-        coefficients = irls(
-            objective, start, tol=accuracy, max_iter=max_iter - len(history), report=quiet
+        options = {"tol": accuracy, "max_iter": max_iter - len(history), "report": quiet}
+        coefficients = first_usable(
+            partial(irls_packed, objective, start, **options),
+            partial(irls, objective, start, **options),
         )
         shape = joint(
-            likelihood, _coefficients_held(replace(start, params=coefficients.params)),
+            likelihood, coefficients_held(replace(start, params=coefficients.params)),
             tol=_SHARPER * tol, max_iter=max_iter, report=quiet,
         )  # fmt: skip
         history += (shape.objective,) * coefficients.n_iter
@@ -266,9 +217,9 @@ def alternating(
         converged = converged and change * rate / (1.0 - rate) <= tol
         start = replace(start, params=shape.params, scale=shape.scale, alpha=shape.alpha)
         if converged or len(history) >= max_iter:
-            return replace(shape, n_iter=len(history), converged=converged, history=history)
+            return replace(shape, n_iter=len(history), status=Status.of(converged), history=history)
         previous, accuracy = change, max(tol, _SHARPER * min(change, 1.0))
 
 
-SOLVERS = {"auto": fastest, "lbfgs": joint, "irls": alternating}
-"""Every solver of the likelihood that has a name."""
+SOLVERS = {"lbfgs": joint, "irls": alternating}
+"""Every solver of the likelihood that users can name."""

@@ -7,66 +7,81 @@ import math
 import numpy as np
 
 from .. import kernels
-from ..design.packed import PackedRows
 from ..partition import TABLE
 from ..problem import ROUNDING, Likelihood, Objective
-from .result import AdaptiveStart, Start
+from .irls import newton_share
+from .result import AdaptiveResult, AdaptiveStart, SolverResult, Start, Status, unusable
+
+LARGEST_LOG = 352.0
+"""Bound on log c: the square of a larger c would not fit a double."""
 
 
 def irls_packed(
-    rows: PackedRows, objective: Objective, start: Start, *, constant, newton, tol, max_iter
-):
-    """Run iteratively reweighted least squares; return None where its result is not usable.
+    objective: Objective, start: Start, *, tol, max_iter, report, median_constant=0.0
+) -> SolverResult:
+    """Take the steps of :func:`sklearn_robust.solvers.irls.irls` in compiled code.
+
+    The method is for few rows whose columns are far from dependent.
 
     Parameters
     ----------
-    rows : PackedRows
-    objective, start
+    objective, start, tol, max_iter, report
         As in :func:`sklearn_robust.solvers.irls.irls`.
-    constant, newton, tol, max_iter
-        As in ``kernels.irls_packed``.
+    median_constant : float
+        Where it is not 0, the scale is this much times the median absolute residual, found anew
+        at every iteration. The method is then for rows that all have the case weight 1.
 
     Returns
     -------
-    params : ndarray of shape (n_parameters,)
-    scale : float
-    converged : bool
-    history : ndarray of shape (n_iter,)
-        The mean loss and the penalty, both over c², at the beginning of each iteration.
+    SolverResult
+        Stalled if a curvature was singular, or if the iterations were used up and the objective
+        is higher than it was, or the scale not at rest.
     """
+    rows, learned = _packed(objective, start), median_constant > 0.0
+    if rows is None or (learned and not rows.equal):
+        return unusable(SolverResult, start, Status.NOT_APPLICABLE)
     params, history, loss = start.params.copy(), np.empty(max_iter), objective.loss
     n_iter, scale, converged, found = kernels.irls_packed(
         rows.columns, rows.y, rows.cases, objective.problem.ridge.curvature, rows.n_features,
-        loss.code, loss.alpha, objective.scale, constant, newton, tol, max_iter,
+        loss.code, loss.alpha, objective.scale, median_constant, newton_share(loss), tol, max_iter,
         (ROUNDING, start.root.norm), params, history,
     )  # fmt: skip
-    return (params, scale, converged, history[:n_iter]) if found else None
+    history = history[:n_iter]
+    if not (found and (converged or (not learned and objective.value(params) <= history[-1]))):
+        return unusable(SolverResult, start, Status.STALLED)
+    values = tuple(map(objective.at(scale).reported, history))
+    for value in values:
+        report(value)
+    return SolverResult(params, scale, values[-1], n_iter, Status.of(converged), values)
 
 
-def fit_likelihood_packed(
-    rows: PackedRows, likelihood: Likelihood, start: AdaptiveStart, bounds, *, tol, max_iter
-):
-    """Maximise the likelihood; return None if that does not converge.
+def likelihood_packed(
+    likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report
+) -> AdaptiveResult:
+    """Maximise the likelihood in compiled code; it stalls where it has not converged.
 
-    Parameters
-    ----------
-    rows : PackedRows
-    likelihood, start
-        As in :func:`sklearn_robust.solvers.likelihood.joint`.
-    bounds, tol, max_iter
-        As in ``kernels.fit_likelihood_packed``.
-
-    Returns
-    -------
-    params : ndarray of shape (n_parameters,)
-    scale, alpha : float
-    history : ndarray of shape (n_iter,)
-        The mean likelihood, with the penalty, at the beginning of each iteration.
+    Parameters and result are those of :func:`sklearn_robust.solvers.likelihood.joint`.
     """
+    rows = _packed(likelihood, start)
+    if rows is None:
+        return unusable(AdaptiveResult, start, Status.NOT_APPLICABLE, alpha=math.nan)
+    bounds = tuple(np.clip(np.log(likelihood.scale_bounds), -LARGEST_LOG, LARGEST_LOG).tolist())
     params, history = start.params.copy(), np.empty(max_iter)
     n_iter, log_scale, alpha, converged = kernels.fit_likelihood_packed(
         rows.columns, rows.y, rows.cases, likelihood.problem.ridge.curvature, rows.n_features,
-        TABLE, bounds, tol, max_iter, (ROUNDING, start.root.norm), math.log(start.scale),
-        start.alpha, params, history,
+        TABLE, (bounds, likelihood.alpha_bounds), tol, max_iter, (ROUNDING, start.root.norm),
+        math.log(start.scale), start.alpha, params, history,
     )  # fmt: skip
-    return (params, math.exp(log_scale), alpha, history[:n_iter]) if converged else None
+    if not converged:
+        return unusable(AdaptiveResult, start, Status.STALLED, alpha=math.nan)
+    values = tuple(history[:n_iter].tolist())
+    for value in values:
+        report(value)
+    return AdaptiveResult(
+        params, math.exp(log_scale), values[-1], n_iter, Status.CONVERGED, values, alpha
+    )
+
+
+def _packed(target: Objective | Likelihood, start):
+    """Return the packed rows, or None where they are many or their columns nearly dependent."""
+    return target.design.packed() if start.root.well_conditioned else None

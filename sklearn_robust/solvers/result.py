@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
 
 import numpy as np
 
 from ..linear_algebra import InverseRoot
+
+
+class Status(Enum):
+    """How a search ended."""
+
+    CONVERGED = "converged"
+    UNFINISHED = "unfinished"
+    """The iterations were used up; the result is the best point that was seen."""
+    STALLED = "stalled"
+    """The method does not close in on a minimum from this start; the result is of no use."""
+    NOT_APPLICABLE = "not applicable"
+    """The method is not made for this problem; nothing was tried."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether the result may be the answer."""
+        return self in (Status.CONVERGED, Status.UNFINISHED)
+
+    @classmethod
+    def of(cls, converged) -> Status:
+        """Return the status of a search that has converged or used up its iterations."""
+        return cls.CONVERGED if converged else cls.UNFINISHED
 
 
 @dataclass(frozen=True)
@@ -27,6 +53,10 @@ class Start:
     params: np.ndarray
     root: InverseRoot
     scale: float | None = None
+
+    def moved(self, params, result: SolverResult) -> Start:
+        """Return the start of a search that goes on from other parameters than a result's."""
+        return replace(self, params=params)
 
 
 @dataclass(frozen=True)
@@ -50,6 +80,11 @@ class AdaptiveStart(Start):
     curvature: np.ndarray | None = None
     exact: bool = False
 
+    def moved(self, params, result) -> AdaptiveStart:
+        """Return the start of a search that goes on from other parameters than a result's."""
+        learned = {"scale": result.scale, "alpha": result.alpha}
+        return replace(self, params=params, curvature=None, **learned)
+
 
 @dataclass(frozen=True)
 class SolverResult:
@@ -66,8 +101,8 @@ class SolverResult:
         unit of y.
     n_iter : int
         Iterations, all scales together.
-    converged : bool
-        Whether the remaining step is within ``tol`` in every parameter.
+    status : Status
+        Converged if the remaining step is within ``tol`` in every parameter.
     history : tuple of float
         F at the beginning of each iteration, each at the scale of its time.
     """
@@ -76,8 +111,13 @@ class SolverResult:
     scale: float
     objective: float
     n_iter: int
-    converged: bool
+    status: Status
     history: tuple[float, ...]
+
+    @property
+    def converged(self) -> bool:
+        """Whether the remaining step is within ``tol`` in every parameter."""
+        return self.status is Status.CONVERGED
 
 
 @dataclass(frozen=True)
@@ -99,7 +139,7 @@ class RegressionResult(SolverResult):
 
     sigma: float | None
     vanished: bool
-    exact: bool
+    exact: bool = False
     unbelieved: tuple[int, ...] = ()
 
 
@@ -113,6 +153,27 @@ class AdaptiveResult(SolverResult):
     """
 
     alpha: float
+
+
+def unusable(kind, start: Start, status: Status, **more):
+    """Return a result of a kind for a method that found nothing: its numbers mean nothing."""
+    nothing = {"scale": math.nan, "objective": math.inf, "n_iter": 0, "history": ()}
+    return kind(params=start.params, status=status, **nothing, **more)
+
+
+def first_usable(*attempts: Callable[[], Any]):
+    """Return the first result whose status is usable, or else the last result.
+
+    Parameters
+    ----------
+    *attempts : callable
+        Each takes nothing and returns an object with a :class:`Status`.
+    """
+    for attempt in attempts:
+        result = attempt()
+        if result.status.usable:
+            break
+    return result
 
 
 def quiet(value):

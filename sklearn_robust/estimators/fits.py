@@ -1,0 +1,143 @@
+"""What the estimators ask of designs and procedures; loads the compiled code.
+
+The functions read the public parameters of an estimator and change nothing of it.
+"""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+
+import numpy as np
+from sklearn.utils import assert_all_finite, check_random_state
+
+from ..design import make_design, serial_algebra
+from ..design.residuals import abs_residual_quantiles, final_weights
+from ..losses import NAMED, resolve
+from ..penalties import Ridge
+from ..problem import Likelihood, Problem
+from ..procedures import SCALES, STARTS, MaximumLikelihood, Regression, SharedStarts, automatic
+from ..solvers import LIKELIHOOD_SOLVERS, SOLVERS
+from .targets import TargetFit
+
+__all__ = [
+    "LIKELIHOOD_SOLVERS",
+    "NAMED",
+    "SCALES",
+    "SOLVERS",
+    "STARTS",
+    "designs",
+    "fit_likelihood",
+    "fit_shape",
+    "serial_algebra",
+    "shared_starts",
+]
+
+
+def designs(estimator, X, y, sample_weight):
+    """Yield the design with each target, or raise an error where X holds NaN or infinity."""
+    as_input = {"estimator_name": type(estimator).__name__, "input_name": "X"}
+    targets = np.ascontiguousarray(y.reshape(len(y), -1).T)
+    if sample_weight is not None:
+        assert_all_finite(X, **as_input)
+    try:
+        design = make_design(X, targets[0], sample_weight, fit_intercept=estimator.fit_intercept)
+    except ValueError:  # columns whose sums are not finite may hold what is not
+        assert_all_finite(X, **as_input)
+        raise
+    yield design
+    yield from map(design.with_target, targets[1:])
+
+
+def shared_starts(estimator, design) -> SharedStarts:
+    """Return what fits of these rows with this penalty share, whatever their loss."""
+    return SharedStarts(
+        Problem(design, Ridge(float(estimator.l2_regularization))),
+        solver=estimator.solver,
+        random_state=check_random_state(estimator.random_state),
+        max_iter=estimator.max_iter,
+        tol=estimator.tol,
+    )
+
+
+def fit_shape(estimator, shared: SharedStarts, initial, neighbour=None, *, report):
+    """Return the fit of a :class:`RobustRegressor` to one target, and what the solver found.
+
+    Parameters
+    ----------
+    estimator : RobustRegressor
+    shared : SharedStarts
+    initial : Initial or None
+    neighbour : RegressionResult, optional
+        What the solver found for another loss: the search may begin there.
+    report : callable
+        Called with the objective at the beginning of each iteration.
+    """
+    loss, design = resolve(estimator.loss, estimator.alpha), shared.problem.design
+    init, scale = automatic(loss, estimator.init, estimator.scale)
+    previous = None
+    if initial is not None:
+        init, previous = design.from_original(initial.coef, initial.intercept), initial.scale
+    objective = shared.problem.objective(loss, float(scale) if isinstance(scale, Real) else 1.0)
+    regression = Regression(shared, objective, init, scale, estimator.efficiency, previous)
+    result = regression.fit(report, neighbour)
+    fit = _target_fit(
+        design, result.params, result, loss, sigma=result.sigma, vanished=result.vanished,
+        exact=result.exact, unbelieved=result.unbelieved,
+    )  # fmt: skip
+    return fit, result
+
+
+def fit_likelihood(estimator, design, initial, *, report) -> TargetFit:
+    """Return the fit of an :class:`AdaptiveRobustRegressor` to one target.
+
+    Parameters
+    ----------
+    estimator : AdaptiveRobustRegressor
+    design : Design
+    initial : Initial or None
+    report : callable
+        Called with the likelihood at the beginning of each iteration.
+    """
+    named = "s" if isinstance(estimator.init, str) and estimator.init == "auto" else estimator.init
+    given = None
+    if initial is not None:
+        params = design.from_original(initial.coef, initial.intercept)
+        given = params, initial.scale, initial.alpha
+        # A warm start too leaves bad leverage points out: it solves the problem of a cold one.
+        named = "s" if isinstance(named, str) and named == "s" else None
+    result = MaximumLikelihood(
+        _likelihood(estimator, design), named, estimator.solver,
+        check_random_state(estimator.random_state), estimator.max_iter, estimator.tol, given,
+    ).fit(report)  # fmt: skip
+    likelihood = result.likelihood
+    return _target_fit(
+        design, result.params, result, likelihood.objective_at(result).loss, result.left_out,
+        sigma=None, vanished=result.exact, exact=result.exact,
+        nll=likelihood.unpenalised(result),
+        sizes=abs_residual_quantiles(likelihood.design, result.params),
+        n_cases=likelihood.design.total_weight, n_parameters=result.n_parameters,
+    )  # fmt: skip
+
+
+def _likelihood(estimator, design) -> Likelihood:
+    floor = design.floor
+    low, high = estimator.scale_bounds or (floor, math.inf)
+    stops = low <= floor <= high
+    least, most = estimator.alpha_bounds
+    return Likelihood(
+        Problem(design, Ridge(float(estimator.l2_regularization))),
+        alpha_bounds=(float(least), float(most)),
+        scale_bounds=(floor if stops else float(low), float(high)),
+        floor=floor if stops else None,
+    )
+
+
+def _target_fit(design, params, result, loss, left_out=(), **more) -> TargetFit:
+    coef, intercept = design.to_original(params)
+    weights, largest_weight = final_weights(design, params, loss, result.scale, left_out)
+    return TargetFit(
+        coef=coef, intercept=intercept, scale=result.scale,
+        alpha=loss.alpha, weights=weights, largest_weight=largest_weight, n_iter=result.n_iter,
+        converged=result.converged, **more,
+    )  # fmt: skip

@@ -1,0 +1,80 @@
+"""The fit of one target in the user's units, and the attributes of all targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..validation import check_initial
+
+
+@dataclass(frozen=True)
+class TargetFit:
+    """The fit of one target, in the user's units; ``sigma`` is None where it was not estimated.
+
+    ``vanished``, ``exact`` and ``unbelieved`` are those of
+    :class:`~sklearn_robust.solvers.result.RegressionResult`.
+    """
+
+    coef: np.ndarray
+    intercept: float
+    scale: float
+    sigma: float | None
+    alpha: float
+    weights: np.ndarray
+    largest_weight: float
+    n_iter: int
+    converged: bool
+    vanished: bool
+    exact: bool
+    nll: float | None = None
+    sizes: np.ndarray | None = None
+    n_cases: float | None = None
+    n_parameters: float | None = None
+    unbelieved: tuple[int, ...] = ()
+
+
+class Initial(NamedTuple):
+    """Given first values of one target, in the user's units; None where they are not given."""
+
+    coef: np.ndarray
+    intercept: float
+    scale: float | None = None
+    alpha: float | None = None
+
+
+def given_initial(init, n_targets, n_features, fit_intercept) -> list[Initial | None]:
+    """Return the given coefficients of every target, None where a start finds them."""
+    if isinstance(init, str):
+        return [None] * n_targets
+    given = check_initial(init, n_targets, n_features, fit_intercept)
+    if not fit_intercept:
+        return [Initial(coef, 0.0) for coef in given]
+    return [Initial(row[:-1], row[-1]) for row in given]
+
+
+def store(estimator, fits: list[TargetFit], *, one_target):
+    """Set the fitted attributes of an estimator."""
+
+    def stored(name):
+        values = [getattr(fit, name) for fit in fits]
+        return values[0] if one_target else np.stack(values)
+
+    estimator.coef_ = stored("coef")
+    # A numpy number, as scikit-learn's linear models have it: converters ask for its shape.
+    estimator.intercept_ = np.asarray(stored("intercept"))[()]
+    estimator.scale_ = stored("scale")
+    estimator.alpha_ = stored("alpha")
+    estimator.weights_ = stored("weights").T
+    estimator.n_iter_ = stored("n_iter")
+    if fits[0].sigma is not None:
+        estimator.sigma_ = stored("sigma")
+    elif hasattr(estimator, "sigma_"):
+        del estimator.sigma_
+    if fits[0].nll is not None:
+        estimator.nll_ = stored("nll")
+        estimator.residual_sizes_ = stored("sizes")
+        estimator.n_cases_ = stored("n_cases")
+        estimator.n_parameters_ = stored("n_parameters")

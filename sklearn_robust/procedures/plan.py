@@ -1,0 +1,97 @@
+"""What a fit does, decided once from its rows and its options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from ..design import Design
+from ..problem import Likelihood, Objective
+from ..solvers import LIKELIHOOD_SOLVERS, SOLVERS
+from ..solvers.anderson import near_at_given_scale
+from ..solvers.likelihood import likelihood_near
+from ..solvers.packed import irls_packed, likelihood_packed
+from ..solvers.result import first_usable
+
+_SMALL = 30_000_000
+"""Multiplications in a Gram matrix below which its normal equations are the faster way."""
+_QUICK = {"near": near_at_given_scale, "packed": irls_packed}
+_QUICK_LIKELIHOOD = {"near": likelihood_near, "packed": likelihood_packed}
+_SAID = {
+    "near": "Newton's method near the fit of the subsample, Anderson-accelerated",
+    "packed": "reweighted least squares and Newton's method in compiled code",
+    "irls": "iteratively reweighted least squares",
+    "lbfgs": "L-BFGS-B, preconditioned",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a fit does.
+
+    Attributes
+    ----------
+    init : str
+        The name of the start, or "given".
+    scale : str
+        The name of the residual scale, "given" or "learned".
+    n_first : int
+        Rows of the subsample that is fitted first; 0 where all rows are fitted at once.
+    n_rows : int
+        All rows.
+    solvers : tuple of str
+        The solvers that are tried, in this order, until the result of one is usable.
+    """
+
+    init: str
+    scale: str
+    n_first: int
+    n_rows: int
+    solvers: tuple[str, ...]
+
+    def __str__(self):
+        rows = f"all {self.n_rows} rows at once"
+        if self.n_first:
+            rows = f"{self.n_first} of {self.n_rows} rows first, then all from there"
+        lines = [f"start: {self.init}", f"scale: {self.scale}", f"rows: {rows}"]
+        for place, name in enumerate(self.solvers):
+            lines.append(f"{'if that stalls' if place else 'solver'}: {_SAID.get(name, name)}")
+        return "\n".join(lines)
+
+
+def minimise_by(solvers: tuple[str, ...], objective: Objective, start, **options):
+    """Minimise at a fixed shape and scale by the first solver whose result is usable."""
+    return _first(_QUICK | SOLVERS, solvers, objective, start, options)
+
+
+def maximise_likelihood_by(solvers: tuple[str, ...], likelihood: Likelihood, start, **options):
+    """Minimise the negative log-likelihood by the first solver whose result is usable."""
+    return _first(_QUICK_LIKELIHOOD | LIKELIHOOD_SOLVERS, solvers, likelihood, start, options)
+
+
+def _first(table, names, target, start, options):
+    return first_usable(*(partial(table[name], target, start, **options) for name in names))
+
+
+def solvers_for(name: str, design: Design, *, near: bool) -> tuple[str, ...]:
+    """Return the solvers to try at a fixed shape and scale.
+
+    Parameters
+    ----------
+    name : str
+        What users give: the name of a solver, or "auto", which stands for the faster one. Names
+        that only the likelihood knows count as "auto".
+    design : Design
+    near : bool
+        Whether searches begin near their ends.
+    """
+    if name not in SOLVERS:
+        small = design.n_rows * (design.n_features + 1) ** 2 <= _SMALL
+        name = "irls" if small else "lbfgs"
+    slow = ("packed", "irls") if name == "irls" else (name,)
+    return ("near", *slow) if near else slow
+
+
+def likelihood_solvers_for(name: str) -> tuple[str, ...]:
+    """Return the solvers of the likelihood to try; users give the name of one, or "auto"."""
+    return ("near", "packed", "lbfgs") if name == "auto" else (name,)

@@ -1,0 +1,150 @@
+"""Rules by which the scale c follows from residuals: given, MAD, M-scale, truncated."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+from .design import Design, passes
+from .design.residuals import (
+    loss_gradient_and_abs_residuals,
+    m_scale,
+    normal_scaled_quantile,
+    truncated_deviation,
+)
+from .problem import Objective
+from .scales import WIDER, normal_quantile
+
+_LOWER, _UPPER = 0.97, 1.03
+"""Window around the last median, relative to it, in which the same pass looks for the next."""
+
+
+class ScaleRule(ABC):
+    """The scale c = k·sigma of residuals, as a function of the parameters."""
+
+    def __init__(self, design: Design, constant):
+        self._design = design
+        self._constant = constant
+
+    def __call__(self, params) -> float:
+        """Return the scale c of the residuals at ``params``."""
+        return self._constant * self._sigma(params)
+
+    def scale(self, sigma: float) -> float:
+        """Return the scale c that is made from a residual scale."""
+        return self._constant * sigma
+
+    def is_floor(self, scale: float) -> bool:
+        """Return whether the residual scale of a scale c cannot be told from zero."""
+        return self.sigma(scale) <= self._design.floor
+
+    def sigma(self, scale: float) -> float:
+        """Return the residual scale from which ``scale`` was made."""
+        return scale / self._constant
+
+    @abstractmethod
+    def _sigma(self, params) -> float:
+        """Return the residual scale."""
+
+    def read(self, objective: Objective, params):
+        """Return F/c², c times its gradient, and the step that log c owes."""
+        value, gradient = objective.value_gradient(params)
+        return value, gradient, math.log(self(params) / objective.scale)
+
+
+class GivenScale(ScaleRule):
+    """The given scale ``constant``, whatever the residuals."""
+
+    def _sigma(self, params):
+        return 1.0
+
+    def read(self, objective, params):
+        return *objective.value_gradient(params), 0.0
+
+
+class MadScale(ScaleRule):
+    """The MAD; where it is zero, a wider quantile of absolute residuals; the floor if all are zero.
+
+    A quantile that has been zero is not used again: the larger scale of a wider one would free
+    the rows that made it zero, and the two would alternate.
+
+    Attributes
+    ----------
+    vanished : bool
+        Whether the MAD was zero to rounding at any parameters so far.
+    """
+
+    def __init__(self, design, constant):
+        super().__init__(design, constant)
+        self._shares = [0.5, *WIDER]
+        self.vanished = False
+
+    def _sigma(self, params):
+        while self._shares:
+            sigma = normal_scaled_quantile(self._design, params, self._shares[0])
+            if sigma > self._design.floor:
+                return sigma
+            self._shares.pop(0)
+            self.vanished = True
+        return self._design.floor
+
+    def read(self, objective, params):
+        if not self._shares:  # the floor stays, whatever the residuals
+            value, gradient = objective.value_gradient(params)
+            return value, gradient, math.log(self.scale(self._design.floor) / objective.scale)
+        unit = normal_quantile(self._shares[0])
+        middle = self.sigma(objective.scale) * unit
+        value, gradient, near = loss_gradient_and_abs_residuals(
+            self._design, params, objective.loss, objective.scale,
+            (_LOWER * middle, _UPPER * middle),
+        )  # fmt: skip
+        found = near.quantile(self._shares[0])
+        sigma = found / unit if found is not None else 0.0
+        scale = self.scale(sigma) if sigma > self._design.floor else self(params)
+        return *objective.with_penalty(params, value, gradient), math.log(scale / objective.scale)
+
+    @property
+    def median_constant(self) -> float:
+        """The scale c over the median absolute residual."""
+        return self._constant / normal_quantile(0.5)
+
+
+class MScale(ScaleRule):
+    """The M-scale with a breakdown point of 1/2, corrected for the number of free parameters."""
+
+    def __init__(self, design, constant, n_parameters):
+        super().__init__(design, constant)
+        self._n_parameters = n_parameters
+
+    def _sigma(self, params):
+        return m_scale(self._design, params, self._n_parameters, self._design.floor)
+
+    def read(self, objective, params):
+        design = self._design
+        value, gradient, slope = passes.scale_gradient(
+            design, params, objective.loss, objective.scale
+        )
+        excess = value - design.half_of_cases(self._n_parameters) / design.total_weight
+        return *objective.with_penalty(params, value, gradient), -excess / slope
+
+
+class TruncatedScale(ScaleRule):
+    """The deviation of the residuals within 2.5 times itself, at most ``largest``.
+
+    Rows that enter or leave the window make it jump, so that it need not have a joint fixed
+    point with the coefficients; falling, it comes to rest.
+    """
+
+    def __init__(self, design, constant, n_parameters, largest):
+        super().__init__(design, constant)
+        self._n_parameters = n_parameters
+        self._largest = largest
+
+    def at_most(self, scale: float) -> TruncatedScale:
+        """Return the same under another bound on the scale c."""
+        largest = self.sigma(scale)
+        return TruncatedScale(self._design, self._constant, self._n_parameters, largest)
+
+    def _sigma(self, params):
+        sigma = truncated_deviation(self._design, params, self._largest, self._n_parameters)
+        return max(sigma, self._design.floor)
