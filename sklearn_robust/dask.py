@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .estimators.adaptive import AdaptiveRobustRegressor
+from .estimators.adaptive import AdaptiveRobustRegressor, residual_distribution
 from .estimators.base import DOCUMENTATION, RobustLinearModel
 from .estimators.progress import with_callbacks
 from .estimators.robust import RobustRegressor
@@ -65,19 +65,14 @@ class _OnCollections(RobustLinearModel):
             raise ValueError(f"persist must be one of {list(_PERSIST)}, got {self.persist!r}.")
 
     def _validated(self, X, y, sample_weight, *, reset=True):
-        from .design.dask_blocks import parts_of
-
-        self._blocks = parts_of(X, y, sample_weight)
+        self._blocks = _designs().parts_of(X, y, sample_weight)
         validate_data(self, _nothing_like(X), reset=reset, skip_check_array=True)
         return X, y if isinstance(y, da.Array) else y.to_dask_array(), sample_weight
 
     def _designs(self, X, y, sample_weight):
-        from .design.dask import DaskDesign
-        from .design.dask_blocks import Scheduler
-
-        rows = DaskDesign(
+        rows = _designs().DaskDesign(
             self.__dict__.pop("_blocks"),
-            Scheduler(self.client or _active_client()),
+            _designs().Scheduler(self.client or _active_client()),
             fit_intercept=self.fit_intercept,
             persist=self.persist,
         )
@@ -384,15 +379,21 @@ n_features_in_, feature_names_in_
         check_is_fitted(self)
         if not dask.is_dask_collection(X):
             return self.to_local().nll(X, y)
-        from .distribution import general_robust
-
+        logpdf = residual_distribution().logpdf
         y = y if isinstance(y, da.Array) else y.to_dask_array()
         alpha, scale = self.alpha_, self.scale_  # not the estimator, whose weights would go along
         residuals = y - self.predict(X)  # with the mask of y, where it has one
         return residuals.map_blocks(
-            lambda r: -general_robust.logpdf(check_unmasked("y", r), alpha, scale=scale),
+            lambda r: -logpdf(check_unmasked("y", r), alpha, scale=scale),
             dtype=np.float64,
         )
+
+
+def _designs():
+    """Return the module of the designs of collections: it loads the compiled code."""
+    from .design import dask as designs
+
+    return designs
 
 
 def _active_client():

@@ -28,7 +28,7 @@ class ScaleRule(ABC):
 
     def __call__(self, params) -> float:
         """Return the scale c of the residuals at ``params``."""
-        return self._constant * self._sigma(params)
+        return self._constant * self.residual_scale(params)
 
     def scale(self, sigma: float) -> float:
         """Return the scale c that is made from a residual scale."""
@@ -43,8 +43,8 @@ class ScaleRule(ABC):
         return scale / self._constant
 
     @abstractmethod
-    def _sigma(self, params) -> float:
-        """Return the residual scale."""
+    def residual_scale(self, params) -> float:
+        """Return the residual scale at ``params``."""
 
     def read(self, objective: Objective, params):
         """Return F/c², c times its gradient, and the step that log c owes."""
@@ -55,7 +55,7 @@ class ScaleRule(ABC):
 class GivenScale(ScaleRule):
     """The given scale ``constant``, whatever the residuals."""
 
-    def _sigma(self, params):
+    def residual_scale(self, params):
         return 1.0
 
     def read(self, objective, params):
@@ -79,7 +79,7 @@ class MadScale(ScaleRule):
         self._shares = [0.5, *WIDER]
         self.vanished = False
 
-    def _sigma(self, params):
+    def residual_scale(self, params):
         while self._shares:
             sigma = normal_scaled_quantile(self._design, params, self._shares[0])
             if sigma > self._design.floor:
@@ -116,7 +116,7 @@ class MScale(ScaleRule):
         super().__init__(design, constant)
         self._n_parameters = n_parameters
 
-    def _sigma(self, params):
+    def residual_scale(self, params):
         return m_scale(self._design, params, self._n_parameters, self._design.floor)
 
     def read(self, objective, params):
@@ -145,6 +145,6 @@ class TruncatedScale(ScaleRule):
         largest = self.sigma(scale)
         return TruncatedScale(self._design, self._constant, self._n_parameters, largest)
 
-    def _sigma(self, params):
+    def residual_scale(self, params):
         sigma = truncated_deviation(self._design, params, self._largest, self._n_parameters)
         return max(sigma, self._design.floor)

@@ -83,8 +83,7 @@ def triangular(design: Design, params, loss: Loss, scale: float, majorant=1.0) -
     step = max(size, kernels.BLOCK)
 
     def weights_of(rows, start, stop):
-        left = np.empty(stop - start)
-        rows.residuals_range(coef, intercept, start, stop, left)
+        left = rows.residuals_of_range(coef, intercept, start, stop)
         weights = loss.rho_psi_weight(left, scale)[2]
         if majorant < 1.0:
             slopes = np.maximum(loss.slopes(left, scale), 0.0)

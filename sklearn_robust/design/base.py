@@ -88,11 +88,10 @@ class Design(ABC):
         """
 
     @abstractmethod
-    def map_rows(self, write: Callable, *, zero_at=()) -> Any:
-        """Return an array of one number per row, shape (n_rows,).
+    def map_rows(self, task: Callable, *, zero_at=()) -> Any:
+        """Return the numbers ``task(rows, start, stop)`` of all rows, shape (n_rows,).
 
-        ``write(rows, start, stop, out)`` writes those of a range to ``out``. The rows
-        ``zero_at``, as :meth:`select` returns them, get 0.
+        The rows ``zero_at``, as :meth:`select` returns them, get 0.
         """
 
     @abstractmethod

@@ -16,7 +16,7 @@ from dask import delayed
 from .. import scales
 from ..limits import LIMITS
 from .base import Design, added, check_target
-from .dask_blocks import Scheduler
+from .dask_blocks import Scheduler, parts_of
 from .dask_levels import rows_of_rare_levels
 from .dask_parts import (
     Description,
@@ -32,6 +32,8 @@ from .dask_parts import (
 from .dense import DenseDesign
 from .local import LocalDesign
 from .standardisation import Standardisation, standardised_columns
+
+__all__ = ["DaskDesign", "Scheduler", "parts_of"]
 
 _FAN_IN = 8
 """Results that are combined at a time, wherever they are."""
@@ -191,12 +193,12 @@ class DaskDesign(Design):
             self._answers(lambda rows: rows.reduce(task, combine), self.parts), combine
         )
 
-    def map_rows(self, write: Callable, *, zero_at=()):
+    def map_rows(self, task: Callable, *, zero_at=()):
         if len(zero_at) == 0:
-            return self._joined(self._answers(lambda rows: rows.map_rows(write), self._source))
+            return self._joined(self._answers(lambda rows: rows.map_rows(task), self._source))
 
         def ask(rows, numbers):
-            return rows.map_rows(write, zero_at=numbers)
+            return rows.map_rows(task, zero_at=numbers)
 
         return self._joined(self._answers(ask, self._source, zero_at.source))
 

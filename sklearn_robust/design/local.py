@@ -239,12 +239,10 @@ class LocalDesign(Design):
     def reduce(self, task: Callable, combine: Callable = added):
         return combine(self._in_order(task))
 
-    def map_rows(self, write: Callable, *, zero_at=()):
+    def map_rows(self, task: Callable, *, zero_at=()):
         out = np.empty(self.n_rows)
-        for _ in self._in_order(
-            lambda rows, start, stop: write(rows, start, stop, out[start:stop])
-        ):
-            pass
+        for (start, stop), numbers in zip(self._ranges, self._in_order(task), strict=True):
+            out[start:stop] = numbers
         out[np.asarray(zero_at, dtype=np.intp)] = 0.0
         return out
 
@@ -277,6 +275,15 @@ class LocalDesign(Design):
                 yield from pending.popleft().result()
         while pending:
             yield from pending.popleft().result()
+
+    def residuals_of_range(self, coef, intercept, start, stop):
+        """Return y minus the fitted values of a range; finite where the row is absent."""
+        out = np.empty(stop - start)
+        self.residuals_range(coef, intercept, start, stop, out)
+        if self.sample_weight is not None:  # an absent row may hold anything
+            absent = self.sample_weight[start:stop] == 0.0
+            out[absent & ~np.isfinite(out)] = np.finfo(np.float64).max
+        return out
 
     # -- how X is held; a subclass may --
 

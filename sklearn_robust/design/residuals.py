@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -28,28 +29,12 @@ _EXACT = 10.0
 _WELSCH = resolve("welsch")
 
 
-def _write_residuals(design: Design, params):
-    """Return a function that writes the residuals of a range of rows."""
-    coef, intercept = design.columns.split(params)
-
-    def write(rows, start, stop, out):
-        rows.residuals_range(coef, intercept, start, stop, out)
-        if rows.sample_weight is not None:  # an absent row may hold anything
-            absent = rows.sample_weight[start:stop] == 0.0
-            out[absent & ~np.isfinite(out)] = np.finfo(np.float64).max
-
-    return write
-
-
-def _residuals_of_range(write, start, stop, rows):
-    out = np.empty(stop - start)
-    write(rows, start, stop, out)
-    return out
-
-
 def residuals(design: Design, params):
     """Return y minus the fitted values, shape (n_rows,)."""
-    return design.map_rows(_write_residuals(design, params))
+    coef, intercept = design.columns.split(params)
+    return design.map_rows(
+        lambda rows, start, stop: rows.residuals_of_range(coef, intercept, start, stop)
+    )
 
 
 def robust_weights(design: Design, params, loss: Loss, scale: float, *, zero_at=()):
@@ -57,13 +42,14 @@ def robust_weights(design: Design, params, loss: Loss, scale: float, *, zero_at=
 
     The weights of the rows ``zero_at``, as :func:`large_residuals` gives them, are 0.
     """
-    write_residuals, at_zero = _write_residuals(design, params), loss.weight_at_zero
+    coef, intercept = design.columns.split(params)
 
-    def write(rows, start, stop, out):
-        write_residuals(rows, start, stop, out)
-        kernels.residuals_to_weights(loss.code, loss.alpha, scale, at_zero, out)
+    def task(rows, start, stop):
+        out = rows.residuals_of_range(coef, intercept, start, stop)
+        kernels.residuals_to_weights(loss.code, loss.alpha, scale, loss.weight_at_zero, out)
+        return out
 
-    return design.map_rows(write, zero_at=zero_at)
+    return design.map_rows(task, zero_at=zero_at)
 
 
 def final_weights(design: Design, params, loss: Loss, scale: float, left_out=()):
@@ -81,10 +67,10 @@ def final_weights(design: Design, params, loss: Loss, scale: float, left_out=())
 
 def large_residuals(design: Design, params, size):
     """Return the numbers of the rows with a weight whose absolute residual is over ``size``."""
-    write = _write_residuals(design, params)
+    coef, intercept = design.columns.split(params)
 
     def task(rows, start, stop):
-        large = np.abs(_residuals_of_range(write, start, stop, rows)) > size
+        large = np.abs(rows.residuals_of_range(coef, intercept, start, stop)) > size
         if rows.sample_weight is not None:
             large &= rows.sample_weight[start:stop] > 0.0
         return large
@@ -104,10 +90,10 @@ def abs_residuals(design: Design, params, low, high) -> AbsResiduals:
 
 
 def _gathered(design, params, low, high):
-    write = _write_residuals(design, params)
+    coef, intercept = design.columns.split(params)
 
     def task(rows, start, stop):
-        out = _residuals_of_range(write, start, stop, rows)
+        out = rows.residuals_of_range(coef, intercept, start, stop)
         *sums, sizes, cases = kernels.sizes_between(out, rows.cases_of(start, stop), low, high)
         # Copies, lest the buffers that held them stay in memory; lists are joined end to end.
         return *sums, [(sizes.copy(), cases.copy())]
@@ -173,10 +159,10 @@ def _bracketed_quantile(design, params, share, low, high) -> float:
 
 def _histogram(design, params, low, high):
     """Return the case weight below, that in every bin, and the largest absolute residual."""
-    write = _write_residuals(design, params)
+    coef, intercept = design.columns.split(params)
 
     def task(rows, start, stop):
-        sizes = np.abs(_residuals_of_range(write, start, stop, rows))
+        sizes = np.abs(rows.residuals_of_range(coef, intercept, start, stop))
         cases = rows.own_cases()[start:stop]
         present = cases > 0.0
         sizes, cases = sizes[present], cases[present]
@@ -244,7 +230,7 @@ def truncated_deviation(design: Design, params, largest, n_parameters) -> float:
     """Return the deviation of the residuals within 2.5 times itself, at most ``largest``."""
     free = 2.0 * design.half_of_cases(n_parameters) / design.total_weight
     return scales.truncated_deviation_of(
-        lambda low, high: abs_residuals(design, params, low, high),
+        partial(abs_residuals, design, params),
         lambda: normal_scaled_quantile(design, params, 0.5) * scales.normal_quantile(0.5),
         largest,
         free,

@@ -248,7 +248,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         _, y = validate_data(
             self, X, y, accept_sparse="csr", multi_output=True, y_numeric=True, reset=False
         )
-        return -_distribution().logpdf(y, self.alpha_, loc=self.predict(X), scale=self.scale_)
+        logpdf = residual_distribution().logpdf
+        return -logpdf(y, self.alpha_, loc=self.predict(X), scale=self.scale_)
 
     def predict_interval(self, X, coverage=0.9):
         """Predict the interval in which a new observation falls with given probability.
@@ -286,7 +287,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
             share = min(n_parameters / n_cases, _MOST_FITTED)
             wider = math.sqrt((1.0 + share) / (1.0 - share))
             if n_cases * (1.0 - coverage) < _FEW:
-                return wider * _distribution().isf(0.5 - 0.5 * coverage, alpha, scale=scale)
+                return wider * residual_distribution().isf(0.5 - 0.5 * coverage, alpha, scale=scale)
             return wider * np.interp(coverage * (1.0 + 1.0 / n_cases), probabilities, sizes)
 
         fitted = map(np.atleast_1d, (self.n_cases_, self.n_parameters_, self.alpha_, self.scale_))
@@ -311,7 +312,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         return fits().fit_likelihood(self, design, initial, report=report)
 
 
-def _distribution():
+def residual_distribution():
     """Return the distribution of the residuals: SciPy's take longer to load than a fit."""
     from ..distribution import general_robust
 

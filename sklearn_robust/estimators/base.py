@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from copy import copy
+from functools import partial
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -85,7 +86,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         )
         designs = self._designs(X, y, sample_weight)
         with fits().serial_algebra(X.shape[1]):
-            found = [self._fit_target(*of, report) for of in zip(designs, initial, strict=True)]
+            found = list(map(partial(self._fit_target, report=report), designs, initial))
         store(self, found, one_target=y.ndim == 1)
         return found
 

@@ -132,7 +132,8 @@ class Regression:
             matter where it does.
         """
         start = self._start(neighbour)
-        search = partial(self._search, options=self.shared.options(report))
+        at_scale = SCALES[self.scale] if isinstance(self.scale, str) else _given
+        search = partial(at_scale, self, options=self.shared.options(report))
         result = search(start)
         if self._may_believe_no_row and not result.vanished:
             root = self.shared.least_squares.root
@@ -183,10 +184,6 @@ class Regression:
         It is the only one, or c is that of the S-estimate, beside which others are shallow.
         """
         return not self.objective.loss.redescending or self.scale in ("s", "reweighted")
-
-    def _search(self, start, options) -> RegressionResult:
-        search = SCALES[self.scale] if isinstance(self.scale, str) else _given
-        return search(self, start, options)
 
 
 # ---- starts --------------------------------------------------------------------------

@@ -15,8 +15,8 @@ from ..solvers.result import first_usable
 
 _SMALL = 30_000_000
 """Multiplications in a Gram matrix below which its normal equations are the faster way."""
-_QUICK = {"near": near_at_given_scale, "packed": irls_packed}
-_QUICK_LIKELIHOOD = {"near": likelihood_near, "packed": likelihood_packed}
+_AT_GIVEN_SCALE = {"near": near_at_given_scale, "packed": irls_packed, **SOLVERS}
+_OF_LIKELIHOOD = {"near": likelihood_near, "packed": likelihood_packed, **LIKELIHOOD_SOLVERS}
 _SAID = {
     "near": "Newton's method near the fit of the subsample, Anderson-accelerated",
     "packed": "reweighted least squares and Newton's method in compiled code",
@@ -61,16 +61,14 @@ class Plan:
 
 def minimise_by(solvers: tuple[str, ...], objective: Objective, start, **options):
     """Minimise at a fixed shape and scale by the first solver whose result is usable."""
-    return _first(_QUICK | SOLVERS, solvers, objective, start, options)
+    ways = (partial(_AT_GIVEN_SCALE[name], objective, start, **options) for name in solvers)
+    return first_usable(*ways)
 
 
 def maximise_likelihood_by(solvers: tuple[str, ...], likelihood: Likelihood, start, **options):
     """Minimise the negative log-likelihood by the first solver whose result is usable."""
-    return _first(_QUICK_LIKELIHOOD | LIKELIHOOD_SOLVERS, solvers, likelihood, start, options)
-
-
-def _first(table, names, target, start, options):
-    return first_usable(*(partial(table[name], target, start, **options) for name in names))
+    ways = (partial(_OF_LIKELIHOOD[name], likelihood, start, **options) for name in solvers)
+    return first_usable(*ways)
 
 
 def solvers_for(name: str, design: Design, *, near: bool) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ def s_estimate(problem: Problem, start: Start, minimise, random_state, **options
     m_scale = MScale(design, tuning_constant(breakdown=0.5), n_parameters)
 
     def criterion(params):
-        return m_scale.sigma(m_scale(params)) ** 2 + 2.0 * problem.ridge.value_gradient(params)[0]
+        return m_scale.residual_scale(params) ** 2 + 2.0 * problem.ridge.value_gradient(params)[0]
 
     def ended(params):
         begin = replace(start, params=params)
@@ -133,11 +133,10 @@ def s_estimate(problem: Problem, start: Start, minimise, random_state, **options
             minimise, _shrunk(problem), begin, m_scale, report=quiet, **options
         )  # fmt: skip
         params = result.params
-        if (
-            problem.ridge.is_zero
-        ):  # with a penalty the end is a joint fixed point, not quite the least
+        # With a penalty the end is a joint fixed point, not quite the least.
+        if problem.ridge.is_zero:
             params = min([params, begin.params], key=criterion)
-        sigma = m_scale.sigma(m_scale(params))
+        sigma = m_scale.residual_scale(params)
         exact = sigma <= floor or normal_scaled_quantile(design, params, 0.5) <= floor
         return SEstimate(params, floor if exact else sigma, n_parameters, begin.root, exact)
 
@@ -178,18 +177,18 @@ def _least_and_rival(problem, found, criterion, m_scale):
     are, is the less biased one: where it is clearly lower at a plane whose M-scale is nearly the
     same, that plane is returned too, else None.
     """
-    criteria = np.array([criterion(params) for params in found])
+    criteria = np.array(list(map(criterion, found)))
     least = int(np.argmin(criteria))
     near = np.flatnonzero(criteria <= _NEARLY**2 * criteria[least])
     if len(near) == 1:
         return found[least], None
 
     def tau(params):
-        sigma = m_scale.sigma(m_scale(params))
+        sigma = m_scale.residual_scale(params)
         c = regression_constant(WELSCH, _EFFICIENCY) * sigma
         return c * np.sqrt(problem.unpenalised().objective(WELSCH, c).value(params))
 
-    taus = [tau(found[place]) for place in near]
+    taus = list(map(tau, found[near]))
     clearly = min(taus) < _CLEARLY * tau(found[least])
     return found[least], found[near[int(np.argmin(taus))]] if clearly else None
 
@@ -253,7 +252,7 @@ def efficient(problem: Problem, estimate: SEstimate, minimise, **options) -> SEs
     if estimate.exact or not problem.ridge.is_zero:
         return estimate
     truncated = TruncatedScale(problem.design, 1.0, estimate.n_parameters, estimate.sigma)
-    sigma = truncated(estimate.params)
+    sigma = truncated.residual_scale(estimate.params)
     objective = problem.objective(WELSCH, regression_constant(WELSCH, _EFFICIENCY) * sigma)
     found = minimise(objective, Start(estimate.params, estimate.root), **options)
     return replace(estimate, params=found.params, sigma=sigma)
