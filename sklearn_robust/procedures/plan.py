@@ -15,8 +15,8 @@ from ..solvers.result import first_usable
 
 _SMALL = 30_000_000
 """Multiplications in a Gram matrix below which its normal equations are the faster way."""
-_AT_GIVEN_SCALE = {"near": near_at_given_scale, "packed": irls_packed, **SOLVERS}
-_OF_LIKELIHOOD = {"near": likelihood_near, "packed": likelihood_packed, **LIKELIHOOD_SOLVERS}
+_QUICK = {"near": near_at_given_scale, "packed": irls_packed}
+_QUICK_LIKELIHOOD = {"near": likelihood_near, "packed": likelihood_packed}
 _SAID = {
     "near": "Newton's method near the fit of the subsample, Anderson-accelerated",
     "packed": "reweighted least squares and Newton's method in compiled code",
@@ -61,13 +61,15 @@ class Plan:
 
 def minimise_by(solvers: tuple[str, ...], objective: Objective, start, **options):
     """Minimise at a fixed shape and scale by the first solver whose result is usable."""
-    ways = (partial(_AT_GIVEN_SCALE[name], objective, start, **options) for name in solvers)
+    known = _QUICK | SOLVERS
+    ways = (partial(known[name], objective, start, **options) for name in solvers)
     return first_usable(*ways)
 
 
 def maximise_likelihood_by(solvers: tuple[str, ...], likelihood: Likelihood, start, **options):
     """Minimise the negative log-likelihood by the first solver whose result is usable."""
-    ways = (partial(_OF_LIKELIHOOD[name], likelihood, start, **options) for name in solvers)
+    known = _QUICK_LIKELIHOOD | LIKELIHOOD_SOLVERS
+    ways = (partial(known[name], likelihood, start, **options) for name in solvers)
     return first_usable(*ways)
 
 
