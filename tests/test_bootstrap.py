@@ -13,9 +13,8 @@ from sklearn_robust.inspection import coef_table
 COLUMNS = ["estimate", "std_error", "z", "p_value", "ci_low", "ci_high"]
 
 
-@pytest.mark.parametrize(
-    "kind", ["convex", *(pytest.param(k, marks=pytest.mark.slow) for k in MODELS if k != "convex")]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", MODELS)
 def test_bootstrap_agrees_with_the_formula(kind):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 2))

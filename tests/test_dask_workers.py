@@ -92,6 +92,7 @@ def test_one_worker_and_two_give_the_same_bits(client, tmp_path):
     same(AdaptiveRobustRegressor(random_state=0, tol=1e-9).fit(X, y), model)
 
 
+@pytest.mark.slow
 def test_the_active_client_is_taken(cluster, tmp_path):
     from distributed import Client
 

@@ -103,6 +103,7 @@ def test_weights_are_routed_through_pipeline_and_search(data):
     assert_close(search.best_estimator_[-1].coef_, alone.coef_)
 
 
+@pytest.mark.slow
 def test_parallel_search_is_the_serial_one(data):
     grid = {"alpha": [1.0, 0.0], "solver": SOLVERS}
     one, two = (
