@@ -25,6 +25,19 @@ class Ridge:
 
     l2_regularization: float = 0.0
 
+    @classmethod
+    def of(cls, estimator) -> Ridge:
+        """Return the penalty that the parameters of an estimator ask for."""
+        return cls(float(estimator.l2_regularization))
+
+    def times(self, factor: float) -> Ridge:
+        """Return a multiple of the penalty."""
+        return Ridge(factor * self.l2_regularization)
+
+    def value(self, coef) -> float:
+        """Return the penalty of coefficients in the user's units."""
+        return 0.5 * self.l2_regularization * float(np.sum(np.square(coef)))
+
     def standardised(self, columns: Standardisation) -> StandardisedRidge:
         """Return the same penalty as a function of the standardised parameters."""
         curvature = np.zeros(columns.n_parameters)

@@ -49,7 +49,7 @@ class Problem:
 
     def unpenalised(self) -> Problem:
         """Return the problem without its penalty."""
-        return replace(self, penalty=Ridge())
+        return replace(self, penalty=self.penalty.times(0.0))
 
     def objective(self, loss: Loss, scale: float) -> Objective:
         """Return the objective under a loss at a scale."""

@@ -52,7 +52,7 @@ def designs(estimator, X, y, sample_weight):
 def shared_starts(estimator, design) -> SharedStarts:
     """Return what fits of these rows with this penalty share, whatever their loss."""
     return SharedStarts(
-        Problem(design, Ridge(float(estimator.l2_regularization))),
+        Problem(design, Ridge.of(estimator)),
         solver=estimator.solver,
         random_state=check_random_state(estimator.random_state),
         max_iter=estimator.max_iter,
@@ -126,7 +126,7 @@ def _likelihood(estimator, design) -> Likelihood:
     stops = low <= floor <= high
     least, most = estimator.alpha_bounds
     return Likelihood(
-        Problem(design, Ridge(float(estimator.l2_regularization))),
+        Problem(design, Ridge.of(estimator)),
         alpha_bounds=(float(least), float(most)),
         scale_bounds=(floor if stops else float(low), float(high)),
         floor=floor if stops else None,

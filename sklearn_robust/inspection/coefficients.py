@@ -261,7 +261,7 @@ def _covariance(model, method, fit, rows, params):
 
 
 def _problem(model, rows):
-    return Problem(rows, Ridge(float(model.l2_regularization)))
+    return Problem(rows, Ridge.of(model))
 
 
 def _standard_errors(model, X, y, cases, method):

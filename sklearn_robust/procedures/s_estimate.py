@@ -13,7 +13,6 @@ from ..design.residuals import large_residuals, normal_scaled_quantile, robust_w
 from ..limits import LIMITS
 from ..linear_algebra import InverseRoot, pseudo_inverse_root
 from ..losses import regression_constant, resolve, tuning_constant
-from ..penalties import Ridge
 from ..problem import Problem
 from ..scale_rules import MScale, TruncatedScale
 from ..scales import SHRINKAGE
@@ -228,8 +227,8 @@ def refined_from_subsample(
 
 def _shrunk(problem):
     """Return the objective of which the S-estimate is a minimum, at any scale."""
-    penalty = Ridge(SHRINKAGE * problem.penalty.l2_regularization)
-    return replace(problem, penalty=penalty).objective(WELSCH, 1.0)
+    shrunk = replace(problem, penalty=problem.penalty.times(SHRINKAGE))
+    return shrunk.objective(WELSCH, 1.0)
 
 
 def _searchable(design):
