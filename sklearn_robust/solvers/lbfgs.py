@@ -71,13 +71,12 @@ def lbfgs(objective: Objective, start: Start, *, tol, max_iter, report) -> Solve
         search = Search(problem, tol=tol, max_iter=most, report=report)
         history += search.history
         start = replace(start, params=problem.params(search.end))
-        further = None
-        if cheap and len(history) < max_iter:
-            again = _checked if search.converged else _reconditioned
-            further = again(objective, start, tol)
-        if further is None:
+        if not cheap or len(history) >= max_iter:
             break
-        start = further
+        before = start
+        start = (_checked if search.converged else _reconditioned)(objective, start, tol)
+        if search.converged and start is before:
+            break
     status = Status.of(search.converged)
     return SolverResult(
         start.params, objective.scale, history[-1], len(history), status, tuple(history)
@@ -97,21 +96,21 @@ def _reconditioned(objective, start, tol):
 
 
 def _checked(objective, start, tol):
-    """Return a start beyond one that still owes more than ``tol``, else None.
+    """Return a start one Newton step further if that step is more than ``tol``, else the same.
 
     Steps of a quasi-Newton method may never have seen a direction in which a convex objective
     is nearly flat; Newton's step has, and is gone where it does not lead up.
     """
     if objective.loss.redescending:
-        return None
+        return start
     params = start.params
     value, gradient, root = objective.curvature(params, _NEWTON)
     if root.null.shape[1] > start.root.null.shape[1]:
-        return None
+        return start
     step = -objective.scale * root.solve(gradient)
     decrease = float(np.dot(gradient, step)) / objective.scale
     if objective.relative_size(step, params, decrease, root) <= tol:
-        return None
+        return start
     if objective.value(params + step) <= value * (1.0 + _UPHILL):
         params = params + step
     return replace(start, params=params, root=root)

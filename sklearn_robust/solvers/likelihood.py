@@ -113,19 +113,18 @@ def joint(likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report
         search = Search(problem, tol=tol, max_iter=most, report=report)
         history += search.history
         where = problem.split(search.end)
-        further = None
+        before = start
         if not search.converged and len(history) < max_iter and is_cheap(likelihood.design):
-            further = _reconditioned(likelihood, start, *where)
-        if further is None:
+            start = _reconditioned(likelihood, start, *where)
+        if start is before:
             return _result(where, history, search.converged)
-        start = further
 
 
 def _reconditioned(likelihood, start, params, scale, alpha):
-    """Return a start there with the curvature there, unless that leaves other directions free."""
+    """Return a start there with the curvature there; the same if that frees other directions."""
     root = likelihood.objective(scale, alpha).curvature(params, MAJORANT)[-1]
     if root.root.shape[1] != start.root.root.shape[1]:
-        return None
+        return start
     return replace(start, params=params, scale=scale, alpha=alpha, root=root)
 
 
