@@ -309,6 +309,18 @@ def test_intervals_cover_fresh_rows(noise):
     assert 0.88 <= np.mean((y[5000:] >= low) & (y[5000:] <= high)) <= 0.92
 
 
+@pytest.mark.parametrize("l2", [0.0, 0.02, 0.5])
+@pytest.mark.parametrize("init", ["s", "gnc", "ols"])
+def test_free_parameters_are_the_trace_of_the_hat_matrix(init, l2):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 5)) * np.arange(1.0, 6.0)
+    model = AdaptiveRobustRegressor(init=init, l2_regularization=l2, random_state=0)
+    model.fit(X, X @ np.ones(5) + rng.normal(size=60))
+    assert model.n_cases_ == 60
+    values = np.linalg.svd(X - X.mean(axis=0), compute_uv=False) ** 2
+    assert model.n_parameters_ == pytest.approx(1.0 + np.sum(values / (values + 60.0 * l2)))
+
+
 def test_wide_intervals_are_those_of_the_distribution():
     X, y = contaminated(n=60, share=0.0)
     model = AdaptiveRobustRegressor(init="ols").fit(X, y)

@@ -16,7 +16,7 @@ from ..solvers.result import AdaptiveResult, AdaptiveStart, quiet
 from .level_moves import minimise_with_level_moves
 from .likelihood_starts import NO_ROWS, LikelihoodStart, StartSearch, at_params
 from .plan import Plan, likelihood_solvers_for, maximise_likelihood_by
-from .starts import from_params
+from .starts import from_params, least_squares_root
 
 
 @dataclass(frozen=True)
@@ -110,10 +110,12 @@ class MaximumLikelihood:
         result = minimise_with_level_moves(self._minimise, likelihood, start, **options)
         exact = likelihood.is_near_floor(result.scale)
         exact = exact and most_are_exact(likelihood.design, result.params)
-        n_parameters = likelihood.problem.free_parameters(start.root)
+        problem, root = likelihood.problem, start.root
+        if not problem.ridge.is_zero:  # the start's may be that of another loss
+            root = least_squares_root(problem, result.params)
         whole = LikelihoodResult(
             **vars(result), likelihood=likelihood, left_out=begin.left_out,
-            n_parameters=n_parameters, exact=exact,
+            n_parameters=problem.free_parameters(root), exact=exact,
         )  # fmt: skip
         unit = self.likelihood.design.columns.unit
         return replace(whole, params=minimum_norm(result.params, unit, start.root.null))

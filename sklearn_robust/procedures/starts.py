@@ -16,7 +16,7 @@ from ..solvers.result import Start, quiet
 
 def from_params(problem: Problem, params) -> Start:
     """Start from given parameters of the standardised columns."""
-    return Start(np.asarray(params, dtype=np.float64), _root(problem, params))
+    return Start(np.asarray(params, dtype=np.float64), least_squares_root(problem, params))
 
 
 def least_squares(problem: Problem, *, max_iter) -> Start:
@@ -24,7 +24,7 @@ def least_squares(problem: Problem, *, max_iter) -> Start:
     squares = problem.least_squares()
     params = np.zeros(problem.design.columns.n_parameters)
     if len(params) > LIMITS.widest:
-        start = Start(params, _root(problem, params))
+        start = Start(params, least_squares_root(problem, params))
         found = lbfgs(squares, start, tol=1e-6, max_iter=max_iter, report=quiet)
         return replace(start, params=found.params)
     _, gradient, root = squares.curvature(params)
@@ -48,7 +48,8 @@ def refined(problem: Problem, params, root: InverseRoot):
     return params
 
 
-def _root(problem, params):
+def least_squares_root(problem, params):
+    """Return the inverse root of the curvature of least squares, the identity of many columns."""
     if len(params) > LIMITS.widest:
         return InverseRoot.identity(len(params))
     return problem.least_squares().curvature(params)[-1]
