@@ -3,13 +3,13 @@ A line whose loss is learned
 ============================
 
 This is the line-fitting experiment of Barron (2019): y = 0.7·x + 0.15 with noise of 0.025, and one
-point in ten flipped to the other side. The flipped points pull least squares off the line. Losses of
-a fixed shape with heavier tails resist them. ``AdaptiveRobustRegressor`` learns from the data how
-heavy the tails are. An animation shows its search from least squares: the line, the shape alpha and
-the scale, iteration by iteration.
+point in ten flipped to the other side. The flipped points pull least squares off the line. Losses
+of a fixed shape with heavier tails resist them. ``AdaptiveRobustRegressor`` learns from the data
+how heavy the tails are. An animation shows its search from least squares: the line, the shape alpha
+and the scale, iteration by iteration.
 
-Run it as ``python examples/plot_adaptive_line.py [PICTURE [ANIMATION]]``. Without a name the picture
-is shown.
+Run it as ``python examples/plot_adaptive_line.py [PICTURE [ANIMATION]]``. Without a name the
+picture is shown.
 """
 
 import sys

@@ -9,7 +9,8 @@ decide the mean squared error, which is shown beside it. ``GridSearchCV`` with `
 does the same, but fits the columns' transformers again in every fold, and takes a multiple of the
 time.
 
-Run it as ``python examples/plot_cross_validation.py [PICTURE]``. Without a name the picture is shown.
+Run it as ``python examples/plot_cross_validation.py [PICTURE]``. Without a name the picture is
+shown.
 """
 
 import sys

@@ -33,9 +33,9 @@ robust = RobustRegressor(random_state=0).fit(X, y)
 print(coef_table(robust, X, y))
 
 # %%
-# The formulas hold for many rows. With 21 rows, the bootstrap shows how far they can be trusted: most
-# limits become wider, and are no longer symmetric. (Here a standard error follows from the middle of
-# the draws and the limits from their tails, so one may shrink and the other grow.)
+# The formulas hold for many rows. With 21 rows, the bootstrap shows how far they can be trusted:
+# most limits become wider, and are no longer symmetric. (Here a standard error follows from the
+# middle of the draws and the limits from their tails, so one may shrink and the other grow.)
 
 print(coef_table(robust, X, y, method="bootstrap", n_resamples=199, random_state=0))
 

@@ -12,9 +12,9 @@ blocks can be copied and run one after the other. They need matplotlib and panda
 #
 # The data are forty-seven stars of one cluster: the hotter a star, the more light it gives. Four of
 # them are giants, cool and bright, which are not on this line. Least squares follows them. So does
-# :class:`~sklearn.linear_model.HuberRegressor`, because the giants are far off in X, and a robust loss
-# alone does not help against such rows. :class:`~sklearn_robust.RobustRegressor` starts from a fit
-# that they cannot move.
+# :class:`~sklearn.linear_model.HuberRegressor`, because the giants are far off in X, and a robust
+# loss alone does not help against such rows. :class:`~sklearn_robust.RobustRegressor` starts from a
+# fit that they cannot move.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -43,9 +43,9 @@ ax.legend(loc="lower right")
 # -----------
 #
 # Every row has a weight: 1 is a row that counts fully, 0 a rejected row. The colours of the picture
-# above show it. ``outlier_mask`` returns the rows that are further off than 99 of 100 rows with normal
-# errors, and also takes new rows. Here these are the four giants, and two stars that are less far off
-# and keep some weight.
+# above show it. ``outlier_mask`` returns the rows that are further off than 99 of 100 rows with
+# normal errors, and also takes new rows. Here these are the four giants, and two stars that are
+# less far off and keep some weight.
 
 from sklearn_robust.inspection import outlier_mask
 
@@ -66,9 +66,9 @@ print(coef_table(robust, X, y))
 # A pipeline and a search
 # -----------------------
 #
-# The estimators follow scikit-learn. The next data are 209 computers of the 1980s, with numbers that
-# span several powers of ten, and the vendor. The score of the search is the M-scale of the held-out
-# residuals. Some held-out rows are wrong too, and would decide a mean square.
+# The estimators follow scikit-learn. The next data are 209 computers of the 1980s, with numbers
+# that span several powers of ten, and the vendor. The score of the search is the M-scale of the
+# held-out residuals. Some held-out rows are wrong too, and would decide a mean square.
 
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.model_selection import GridSearchCV, KFold
@@ -97,9 +97,9 @@ print(search.best_params_)
 print(f"M-scale of the held-out residuals: {-search.best_score_:.3f}")
 
 # %%
-# If the columns are transformed beforehand, :class:`~sklearn_robust.RobustRegressorCV` does about the
-# same in a fraction of the time, because it computes what the candidates share once for every fold.
-# (Here the transformers are fitted to all rows, in the search above to the training rows.)
+# If the columns are transformed beforehand, :class:`~sklearn_robust.RobustRegressorCV` does about
+# the same in a fraction of the time, because it computes what the candidates share once for every
+# fold. (Here the transformers are fitted to all rows, in the search above to the training rows.)
 
 from sklearn_robust import RobustRegressorCV
 
@@ -117,8 +117,8 @@ print(chosen.best_params_, round(-chosen.best_score_, 3))
 #
 # Nothing has to be chosen if errors are assumed to follow Barron's distribution:
 # :class:`~sklearn_robust.AdaptiveRobustRegressor` learns its shape with the coefficients. A shape
-# near 2 means normal errors, 0 the tails of the Cauchy distribution. The profile likelihood shows how
-# well the shape is known.
+# near 2 means normal errors, 0 the tails of the Cauchy distribution. The profile likelihood shows
+# how well the shape is known.
 
 from sklearn_robust import AdaptiveRobustRegressor
 from sklearn_robust.inspection import AlphaProfileDisplay

@@ -2,9 +2,9 @@
 A table with categories: which vendors lost rows
 ================================================
 
-The data are 209 computers of the 1980s: six numbers, the vendor, and the performance. Thirty vendors
-become thirty columns of zeros and ones, some with a single machine. If a vendor has two machines, a
-wrong row is half of the data of that vendor. The example needs matplotlib and pandas.
+The data are 209 computers of the 1980s: six numbers, the vendor, and the performance. Thirty
+vendors become thirty columns of zeros and ones, some with a single machine. If a vendor has two
+machines, a wrong row is half of the data of that vendor. The example needs matplotlib and pandas.
 """
 
 # %%
@@ -40,8 +40,8 @@ for model in models.values():
 robust = models["RobustRegressor"]
 
 # %%
-# Which levels lost rows? The worst are first. The columns of the vendors are recognised. The numeric
-# columns have no line, because in none of them two fifths of the machines share one value.
+# Which levels lost rows? The worst are first. The columns of the vendors are recognised. The
+# numeric columns have no line, because in none of them two fifths of the machines share one value.
 
 table = rejected_levels(robust, machines)
 print(table)
@@ -65,9 +65,10 @@ print(
 #
 # The plots show the published performance divided by the fitted one, by vendor in the order of the
 # table. Least squares takes the middle of BTI's two machines, and misses both. HuberRegressor gives
-# the 5000 less weight, and moves part of the way. The robust fit goes through the other machine. This
-# may be the wrong one: of two rows that contradict each other, a fit can only believe one. If a vendor
-# has a single machine, every fit goes through it, and no method can say whether it is right.
+# the 5000 less weight, and moves part of the way. The robust fit goes through the other machine.
+# This may be the wrong one: of two rows that contradict each other, a fit can only believe one. If
+# a vendor has a single machine, every fit goes through it, and no method can say whether it is
+# right.
 
 order = [name.removeprefix("vendor_") for name in table.names]
 place = machines["vendor"].map({vendor: -k for k, vendor in enumerate(order)})

@@ -159,7 +159,7 @@ class RobustRegressor(RobustLinearModel):
     The M-scale divides by the sum of the weights less the number of parameters (less what a
     penalty takes from it). Weights that sum to less than Kish's effective sample size are treated
     as proportions. If more than (n + p)/2 of n rows lie on a plane, where p is the number of
-    parameters, the S-estimate is that plane and its scale is at the floor. (With more than 1000
+    parameters, the S-estimate is that plane and its scale is at the floor. (With more than 2000
     rows and p over 6, this is judged on a sample of the rows.) With the scale "s" or "reweighted"
     the search then begins at that plane if its objective is lower there than at ``init``. A
     redescending loss keeps the plane, with weights 1 on it and 0 elsewhere. A convex loss
