@@ -109,7 +109,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             )
 
     def _designs(self, X, y, sample_weight):
-        """Yield the design with each target, or raise an error where X holds NaN or infinity."""
+        """Yield the design with each target, or raise an error if X holds NaN or infinity."""
         return fits().designs(self, X, y, sample_weight)
 
     def predict(self, X):
