@@ -21,7 +21,7 @@ _ROUNDING = 1e-12
 """Errors smaller than this, relative to the largest one, are rounding and set to 0."""
 _FLAT = (
     "estimator must be at a minimum with positive definite curvature for standard errors by a "
-    'formula, which this exact or unconverged fit is not; method="bootstrap" needs none.'
+    'formula, got one that is not, as if exact or unconverged; method="bootstrap" needs none.'
 )
 _AT_END = 1e-6
 """Scale or alpha this near to a bound is treated as fixed there."""
