@@ -204,14 +204,14 @@ PAGE = """\
 Degenerate data
 ===============
 
-This page shows the results of this package, and of its peers, for data that are few, dependent, of
-very different sizes, or wrong. The peers are HuberRegressor, RANSACRegressor and TheilSenRegressor of
-scikit-learn {sklearn}, and RLM of statsmodels {statsmodels}, with an intercept and two of its norms. All
-have their default parameters, and seed 0 if they draw random numbers.
+This page shows the results of this package, and of its peers, for data that are few, dependent,
+of very different sizes, or wrong. The peers are HuberRegressor, RANSACRegressor and
+TheilSenRegressor of scikit-learn {sklearn}, and RLM of statsmodels {statsmodels}, with an
+intercept and two of its norms. All have their default parameters, and seed 0 if they draw.
 
-``python tools/make_degenerate_table.py doc/degenerate.rst`` writes this page. Unless said otherwise,
-there are {rows} rows and three normal columns, and y is a plane through them with normal noise. If
-rounding decides, as for rows that are fitted exactly, another machine may give other warnings.
+The page is written by ``python tools/make_degenerate_table.py doc/degenerate.rst``. Unless said
+otherwise, there are {rows} rows and three normal columns, and y is a plane through them with normal
+noise. If rounding decides, as for rows fitted exactly, another machine may give other warnings.
 
 right
     The root mean square error of the predictions, over the rows that follow the plane, is at most
