@@ -2,14 +2,14 @@
 A fit of more rows than memory holds
 ====================================
 
-Writes a Parquet data set, a file at a time, and fits it on two workers whose memory, together, is
-a quarter of what the data take up. Prints how often the files were read, how long it took, and
-the most memory that a worker had.
+This example writes a Parquet data set, a file at a time, and fits it on two workers whose memory,
+together, is a quarter of the size of the data. It prints how often the files were read, how long
+the fit took, and the most memory that a worker used.
 
-Run as ``python examples/out_of_core.py [MEGABYTES [FOLDER]]``: megabytes for each worker, 800 by
-default, which makes 6.4 gigabytes of data and takes some minutes. About 350 of those 800 are the
-libraries that a worker loads; with much less it comes to a halt. Without a folder the data go to
-a temporary one.
+Run it as ``python examples/out_of_core.py [MEGABYTES [FOLDER]]``. MEGABYTES is the memory of each
+worker. The default of 800 makes 6.4 gigabytes of data and takes some minutes. About 350 megabytes
+are the libraries that a worker loads; with much less memory the workers stop. Without a folder the
+data are written to a temporary one.
 """
 
 import resource
@@ -31,7 +31,7 @@ NAMES = [f"x{k}" for k in range(FEATURES)]
 
 
 def write(folder, n_files):
-    """Write files of 100 000 rows; in each a tenth of the targets is far too high."""
+    """Write files of 100 000 rows; a tenth of the targets in each is far too high."""
     for number in range(n_files):
         rng = np.random.default_rng(number)
         rows = pd.DataFrame(rng.normal(size=(ROWS_OF_A_FILE, FEATURES)), columns=NAMES)
@@ -54,7 +54,7 @@ def main(megabytes=800, folder=None):
         print(f"data: {n_files * ROWS_OF_A_FILE:,} rows, {n_files * size / 1e6:,.0f} MB; "
               f"memory: {WORKERS} workers of {megabytes:,} MB")  # fmt: skip
         with (
-            # Dask would read several small files at once, for which a small worker has no room.
+            # Otherwise Dask would read several files at once, too much for a small worker.
             dask.config.set({"dataframe.parquet.minimum-partition-size": 1}),
             LocalCluster(
                 WORKERS, threads_per_worker=1, memory_limit=megabytes * 1_000_000,

@@ -2,14 +2,14 @@
 A line whose loss is learned
 ============================
 
-The line-fitting experiment of Barron (2019): y = 0.7·x + 0.15 with noise of 0.025, and one point
-in ten flipped to the other side. Least squares bends; losses of a fixed shape with heavier tails
-do not; ``AdaptiveRobustRegressor`` learns from the data how heavy the tails are.
-An animation shows its search, from least squares on: the line, the shape alpha and the scale,
-iteration by iteration.
+This is the line-fitting experiment of Barron (2019): y = 0.7·x + 0.15 with noise of 0.025, and one
+point in ten flipped to the other side. The flipped points pull least squares off the line. Losses
+of a fixed shape with heavier tails resist them. ``AdaptiveRobustRegressor`` learns from the data
+how heavy the tails are. An animation shows its search from least squares: the line, the shape alpha
+and the scale, iteration by iteration.
 
-Run as ``python examples/plot_adaptive_line.py [PICTURE [ANIMATION]]``; without a name the picture
-is shown.
+Run it as ``python examples/plot_adaptive_line.py [PICTURE [ANIMATION]]``. Without a name the
+picture is shown.
 """
 
 import sys
@@ -78,7 +78,7 @@ def animate(animation):
     search = {"init": "ols", "solver": "lbfgs"}
     last = AdaptiveRobustRegressor(**search).fit(X, y).n_iter_
     with warnings.catch_warnings():
-        # Stopped after k iterations on purpose, the fit warns that it has not converged.
+        # The fit is stopped after k iterations on purpose, and warns of it.
         warnings.simplefilter("ignore", ConvergenceWarning)
         fits = [AdaptiveRobustRegressor(**search, max_iter=k).fit(X, y) for k in range(1, last + 1)]
     iterations = np.arange(1, last + 1)
@@ -94,7 +94,7 @@ def animate(animation):
     scales.set_ylabel("scale, in the unit of y (squares)", color=ORANGE)
     scales.set(ylim=(0, 1.1 * max(fit.scale_ for fit in fits)))
 
-    # Titles change from frame to frame, the layout need not be found again.
+    # Titles change from frame to frame; the layout is computed once.
     left.set_title("iteration")
     figure.draw_without_rendering()
     figure.set_layout_engine("none")

@@ -2,13 +2,15 @@
 Shape and penalty chosen by held-out rows
 =========================================
 
-209 computers of the 1980s, described by a vendor's name and six numbers, and how fast they were.
-A few were very much faster than the rest. ``RobustRegressorCV`` chooses the shape of the loss and
-the penalty by the M-scale of the held-out residuals, which those few do not decide; mean squared
-error, beside it, chooses for them. ``GridSearchCV`` does the same by ``s_scale_scorer``,
-and transforms the columns anew in every fold, at a multiple of the time.
+The data are 209 computers of the 1980s: the vendor, six numbers, and the performance. A few
+computers were very much faster than the rest. ``RobustRegressorCV`` chooses the shape of the loss
+and the penalty by the M-scale of the held-out residuals, which those few do not decide. They do
+decide the mean squared error, which is shown beside it. ``GridSearchCV`` with ``s_scale_scorer``
+does the same, but fits the columns' transformers again in every fold, and takes a multiple of the
+time.
 
-Run as ``python examples/plot_cross_validation.py [PICTURE]``; without a name the picture is shown.
+Run it as ``python examples/plot_cross_validation.py [PICTURE]``. Without a name the picture is
+shown.
 """
 
 import sys
@@ -39,7 +41,7 @@ def with_columns(regressor, numbers):
 
 
 def draw(ax, results, chosen, title, unit):
-    """Draw the mean score over the grid, less than nothing being better, and what was chosen."""
+    """Draw minus the mean score over the grid (less is better), and the chosen candidate."""
     scores = -np.asarray(results["mean_test_score"]).reshape(len(ALPHAS), len(PENALTIES)).T
     image = ax.imshow(scores, cmap="viridis_r", origin="lower", aspect="auto")
     middle = 0.5 * (scores.min() + scores.max())

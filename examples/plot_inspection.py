@@ -1,14 +1,15 @@
 """
-After the fit: what was found, how surely, and which rows were doubted
-======================================================================
+After the fit: coefficients, their standard errors, rejected rows
+=================================================================
 
-Twenty-one days of a plant that makes nitric acid from ammonia. Those who have analysed them since
-agree that days 1, 3, 4 and 21 are not like the others. Nobody tells the fit.
+The data are twenty-one days of a plant that makes nitric acid from ammonia. Those who have analysed
+them agree that days 1, 3, 4 and 21 are not like the others. The fit does not know this.
 """
 
 # %%
-# The coefficients with their standard errors and limits; least squares first. The few odd days more
-# than double the effect of the water's temperature, and add a half to its standard error.
+# These are the coefficients with standard errors and limits, first of least squares. The few odd
+# days more than double the effect of the water's temperature, and increase its standard error by
+# half.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -32,41 +33,41 @@ robust = RobustRegressor(random_state=0).fit(X, y)
 print(coef_table(robust, X, y))
 
 # %%
-# Formulas are for many rows. With 21, rows drawn again show how far they can be trusted: most
-# limits become wider, and are no longer the same on both sides. (A standard error here is that of
-# the middle of the draws, the limits are their tails: one may shrink and the other grow.)
+# The formulas hold for many rows. With 21 rows, the bootstrap shows how far they can be trusted:
+# most limits become wider, and are no longer symmetric. (Here a standard error follows from the
+# middle of the draws and the limits from their tails, so one may shrink and the other grow.)
 
 print(coef_table(robust, X, y, method="bootstrap", n_resamples=199, random_state=0))
 
 # %%
-# Which days are further off than 99 of 100 normal ones?
+# Which days are further off than 99 of 100 days with normal errors?
 
 print(1 + np.flatnonzero(outlier_mask(robust, X, y)))
 
 # %%
-# The same in pictures: residuals, the weights that they got, and their quantiles.
+# The same in pictures: residuals, their weights, and their quantiles.
 
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
 for ax, kind in zip(axes, ("residuals", "weights", "qq"), strict=True):
     RobustFitDisplay.from_estimator(robust, X, y, kind=kind, ax=ax)
 
 # %%
-# With a single feature, the line itself: international phone calls from Belgium, in
-# millions; for some years minutes were counted instead.
+# With a single feature the line can be drawn. These are international phone calls from Belgium, in
+# millions. In some years minutes were counted instead.
 
 phones, calls = load_phones(return_X_y=True, as_frame=True)
 line = RobustRegressor(random_state=0).fit(phones, calls)
 RobustFitDisplay.from_estimator(line, phones, calls, kind="line")
 
 # %%
-# How heavy are the tails? The learned shape has an interval of its own, in which the likelihood
-# is hardly less than at its best. Normal errors, alpha = 2, are not in it.
+# How heavy are the tails? The profile likelihood gives a confidence interval for the learned shape.
+# Normal errors, alpha = 2, are not in it.
 
 adaptive = AdaptiveRobustRegressor(random_state=0).fit(X, y)
 AlphaProfileDisplay.from_estimator(adaptive, X, y)
 
 # %%
-# The losses that this is about: least squares, what gives far rows no influence, and between.
+# These are the losses, from least squares to the loss that gives far rows no influence.
 
 LossDisplay.from_alphas()
 
@@ -74,7 +75,7 @@ LossDisplay.from_alphas()
 LossDisplay.from_alphas(kind="surface")
 
 # %%
-# What is handed on can be scikit-learn's own linear model.
+# The fit can be converted to scikit-learn's linear model.
 
 linear = robust.to_linear_regression()
 print(linear, np.allclose(linear.predict(X), robust.predict(X)))

@@ -2,19 +2,19 @@
 A ten-minute tour
 =================
 
-Data with bad rows that nobody has marked, from the first fit to an interval for what comes next.
-Every block can be copied and run; they follow each other, and need matplotlib and pandas.
+This tour uses data with unmarked bad rows, and goes from the first fit to prediction intervals. The
+blocks can be copied and run one after the other. They need matplotlib and pandas.
 """
 
 # %%
 # A fit
 # -----
 #
-# Forty-seven stars of one cluster: the hotter a star, the more light it gives. Four of them are
-# giants, cool and bright, and no part of that line. Least squares follows them, and so does
-# :class:`~sklearn.linear_model.HuberRegressor`, for they are far off in X: a robust loss alone is
-# no help against those. :class:`~sklearn_robust.RobustRegressor` starts from a fit that such
-# rows cannot move.
+# The data are forty-seven stars of one cluster: the hotter a star, the more light it gives. Four of
+# them are giants, cool and bright, which are not on this line. Least squares follows them. So does
+# :class:`~sklearn.linear_model.HuberRegressor`, because the giants are far off in X, and a robust
+# loss alone does not help against such rows. :class:`~sklearn_robust.RobustRegressor` starts from a
+# fit that they cannot move.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -42,10 +42,10 @@ ax.legend(loc="lower right")
 # Which rows?
 # -----------
 #
-# Every row has a weight: 1 is a row that was fully believed, 0 one that was left out. The picture
-# above is coloured by it. ``outlier_mask`` says which rows are further off than 99 of 100 normal
-# ones would be, and takes new rows, too: the four giants, and two stars that are less far off and
-# keep some weight.
+# Every row has a weight: 1 is a row that counts fully, 0 a rejected row. The colours of the picture
+# above show it. ``outlier_mask`` returns the rows that are further off than 99 of 100 rows with
+# normal errors, and also takes new rows. Here these are the four giants, and two stars that are
+# less far off and keep some weight.
 
 from sklearn_robust.inspection import outlier_mask
 
@@ -53,22 +53,22 @@ doubted = X.assign(y=y, weight=robust.weights_.round(3))[outlier_mask(robust, X,
 print(doubted)
 
 # %%
-# How surely?
-# -----------
+# How accurate?
+# -------------
 #
-# Standard errors and confidence limits, which the giants do not widen:
+# ``coef_table`` has standard errors and confidence limits, which the giants do not widen:
 
 from sklearn_robust.inspection import coef_table
 
 print(coef_table(robust, X, y))
 
 # %%
-# In a pipeline, searched
+# A pipeline and a search
 # -----------------------
 #
-# The estimators are scikit-learn's. Here are 209 computers of the 1980s, with columns of
-# numbers over several powers of ten and a maker's name. The search is scored by the M-scale of the
-# held-out residuals: wrong rows are among these, too, and would decide a mean square.
+# The estimators follow scikit-learn. The next data are 209 computers of the 1980s, with numbers
+# that span several powers of ten, and the vendor. The score of the search is the M-scale of the
+# held-out residuals. Some held-out rows are wrong too, and would decide a mean square.
 
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.model_selection import GridSearchCV, KFold
@@ -97,9 +97,9 @@ print(search.best_params_)
 print(f"M-scale of the held-out residuals: {-search.best_score_:.3f}")
 
 # %%
-# Where the columns are made before, :class:`~sklearn_robust.RobustRegressorCV` does about the
-# same in a fraction of the time: what the candidates share is computed once for every fold. (Here
-# the columns have seen all rows, which in the search above they have not.)
+# If the columns are transformed beforehand, :class:`~sklearn_robust.RobustRegressorCV` does about
+# the same in a fraction of the time, because it computes what the candidates share once for every
+# fold. (Here the transformers are fitted to all rows, in the search above to the training rows.)
 
 from sklearn_robust import RobustRegressorCV
 
@@ -115,10 +115,10 @@ print(chosen.best_params_, round(-chosen.best_score_, 3))
 # Shape and scale learned
 # -----------------------
 #
-# Nothing has to be chosen if the errors are taken to follow Barron's distribution:
+# Nothing has to be chosen if errors are assumed to follow Barron's distribution:
 # :class:`~sklearn_robust.AdaptiveRobustRegressor` learns its shape with the coefficients. A shape
-# near 2 would be normal errors, 0 the tails of the Cauchy distribution. The profile says how
-# surely it is known.
+# near 2 means normal errors, 0 the tails of the Cauchy distribution. The profile likelihood shows
+# how well the shape is known.
 
 from sklearn_robust import AdaptiveRobustRegressor
 from sklearn_robust.inspection import AlphaProfileDisplay
@@ -128,9 +128,9 @@ print(f"shape {adaptive.alpha_:.2f}, scale {adaptive.scale_:.3f}")
 AlphaProfileDisplay.from_estimator(adaptive, X_machines, np.log(performance))
 
 # %%
-# The interval leaves out 2: tails are heavier than normal ones. How much heavier, 209 rows hardly
-# tell. The model also gives an interval in which a machine of the same kind lies with that
-# probability, as if the coefficients were known exactly:
+# The interval does not contain 2, so tails are heavier than normal. 209 rows hardly show how much
+# heavier. The model also predicts an interval that contains the performance of a new machine with
+# the given probability:
 
 interval = np.exp(adaptive.predict_interval(X_machines[:3], coverage=0.9)).round()
 print(machines[["vendor", "model"]].head(3).assign(
@@ -141,8 +141,8 @@ print(machines[["vendor", "model"]].head(3).assign(
 # A file of your own
 # ------------------
 #
-# Read it, fit it, and write down which rows to look at. Text and gaps are for a pipeline, as
-# above; the estimators say which columns and rows they cannot take.
+# Read it, fit it, and write the rows to look at to a file. Leave text and missing values to a
+# pipeline, as above.
 
 import tempfile
 from pathlib import Path
@@ -160,10 +160,10 @@ print(f"{len(suspects)} of {len(table)} machines, the least believed first:")
 print(suspects[["vendor", "model", "weight"]].head(8))
 
 # %%
-# Handed on
-# ---------
+# Export
+# ------
 #
-# A fit is pickled as any scikit-learn estimator, or becomes one of its own:
+# A fit can be pickled like any scikit-learn estimator, or converted to scikit-learn's linear model:
 
 print(robust.to_linear_regression().predict(X.head(2)))
 plt.show()

@@ -1,10 +1,10 @@
 """
-A table with categories: which vendors are not believed
-=======================================================
+A table with categories: which vendors lost rows
+================================================
 
-209 computers of the 1980s: six numbers, a vendor, and how fast they were. Thirty vendors become
-thirty columns of zeros and ones, some with a single machine. A wrong row of a vendor with two
-machines is half of what is known of that vendor. Needs matplotlib and pandas.
+The data are 209 computers of the 1980s: six numbers, the vendor, and the performance. Thirty
+vendors become thirty columns of zeros and ones, some with a single machine. If a vendor has two
+machines, a wrong row is half of the data of that vendor. The example needs matplotlib and pandas.
 """
 
 # %%
@@ -40,14 +40,14 @@ for model in models.values():
 robust = models["RobustRegressor"]
 
 # %%
-# Which levels lost rows? The worst are first. The columns of the vendors are found without being
-# named; the numbers have no line, for no two fifths of the machines share one of their values.
+# Which levels lost rows? The worst are first. The columns of the vendors are recognised. The
+# numeric columns have no line, because in none of them two fifths of the machines share one value.
 
 table = rejected_levels(robust, machines)
 print(table)
 
 # %%
-# Here are the machines of the two vendors that lost some.
+# These are the machines of the two vendors that lost rows.
 
 worst = [name.removeprefix("vendor_") for name in table.names[:2]]
 of_worst = machines["vendor"].isin(worst)
@@ -59,16 +59,16 @@ print(
 )
 
 # %%
-# The BTI 5000 has 64 kB, an eighth of the next smallest memory in the table: the formula does not
-# reach so far. The CYBER 170/750 and 760 of CDC are several times as fast as the other machines
-# with such numbers would lead one to think.
+# The BTI 5000 has 64 kB, an eighth of the next smallest memory in the table, and the model does not
+# hold so far outside the other data. The CYBER 170/750 and 760 of CDC are several times as fast as
+# other machines with similar numbers.
 #
-# The ratio of the published performance to the fitted one, vendor by vendor in the order of the
-# table. Least squares takes the middle of BTI's two machines, and misses both. HuberRegressor
-# gives the 5000 less weight, but some: it moves part of the way. The robust fit is that of the
-# other machine. It may be wrong about that: of two rows that contradict each other a fit believes
-# one. Where a vendor has a single machine every fit goes through it, and no method can say whether
-# it is right.
+# The plots show the published performance divided by the fitted one, by vendor in the order of the
+# table. Least squares takes the middle of BTI's two machines, and misses both. HuberRegressor gives
+# the 5000 less weight, and moves part of the way. The robust fit goes through the other machine.
+# This may be the wrong one: of two rows that contradict each other, a fit can only believe one. If
+# a vendor has a single machine, every fit goes through it, and no method can say whether it is
+# right.
 
 order = [name.removeprefix("vendor_") for name in table.names]
 place = machines["vendor"].map({vendor: -k for k, vendor in enumerate(order)})
@@ -88,7 +88,7 @@ axes[0].set_yticks(-np.arange(len(order)), order, fontsize=8)
 figure.colorbar(points, ax=axes, label="weight in the robust fit")
 
 # %%
-# What the vendor adds, as a factor, beside the average vendor:
+# These are the effects of vendors as factors, relative to the average vendor:
 
 first = len(numbers)
 effects = {name: model[-1].coef_[first:] for name, model in models.items()}

@@ -1,11 +1,11 @@
-"""Fit a line through data of which six years are wrong, without saying which.
+"""Fit a line to data in which six unmarked years are wrong.
 
 From 1964 to 1969 the Belgian telephone statistics counted minutes instead of calls. A
 pipeline with a robust regressor, whose shape is cross-validated, finds the line of the other
-years, and its weights name the years that it did not believe.
+years. Its weights show which years it rejected.
 
-Run as ``python examples/quickstart.py [PICTURE]``; the picture goes to quickstart.png unless
-another name is given.
+Run as ``python examples/quickstart.py [PICTURE]``. The default name of the picture is
+quickstart.png.
 """
 
 import sys

@@ -1,6 +1,6 @@
-"""The estimators on collections of Dask: rows beyond one memory, or one machine.
+"""The estimators for collections of Dask: data larger than memory, or on several machines.
 
-Needs the extra "dask".
+This module needs the extra "dask".
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ try:
     import dask.array as da
 except ImportError as error:
     raise ImportError(
-        "sklearn_robust.dask needs Dask, which the extra dask of the package brings."
+        "sklearn_robust.dask needs Dask, which the extra dask of the package installs."
     ) from error
 
 __all__ = ["DaskAdaptiveRobustRegressor", "DaskRobustRegressor"]
@@ -31,7 +31,7 @@ _PERSIST = ("auto", True, False)
 
 
 class _OnCollections(RobustLinearModel):
-    """What makes an estimator one of collections: rows, predictions, a client."""
+    """The methods that differ for collections: reading rows, predicting, the client."""
 
     persist: Any
     _local: type
@@ -39,10 +39,10 @@ class _OnCollections(RobustLinearModel):
 
     @property
     def client(self):
-        """The ``distributed.Client`` whose workers fit; None is the active one.
+        """The ``distributed.Client`` whose workers do the fit; None is the active one.
 
-        Where there is none either, Dask's scheduler of this process fits. It is not a parameter:
-        clones and pickles do not have it.
+        Without an active client, Dask's scheduler in this process does the fit. The client is not
+        a parameter: clones and pickles do not have it.
         """
         return self.__dict__.get("_client")
 
@@ -88,21 +88,21 @@ class _OnCollections(RobustLinearModel):
         Parameters
         ----------
         X : dask.array or dask.dataframe of shape (n_samples, n_features)
-            An array in memory is predicted at once.
+            For an array in memory, predictions are computed at once.
 
         Returns
         -------
         dask.array of shape (n_samples,) or (n_samples, n_targets)
-            In the unit of y, in the blocks of X; not computed yet. For an array in memory an
-            ndarray.
+            In the unit of y, in the blocks of X, and not computed yet. An ndarray if X is an array
+            in memory.
 
         Raises
         ------
         NotFittedError
             Before :meth:`fit`.
         ValueError
-            When it is computed, if X holds NaN, infinity or masked values, or other columns than in
-            the fit.
+            When the result is computed, if X holds NaN, infinity or masked values, or other columns
+            than in the fit.
         """
         check_is_fitted(self)
         local, shape = self.to_local(), np.shape(self.intercept_)
@@ -119,13 +119,13 @@ class _OnCollections(RobustLinearModel):
         return X.map_blocks(_predicted, **options, **axes)
 
     def to_local(self):
-        """Return the fitted estimator of arrays in memory.
+        """Return the fitted estimator for arrays in memory.
 
         Returns
         -------
         RobustRegressor or AdaptiveRobustRegressor
-            With all that was learned but ``weights_`` and ``n_passes_``: the weights of the rows
-            stay where the rows are.
+            With all fitted attributes except ``weights_`` and ``n_passes_``: the weights stay where
+            the rows are.
 
         Raises
         ------
@@ -144,12 +144,12 @@ class _OnCollections(RobustLinearModel):
 
 
 class DaskRobustRegressor(_OnCollections, RobustRegressor):
-    """:class:`RobustRegressor` of the rows of a Dask collection.
+    """:class:`RobustRegressor` for the rows of a Dask collection.
 
-    Objective, starts and solvers are the same, and so are the results, to rounding: a sample of
-    the rows is brought here and fitted, and its answer followed on all of them. Each of
-    the few readings sends the parameters to the blocks and brings sums back; rows do not move,
-    but for the sample and at most 20 000 evenly spaced ones.
+    Objective, starts and solvers are the same, and so are the results, to rounding. A sample of
+    the rows is fitted in this process, and the fit of all rows begins at its result. Each of the
+    few passes sends the parameters to the blocks and returns sums. Rows are not moved, except for
+    the sample and at most 20 000 evenly spaced rows.
 
     Parameters
     ----------
@@ -157,31 +157,31 @@ class DaskRobustRegressor(_OnCollections, RobustRegressor):
 warm_start, random_state, verbose
         As for :class:`RobustRegressor`.
     persist : "auto", True or False, default="auto"
-        Whether the workers keep the blocks in memory between readings. "auto" does where they
-        fit into three tenths of it; blocks that are not kept are read again every time.
+        Whether the workers keep the blocks in memory between passes. "auto" keeps them if they
+        fit into three tenths of the memory. Blocks that are not kept are read again in every pass.
 
     Attributes
     ----------
     weights_ : dask.array of shape (n_samples,) or (n_samples, n_targets)
         Robust weight of each training row, not computed yet.
     n_passes_ : int
-        How often the blocks were read, the few rows that are brought here included.
+        How often the blocks were read, including the passes that fetch a few rows.
     client : distributed.Client or None
-        Whose workers fit; None is the active client, or else the scheduler of this process.
+        The client whose workers do the fit. None is the active client, or else the scheduler in
+        this process.
     coef_, intercept_, scale_, sigma_, alpha_, n_iter_, n_features_in_, feature_names_in_
         As for :class:`RobustRegressor`.
 
     See Also
     --------
-    RobustRegressor : Of rows in memory.
+    RobustRegressor : For rows in memory.
 
     Notes
     -----
-    The sums are added in a tree whose form depends on the number of blocks alone: the result
-    has the same bits for any number of workers. A block that is lost with its worker is read
-    again by another. Blocks are dense; sparse ones are refused.
-    The median of the residuals is found exactly: those near it are brought here, after
-    counting readings where they are over a million.
+    The sums are added in a tree whose form depends only on the number of blocks, so the result
+    has the same bits for any number of workers. If a worker is lost, another worker reads its
+    blocks again. Blocks must be dense. The median of the residuals is exact: residuals near it
+    are gathered in this process, after passes that count them if they are over a million.
 
     Examples
     --------
@@ -244,26 +244,26 @@ warm_start, random_state, verbose
         Raises
         ------
         TypeError
-            If one of them is no collection of Dask.
+            If an argument is not a collection of Dask.
         ValueError
-            If a parameter is out of range; or, with the number of the block, if blocks hold what
-            is masked, not finite or not a number, or do not match.
+            If a parameter is out of range, or if blocks hold values that are masked, not finite or
+            not numbers, or do not match. The message has the number of the block.
 
         Warns
         -----
         ConvergenceWarning
             If ``max_iter`` iterations were not enough.
         UserWarning
-            If more than half of the rows are fitted exactly, so that their scale is zero, or
-            if they lie on a plane that is not the one fitted.
+            If more than half of the rows are fitted exactly, so that the residual scale is zero,
+            or lie on a plane that is not the one fitted.
         """
         return self._fit(X, y, sample_weight)
 
 
 class DaskAdaptiveRobustRegressor(_OnCollections, AdaptiveRobustRegressor):
-    """:class:`AdaptiveRobustRegressor` of the rows of a Dask collection.
+    """:class:`AdaptiveRobustRegressor` for the rows of a Dask collection.
 
-    As :class:`DaskRobustRegressor` is of :class:`RobustRegressor`.
+    :class:`DaskRobustRegressor` describes how the rows are read.
 
     Parameters
     ----------
@@ -278,16 +278,16 @@ warm_start, random_state, verbose
     weights_ : dask.array of shape (n_samples,) or (n_samples, n_targets)
         Robust weight of each training row, 0 for those left out; not computed yet.
     n_passes_ : int
-        How often the blocks were read, the few rows that are brought here included.
+        How often the blocks were read, including the passes that fetch a few rows.
     client : distributed.Client or None
-        Whose workers fit; None is the active client, or else the scheduler of this process.
+        As for :class:`DaskRobustRegressor`.
     coef_, intercept_, scale_, alpha_, nll_, residual_sizes_, n_cases_, n_parameters_, n_iter_, \
 n_features_in_, feature_names_in_
         As for :class:`AdaptiveRobustRegressor`.
 
     See Also
     --------
-    AdaptiveRobustRegressor : Of rows in memory.
+    AdaptiveRobustRegressor : For rows in memory.
 
     Examples
     --------
@@ -355,7 +355,7 @@ n_features_in_, feature_names_in_
         return self._fit(X, y, sample_weight)
 
     def nll(self, X, y):
-        """Negative log-likelihood of each row under the fitted model.
+        """Return the negative log-likelihood of each row under the fitted model.
 
         Parameters
         ----------
@@ -373,16 +373,16 @@ n_features_in_, feature_names_in_
         NotFittedError
             Before :meth:`fit`.
         ValueError
-            When it is computed, if blocks of y hold masked values, or X is as :meth:`predict`
-            refuses it.
+            When the result is computed, if blocks of y hold masked values, or if :meth:`predict`
+            does not accept X.
         """
         check_is_fitted(self)
         if not dask.is_dask_collection(X):
             return self.to_local().nll(X, y)
         logpdf = residual_distribution().logpdf
         y = y if isinstance(y, da.Array) else y.to_dask_array()
-        alpha, scale = self.alpha_, self.scale_  # not the estimator, whose weights would go along
-        residuals = y - self.predict(X)  # with the mask of y, where it has one
+        alpha, scale = self.alpha_, self.scale_  # the estimator would be sent with its weights
+        residuals = y - self.predict(X)  # masked where y is
         return residuals.map_blocks(
             lambda r: -logpdf(check_unmasked("y", r), alpha, scale=scale),
             dtype=np.float64,
@@ -414,7 +414,7 @@ def _nothing_like(X):
 
 
 def _predicted(X, local, shape):
-    # Filters leave empty blocks, which scikit-learn does not take.
+    # Filters may leave empty blocks, which scikit-learn does not accept.
     return local.predict(X) if len(X) else np.empty((0, *shape))
 
 

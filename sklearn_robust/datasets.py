@@ -1,4 +1,4 @@
-"""Six public data sets with rows known to be bad, small enough to read."""
+"""Six small public data sets with rows known to be bad."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _pandas():
         import pandas
     except ImportError as error:
         raise ImportError(
-            "as_frame=True needs pandas; install it, or leave as_frame at False."
+            "as_frame=True needs pandas; install it, or use as_frame=False."
         ) from error
     return pandas
 
@@ -68,9 +68,9 @@ def load_stackloss(*, return_X_y=False, as_frame=False):
     """Load Brownlee's stack loss data: 21 days of a plant that oxidises ammonia.
 
     Features are the air flow, the temperature of the cooling water (degrees Celsius) and the
-    acid concentration (per 1000, less 500); the target is the ammonia lost through the stack
-    (tenths of a per cent). Rows 1, 3, 4 and 21, counted from 1, are generally held to be
-    outliers: start-up and transition days.
+    acid concentration (per 1000, less 500). The target is the ammonia lost through the stack
+    (tenths of a per cent). Rows 1, 3, 4 and 21, counted from 1, are generally regarded as
+    outliers: they are start-up and transition days.
 
     Parameters
     ----------

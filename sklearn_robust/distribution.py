@@ -13,7 +13,7 @@ __all__ = ["general_robust", "log_partition"]
 
 
 def _composite_legendre(panels, degree):
-    """Return nodes in [0, 1] and weights of Gauss-Legendre rules side by side."""
+    """Return nodes in [0, 1] and weights of a composite Gauss-Legendre rule."""
     nodes, weights = np.polynomial.legendre.leggauss(degree)
     edges = np.arange(panels) / panels
     points = edges[:, None] + 0.5 * (1.0 + nodes) / panels
@@ -21,22 +21,22 @@ def _composite_legendre(panels, degree):
 
 
 _NEGLIGIBLE = 45.0
-"""A tail is cut where its density has fallen by this many units of its logarithm."""
+"""A tail is cut where the log-density has fallen by this much."""
 _POINTS, _SHARES = _composite_legendre(panels=16, degree=16)
 _MOMENT_POINTS, _MOMENT_SHARES = _composite_legendre(panels=64, degree=16)
 _NEWTON_STEPS = 100
 _NEAR_ZERO = 1e-19
-"""Below this, alpha is taken for 0 wherever it divides."""
+"""Below this, alpha is treated as 0 in divisions."""
 _NEAREST_TWO = 1e-14
-"""Nearer to 2 than this, alpha is taken for 2: the densities differ by less than 1e-13."""
+"""If alpha is this near to 2, it is treated as 2: the densities differ by less than 1e-13."""
 
 
-# SciPy asks for shapes out of range too. They must be NaN without a floating point error, which an
-# order comparison with NaN is, and arrays of shapes may be empty.
+# SciPy calls these functions with shapes out of range too. The result must then be NaN, without the
+# floating point error of an order comparison with NaN. Arrays of shapes may be empty.
 
 
 def _each(function):
-    """Return a function of one shape as one of arrays."""
+    """Make a function of one shape take arrays."""
     return np.vectorize(function, otypes=[np.float64])
 
 
@@ -105,16 +105,16 @@ def _tail_mass(x, alpha):
     w = np.arcsinh(x / np.sqrt(b))
     log_cosh = _log_cosh(w)
     rho = _loss(alpha, b, log_cosh)
-    # In w the density also has the factor cosh w: where rho grows like 2·log cosh w (alpha = 0)
-    # the fall of their difference is half that of rho.
+    # In w the density also has the factor cosh w. If rho grows like 2·log cosh w (alpha = 0), the
+    # log-density falls half as fast as rho grows.
     end = _log_cosh_at(alpha, b, rho + 2.0 * _NEGLIGIBLE)
     last = np.maximum(_arccosh_exp(end), w)
     nodes = w[..., None] + (last - w)[..., None] * _POINTS
     at = _log_cosh(nodes)
-    # The loss grows; where it is over 1e15, its rounding may not.
+    # The loss increases, but above 1e15 its rounded values may not.
     fall = np.maximum(_loss(alpha[..., None], b[..., None], at) - rho[..., None], 0.0)
     mass = np.exp(at - log_cosh[..., None] - fall) @ _SHARES
-    with np.errstate(divide="ignore"):  # no width is left where the tail is below exp(-1e15)
+    with np.errstate(divide="ignore"):  # the width is 0 if the tail is below exp(-1e15)
         return np.log(mass * (last - w)) + log_cosh - rho + 0.5 * np.log(b)
 
 
@@ -133,15 +133,17 @@ class _GeneralRobust(stats.rv_continuous):
 
     .. math:: p(x) = \exp(-\rho(x; \alpha)) / Z(\alpha), \quad \alpha \ge 0
 
-    with the loss :math:`\rho` of :func:`sklearn_robust.losses.rho` at scale 1. Shape
-    ``alpha`` = 0 is the Cauchy distribution of scale √2, 1 a generalised hyperbolic one, 2 the
-    standard normal; the tails fall the faster the larger it is. ``loc`` and ``scale`` are in
-    the unit of x. A scipy.stats distribution: methods take ``alpha``, ``loc`` and ``scale``, or
-    freeze them; ``scipy.stats.fit`` and ``scipy.stats.make_distribution`` take it.
+    with the loss :math:`\rho` of :func:`sklearn_robust.losses.rho` at scale 1. At ``alpha`` = 0
+    this is the Cauchy distribution of scale √2, at 1 a generalised hyperbolic distribution, at 2
+    the standard normal. The tails fall faster for larger ``alpha``. ``loc`` and ``scale`` are in
+    the unit of x. As for every distribution of scipy.stats, methods take ``alpha``, ``loc`` and
+    ``scale``, or these are frozen; ``scipy.stats.fit`` and ``scipy.stats.make_distribution``
+    accept it.
 
-    Above ``alpha`` = 0 all moments exist, though the even ones exceed a double, and are infinite,
-    where ``alpha`` is small. At 0, as for ``scipy.stats.cauchy``, none does: mean, variance,
-    skewness, kurtosis and every moment are NaN. So is whatever is asked of a shape out of range.
+    For ``alpha`` > 0 all moments exist, but for small ``alpha`` the even ones overflow and are
+    returned as infinite. For ``alpha`` = 0, as for ``scipy.stats.cauchy``, no moment exists: mean,
+    variance, skewness, kurtosis and all moments are NaN. For a shape out of range all results are
+    NaN.
 
     References
     ----------
@@ -161,7 +163,7 @@ class _GeneralRobust(stats.rv_continuous):
         return np.isfinite(alpha) & (alpha >= 0.0)
 
     def _shape_info(self):
-        # SciPy has no public name for what it asks its distributions for.
+        # SciPy requires this class, but has no public name for it.
         from scipy.stats._distn_infrastructure import _ShapeInfo
 
         return [_ShapeInfo("alpha", False, (0.0, np.inf), (True, False))]
@@ -208,8 +210,8 @@ class _GeneralRobust(stats.rv_continuous):
     def _upper_quantile(self, q, alpha):
         """Return x >= 0 with tail probability q <= 1/2, by safeguarded Newton steps in w.
 
-        log sf is nearly linear in w for heavy tails and concave for light ones, so that the
-        steps converge from either side; they are halved where they leave the bracket.
+        log sf is nearly linear in w for heavy tails and concave for light ones, so the steps
+        converge from either side. A step that leaves the bracket is replaced by bisection.
         """
         normal = np.abs(alpha - 2.0) < _NEAREST_TWO
         shape = np.where(normal, 1.0, alpha)
@@ -232,8 +234,8 @@ class _GeneralRobust(stats.rv_continuous):
         return np.where(normal, stats.norm.isf(q), np.sqrt(b) * np.sinh(w))
 
     def _rvs(self, alpha, size=None, random_state=None):
-        # Rejection from the Cauchy of scale √2: rho increases in alpha, so that its density,
-        # not normalised, lies above that of every alpha > 0 (Barron 2019, appendix).
+        # Rejection from the Cauchy distribution of scale √2. rho increases in alpha, so exp(-rho)
+        # at alpha = 0 lies above that of every alpha > 0 (Barron 2019, appendix).
         alpha = np.broadcast_to(alpha, size).ravel()
         values = np.empty(alpha.shape)
         wanting = np.arange(alpha.size)
@@ -253,8 +255,8 @@ class _GeneralRobust(stats.rv_continuous):
         return _each(_entropy)(alpha)
 
     def _stats(self, alpha):
-        # Without the variance, SciPy takes the moments from _munp: made of skewness and variance,
-        # the third would be NaN where the variance exceeds a double.
+        # If the variance is None, SciPy takes moments from _munp. From skewness and variance, the
+        # third moment would be NaN if the variance overflows.
         zero = np.where(alpha > 0.0, 0.0, np.nan)
         return zero, None, zero, _each(_kurtosis)(alpha)
 
@@ -264,7 +266,7 @@ class _GeneralRobust(stats.rv_continuous):
 
 
 def _moment(n, alpha):
-    """Return E xⁿ: infinite where it exceeds a double, NaN where it does not exist."""
+    """Return E xⁿ: infinite if it overflows, NaN if it does not exist."""
     if not _is_shape(alpha):
         return math.nan
     if n == 0:
@@ -279,7 +281,7 @@ def _moment(n, alpha):
 
 
 def _kurtosis(alpha):
-    """Return the fourth moment over the square of the second, less 3."""
+    """Return the excess kurtosis."""
     if not _is_shape(alpha) or alpha == 0.0:
         return math.nan
     if abs(alpha - 2.0) < _NEAREST_TWO:
@@ -305,11 +307,11 @@ def _log_moment(n, alpha):
 def _log_mean(log_factor, power, alpha):
     """Return log of E f(abs(x)), at an alpha other than 2.
 
-    ``log_factor`` returns log f from log abs(x) and the loss; f grows no faster than
-    abs(x)**power, but for powers of the loss.
+    ``log_factor`` returns log f from log abs(x) and the loss. f grows no faster than
+    abs(x)**power times a power of the loss.
     """
     b = abs(alpha - 2.0)
-    # The integrand's logarithm has fallen far once rho exceeds (power + 1)·w by a margin.
+    # The integrand is negligible once rho exceeds (power + 1)·w by a margin.
     rho = 2.0 * _NEGLIGIBLE
     for _ in range(100):
         last = float(_arccosh_exp(_log_cosh_at(alpha, b, rho)))
@@ -327,7 +329,7 @@ def _log_mean(log_factor, power, alpha):
 
 
 def _exp(logarithm):
-    """Return the exponential, infinite where it exceeds a double."""
+    """Return the exponential, infinite if it overflows."""
     return math.exp(logarithm) if logarithm < 709.0 else math.inf
 
 

@@ -1,4 +1,4 @@
-"""Sizes of a problem that decide how it is solved; they change its solution by rounding only."""
+"""Sizes of a problem that decide how it is solved; they change the solution only by rounding."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ class Limits:
     Attributes
     ----------
     packed : int
-        Numbers in a table up to which it is standardised, copied, and fitted in compiled code.
+        Largest table, in numbers, that is standardised, copied and fitted in compiled code.
     widest : int
-        Columns up to which a Gram matrix is formed; beyond, it costs more than it saves.
+        Most columns for which a Gram matrix is formed; with more, it costs more than it saves.
     subsampled : float
-        The subsample is fitted first if there are this many times as many rows.
+        Least ratio of all rows to the subsample for which the subsample is fitted first.
     gathered : int
-        Residuals of a collection that are brought into this process to find a quantile.
+        Most residuals of a collection that are gathered to find a quantile.
     kept : int
-        Numbers of the evenly spaced rows of a collection that stay in this process.
+        Most numbers in the evenly spaced rows of a collection that stay in this process.
     """
 
     packed: int = 1 << 18

@@ -1,4 +1,4 @@
-"""Symmetric systems of the size of the parameters, full rank or not."""
+"""Symmetric systems in the parameters, of full rank or not."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from scipy import sparse
 from scipy.linalg import lapack
 
 _WELL_CONDITIONED = 1e-10
-"""Reciprocal condition of a Gram matrix above which solving it and refining is exact."""
+"""Reciprocal condition number of a Gram matrix above which its Cholesky factor is used."""
 _CLEARLY_FREE = 1e-6
-"""Eigenvalues of a Gram matrix with unit diagonal above this, relative to the largest, are not
-those of dependent columns;"""
+"""Larger eigenvalues of a Gram matrix with unit diagonal, relative to the largest, do not belong to
+dependent columns."""
 _CLEARLY_ZERO = 1e-13
-"""below this, times its order, they are, lost in rounding."""
+"""Smaller eigenvalues, relative to the largest times the order, are rounding of zero."""
 _IN_NO_DIRECTION = 1e-9
-"""Share that a standardised column has in a direction of unit length by rounding."""
+"""A smaller component of a unit vector is rounding."""
 _MOST_DEPENDENT = 16
-"""Directions that are tried on the rows, each a reading of them."""
+"""Most directions that are tested on the rows; each test is a pass."""
 _AT_ONCE = 256
-"""Rows that a QR decomposition takes in at once, or about so."""
+"""Approximate number of rows that a QR decomposition takes at once."""
 INFLATED = 100.0
-"""Mean variance inflation of the coefficients from which columns are called dependent."""
+"""Mean variance inflation of the coefficients above which columns count as nearly dependent."""
 
 
 @dataclass(frozen=True)
 class InverseRoot:
-    """M with M·Mᵀ the (pseudo-)inverse of a curvature, and a basis of what M leaves out.
+    """M with M·Mᵀ the (pseudo-)inverse of a curvature, and a basis of the null space.
 
     Attributes
     ----------
@@ -43,41 +43,41 @@ class InverseRoot:
 
     @classmethod
     def identity(cls, size: int) -> InverseRoot:
-        """Return the root that leaves standardised parameters as they are."""
+        """Return the identity as a root."""
         return cls(sparse.eye_array(size, format="csr"), np.empty((size, 0)))
 
     @property
     def well_conditioned(self) -> bool:
-        """Whether no columns are dependent, nor nearly so."""
+        """Whether no columns are dependent or nearly dependent."""
         return self.null.size == 0 and self.norm**2 <= INFLATED * len(self.null)
 
     @cached_property
     def norm(self) -> float:
-        """The Frobenius norm, which bounds how much rounding of a gradient is magnified."""
+        """The Frobenius norm, which bounds how much the rounding of a gradient is magnified."""
         return float(np.sqrt((self.root * self.root).sum()))
 
     def solve(self, gradient):
-        """Return the step of least norm whose curvature product is ``gradient``."""
+        """Return the vector of least norm whose product with the curvature is ``gradient``."""
         return self.root @ (self.root.T @ gradient)
 
 
 def inverse_root(
     gram: np.ndarray, triangular: Callable[[], np.ndarray], vanish: Callable, n_rows
 ) -> InverseRoot:
-    """Factor a curvature matrix by Cholesky, or where columns are dependent by its eigenvectors.
+    """Factor a curvature matrix by Cholesky, or, if columns are dependent, by eigenvectors.
 
-    Where neither keeps the digits, by the singular values of what the matrix is a product of.
+    If both would lose digits, the singular value decomposition of R is used.
 
     Parameters
     ----------
     gram : ndarray of shape (n_parameters, n_parameters)
     triangular : callable
-        Returns R with RᵀR = gram, computed without forming the product; called where the
-        Cholesky factorisation fails or is badly conditioned.
+        Returns R with RᵀR = gram, computed without forming the product. It is called if the
+        Cholesky factorisation fails or is ill-conditioned.
     vanish : callable
-        Takes directions, one a column, and returns whether they change no fitted value.
+        Takes directions, one in each column, and returns whether they change no fitted value.
     n_rows : int
-        Of how many rows R was computed: its rounding grows with the root of their number.
+        The number of rows of which R is computed; its rounding grows with the root of this.
     """
     size = len(gram)
     diagonal = np.sqrt(np.maximum(np.diag(gram), 0.0))
@@ -97,7 +97,7 @@ def inverse_root(
 
 
 def pseudo_inverse_root(gram: np.ndarray) -> np.ndarray:
-    """Return M with M·Mᵀ the pseudo-inverse of a Gram matrix whose rounding does not matter."""
+    """Return M with M·Mᵀ the pseudo-inverse of a Gram matrix, if rounding does not matter."""
     root = _cholesky_root(gram)
     if root is not None:
         return root
@@ -107,7 +107,7 @@ def pseudo_inverse_root(gram: np.ndarray) -> np.ndarray:
 
 
 def _cholesky_root(gram) -> np.ndarray | None:
-    """Return the inverse of the Cholesky factor, or None where it has lost digits."""
+    """Return the inverse of the Cholesky factor, or None if it has lost digits."""
     if gram.size == 0:
         return None
     upper, info = lapack.dpotrf(gram)
@@ -117,10 +117,10 @@ def _cholesky_root(gram) -> np.ndarray | None:
 
 
 def _exactly_dependent(scaled, diagonal, vanish) -> InverseRoot | None:
-    """Return the root where columns are exactly dependent and the others far from that, or None.
+    """Return the root if some columns are exactly dependent and others not nearly, or None.
 
-    So are the dummies of all levels beside an intercept. No decomposition of all rows is needed
-    then: the Gram matrix shows the directions, and the rows that these are exact.
+    This is so for the dummies of all levels with an intercept. No decomposition of all rows is
+    needed then: the Gram matrix gives the null directions, and a pass confirms them.
     """
     values, vectors = np.linalg.eigh(scaled)
     free = values > _CLEARLY_FREE * values[-1]
@@ -134,20 +134,20 @@ def _exactly_dependent(scaled, diagonal, vanish) -> InverseRoot | None:
 
 
 def minimum_norm(params, unit, null):
-    """Return the equally good parameters whose coefficients, in the user's units, are least.
+    """Return the parameters with the same fit whose coefficients, in the user's units, are least.
 
     Parameters
     ----------
     params : ndarray of shape (n_parameters,) or (n_parameters, n_vectors)
-        Of the standardised columns.
+        Parameters of the standardised columns.
     unit : ndarray of shape (n_features,)
-        Units of the columns; an intercept, if any, follows and is not made small.
+        Units of the columns. The intercept, if any, does not count in the norm.
     null : ndarray of shape (n_parameters, n_null)
         Directions that change no fitted value.
     """
     if null.shape[1] == 0:
         return params
-    # What is rounding in a direction must not count where the unit of its column is tiny.
+    # Rounding in a direction must not count, even if the unit of its column is tiny.
     null = np.where(np.abs(null) > _IN_NO_DIRECTION, null, 0.0)
     directions = null[: len(unit)] / unit[:, None]
     excess = np.linalg.lstsq(directions, (params[: len(unit)].T / unit).T)[0]

@@ -1,4 +1,4 @@
-"""The losses for people: rho, psi and weight on arrays, names, and tuning constants."""
+"""The losses on arrays (rho, psi, weight), their names, and tuning constants."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ NAMED = {
     "tukey": Loss(branches.TUKEY, math.nan, redescending=True),
     "balanced_l1": Loss(branches.BALANCED_L1, math.nan, redescending=False),
 }
-"""Every loss that has a name; "general" is the family itself."""
+"""Every named loss; "general" is the family."""
 
 
 def resolve(loss: str = "general", alpha: float = -math.inf) -> Loss:
-    """Return the loss of a name; ``alpha`` counts for "general" only."""
+    """Return a loss by its name; only "general" uses ``alpha``."""
     if loss == "general":
         alpha = float(alpha)
         if math.isnan(alpha):
@@ -116,8 +116,8 @@ def rho(r, alpha=-math.inf, scale=1.0, *, loss="general"):
     Returns
     -------
     ndarray of the shape of ``r``, or float
-        Not negative, 0 at r = 0; without unit. Accurate to 1e-12 of its value, and finite
-        wherever that value fits a double.
+        At least 0, and 0 at r = 0; without unit. The relative accuracy is 1e-12. The result is
+        finite unless the loss overflows.
 
     Raises
     ------
@@ -177,8 +177,8 @@ def psi_prime(r, alpha=-math.inf, scale=1.0, *, loss="general"):
 
     .. math:: \psi'(r) = \frac{w(r)}{c^2}\,\frac{1 + (\alpha - 1)\,z/B}{1 + z/B}
 
-    Its mean over the residuals is the curvature of the objective, by which the standard errors of
-    M-estimates are divided.
+    Its mean over the residuals is the curvature of the objective, which divides the standard
+    errors of M-estimates.
 
     Parameters
     ----------
@@ -188,8 +188,8 @@ def psi_prime(r, alpha=-math.inf, scale=1.0, *, loss="general"):
     Returns
     -------
     ndarray of the shape of ``r``, or float
-        In units of 1/r². Below zero where the influence falls. For "huber", whose influence has
-        a kink at the threshold, the slope below it is taken there.
+        In units of 1/r². Negative where the influence falls. The influence of "huber" has a kink
+        at the threshold, where the slope below it is returned.
 
     Raises
     ------
@@ -221,7 +221,7 @@ def weight(r, alpha=-math.inf, scale=1.0, *, loss="general"):
     Returns
     -------
     ndarray of the shape of ``r``, or float
-        1 at r = 0 (9.54 for balanced_l1, which is steeper there); for alpha <= 2 and the
+        1 at r = 0 (9.54 for balanced_l1, which is steeper there). For alpha <= 2 and the
         named losses it falls as abs(r) grows.
 
     Raises
@@ -245,17 +245,17 @@ def weight(r, alpha=-math.inf, scale=1.0, *, loss="general"):
 # ---- tuning constants ----------------------------------------------------------------
 
 _CONSTANTS = (1e-100, 1e6)
-"""Where a tuning constant is looked for, in standard deviations."""
+"""Range in which a tuning constant is searched, in standard deviations."""
 _LEGENDRE = np.polynomial.legendre.leggauss(16)
 
 
 def tuning_constant(alpha=-math.inf, *, efficiency=None, breakdown=None, loss="general"):
-    r"""Scale c, in units of the standard deviation, that gives a wanted property.
+    r"""Scale c, in standard deviations, for a given efficiency or breakdown point.
 
-    With ``efficiency``: the c at which the M-estimate of regression has that asymptotic
-    efficiency at the normal, :math:`(E\,\psi')^2 / E\,\psi^2`. With ``breakdown``: the c at
-    which the M-scale that is consistent at the normal has that breakdown point,
-    :math:`E\,\rho(Z/c) = \mathrm{breakdown}\cdot\sup\rho`. Computed by quadrature and
+    With ``efficiency``, c is the scale at which the M-estimate of regression has this asymptotic
+    efficiency at normal errors, :math:`(E\,\psi')^2 / E\,\psi^2`. With ``breakdown``, c is the
+    scale at which the M-scale, consistent for normal data, has this breakdown point:
+    :math:`E\,\rho(Z/c) = \mathrm{breakdown}\cdot\sup\rho`. It is computed by quadrature and
     root-finding, to about 1e-12.
 
     Parameters
@@ -276,8 +276,8 @@ def tuning_constant(alpha=-math.inf, *, efficiency=None, breakdown=None, loss="g
     Raises
     ------
     ValueError
-        If a parameter is out of range, or no such constant exists: every c is more efficient
-        (alpha = 1 below 0.64, every alpha above 1.58 at 0.95), or the loss is unbounded
+        If a parameter is out of range, or if no constant exists. Either every c is more efficient
+        (at alpha = 1 than 0.64, at every alpha above 1.58 than 0.95), or the loss is unbounded
         (alpha >= 0, huber, balanced_l1) and has no breakdown point.
 
     References
@@ -313,9 +313,9 @@ def tuning_constant(alpha=-math.inf, *, efficiency=None, breakdown=None, loss="g
 
 @lru_cache(maxsize=256)
 def regression_constant(family: Loss, efficiency: float) -> float:
-    """Return the constant that an estimator uses: that of its efficiency, at least 0.5.
+    """Return the constant that an estimator uses for an efficiency; it is at least 0.5.
 
-    Below 0.5 a loss is already nearly abs(r)**alpha, and rounding would begin to count.
+    Below 0.5 a loss is already nearly abs(r)**alpha, and rounding would begin to matter.
     """
     if _efficiency(family, 0.5) >= efficiency:
         return 0.5
@@ -323,7 +323,7 @@ def regression_constant(family: Loss, efficiency: float) -> float:
 
 
 def _half_normal(c):
-    """Return nodes and weights for E f(|Z|), Z standard normal, f smooth but at |Z| = c."""
+    """Return nodes and weights for E f(|Z|), Z standard normal, f smooth except at |Z| = c."""
     edges = np.union1d(np.arange(0.0, 13.0), c * 2.0 ** np.arange(-2, 340))
     edges = edges[edges <= 12.0]
     half = np.diff(edges)[:, None] / 2.0
@@ -338,7 +338,7 @@ def _root(excess):
 
 
 def _efficiency(family, c):
-    # E psi' = E Z·psi for the normal (Stein), so that only weights are needed.
+    # For normal Z, E psi' = E Z·psi (Stein), so only weights are needed.
     x, density = _half_normal(c)
     influence = x.copy()
     kernels.residuals_to_weights(family.code, family.alpha, c, 1.0, influence)

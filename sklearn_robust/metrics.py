@@ -1,9 +1,9 @@
-"""Scores of predictions that outliers cannot buy, and scorers made of them.
+"""Scores of predictions that outliers do not decide, and their scorers.
 
-A scorer is what ``scoring`` takes in scikit-learn's ``GridSearchCV``, ``cross_val_score`` and their
-like; greater is better, so that a size of residuals counts with a minus. With metadata routing
-their ``set_score_request`` says whether they want ``sample_weight``. :func:`get_scorer` returns a
-scorer by its name, which is that of its score.
+The parameter ``scoring`` of scikit-learn's ``GridSearchCV``, ``cross_val_score`` and similar
+functions takes a scorer. Greater is better, so a scorer is minus the size of the residuals. With
+metadata routing, ``set_score_request`` says whether a scorer gets ``sample_weight``.
+:func:`get_scorer` returns a scorer by the name of its score.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ __all__ = [
 ]
 
 _TAU_WINDOW = 3.0
-"""Sizes beyond so many medians count as that many."""
+"""Sizes above this many medians count as this many."""
 _TAU_AT_NORMAL = 0.961
-"""The tau-size of a standard normal before it is made comparable, as R's pense rounds it."""
+"""The tau-size of a standard normal, before division by this, as R's pense rounds it."""
 _AVERAGES = ("raw_values", "uniform_average")
 
 
@@ -72,9 +72,9 @@ def _of_residuals(measure, y_true, y_pred, sample_weight, multioutput):
 def s_scale(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"):
     r"""M-scale of the residuals, with a breakdown point of 1/2.
 
-    The s at which the mean of :math:`\rho(r_i/s)` is 1/2, :math:`\rho` Welsch's loss at
-    c = 0.57735 s: the scale that an S-estimate makes least. Fewer than half of the rows, however
-    far off, leave it finite, and what they are like hardly changes it.
+    The scale s at which the mean of :math:`\rho(r_i/s)` is 1/2, where :math:`\rho` is Welsch's
+    loss at c = 0.57735 s. An S-estimate minimises this scale. It stays finite however far off
+    fewer than half of the rows are, and hardly depends on how far they are.
 
     Parameters
     ----------
@@ -82,19 +82,19 @@ def s_scale(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"
     sample_weight : array-like of shape (n_samples,), optional
         Case weights: 2 is the row written twice.
     multioutput : {"uniform_average", "raw_values"} or array-like of shape (n_outputs,)
-        Whether the outputs are averaged (the default), given one by one, or averaged with
+        Whether the outputs are averaged (the default), returned one by one, or averaged with
         these weights.
 
     Returns
     -------
     float or ndarray of shape (n_outputs,)
-        In the unit of y; comparable to a standard deviation. 0 where half of the residuals
+        In the unit of y; comparable to a standard deviation. 0 if half of the residuals
         or more are zero.
 
     Raises
     ------
     ValueError
-        If the arguments hold NaN, infinity or masked values or do not match in shape, or weights
+        If the arguments hold NaN, infinity or masked values or differ in shape, or if weights
         are negative or all zero.
 
     References
@@ -120,10 +120,10 @@ def s_scale(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"
 def tau_size(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"):
     r"""Tau-size of the residuals.
 
-    The root mean square of the residuals, those beyond three times the median size counted as
-    that, over 0.961, which makes it comparable to a standard deviation. More efficient at
-    the normal than :func:`s_scale`, and with the same breakdown point, but noisier as a
-    criterion of cross-validation. R's ``pense`` chooses by it.
+    The root mean square of the absolute residuals, cut at three times their median, divided by
+    0.961, which makes it comparable to a standard deviation. It is more efficient for normal
+    errors than :func:`s_scale` and has the same breakdown point, but is noisier as a criterion of
+    cross-validation. R's ``pense`` uses it as its criterion.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def tau_size(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average
     Returns
     -------
     float or ndarray of shape (n_outputs,)
-        In the unit of y. 0 where more than half of the residuals are zero.
+        In the unit of y. 0 if more than half of the residuals are zero.
 
     Raises
     ------
@@ -176,8 +176,8 @@ def trimmed_mean_squared_error(
     ----------
     y_true, y_pred : array-like of shape (n_samples,) or (n_samples, n_outputs)
     trim : float in [0, 1), default=0.1
-        The share of the weight of the rows that is left out, those with the largest residuals;
-        of the row in which the share ends, a part is.
+        The share of the weight of the rows that is left out, beginning with the largest
+        residuals. The last of these rows may be left out in part.
     sample_weight : array-like of shape (n_samples,), optional
         Case weights: 2 is the row written twice.
     multioutput : {"uniform_average", "raw_values"} or array-like of shape (n_outputs,)
@@ -229,9 +229,9 @@ class _NllScorer(BaseEstimator):
     __call__ = score
 
     def _accept_sample_weight(self):
-        """Return that ``sample_weight`` is taken.
+        """Return True: the scorer takes ``sample_weight``.
 
-        A search with several scores asks every scorer this, and fails where one has no answer.
+        A search with several scores calls this for every scorer, and fails if one does not have it.
         """
         return True
 
@@ -241,10 +241,10 @@ s_scale_scorer = make_scorer(s_scale, greater_is_better=False)
 tau_size_scorer = make_scorer(tau_size, greater_is_better=False)
 """Minus :func:`tau_size`."""
 trimmed_mean_squared_error_scorer = make_scorer(trimmed_mean_squared_error, greater_is_better=False)
-"""Minus :func:`trimmed_mean_squared_error`, a tenth trimmed."""
+"""Minus :func:`trimmed_mean_squared_error` with ``trim=0.1``."""
 nll_scorer = _NllScorer()
 """Minus the mean held-out negative log-likelihood of an ``AdaptiveRobustRegressor``, or of a
-pipeline that ends in one; for several targets the mean of theirs."""
+pipeline that ends in one; the mean over several targets."""
 
 SCORERS = {
     "nll": nll_scorer,
@@ -256,11 +256,11 @@ SCORERS = {
 
 
 def get_scorer(scoring):
-    """Return a scorer by its name, one of this package or of scikit-learn.
+    """Return a scorer of this package or of scikit-learn by its name.
 
-    The names of this package are those of the scores: "s_scale", "tau_size",
-    "trimmed_mean_squared_error" and "nll". As greater is better for every scorer, these are minus
-    the scores, as are scikit-learn's whose names begin with ``neg_``.
+    The names of this package are "s_scale", "tau_size", "trimmed_mean_squared_error" and "nll".
+    Greater is better for every scorer, so these return minus the scores, as do scikit-learn's
+    scorers whose names begin with ``neg_``.
 
     Parameters
     ----------
@@ -271,8 +271,8 @@ def get_scorer(scoring):
     -------
     callable
         Called with a fitted estimator, X and y, it returns a number. ``GridSearchCV``,
-        ``cross_val_score`` and their like take it as ``scoring``, or in a dict of several. It is a
-        copy: a request for metadata that is set on it changes no other.
+        ``cross_val_score`` and similar functions take it as ``scoring``, or in a dict of several.
+        It is a copy, so a metadata request that is set on it changes no other scorer.
 
     Raises
     ------
@@ -281,7 +281,7 @@ def get_scorer(scoring):
 
     See Also
     --------
-    sklearn.metrics.get_scorer : The same, of scikit-learn's names alone.
+    sklearn.metrics.get_scorer : The same for scikit-learn's names only.
 
     Examples
     --------
@@ -303,7 +303,7 @@ def get_scorer(scoring):
         raise ValueError(f"scoring must be a name, a callable or None, got {scoring!r}.")
     if scoring in SCORERS:
         return deepcopy(SCORERS[scoring])
-    # Not looked up in the list of names, in which scikit-learn leaves out those it deprecates.
+    # The list of names is not used here: scikit-learn leaves deprecated names out of it.
     try:
         return metrics.get_scorer(scoring)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The way to ONNX: scikit-learn's linear models have a converter, and it fits these too."""
+"""Conversion to ONNX by skl2onnx's converter of linear models."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ __all__ = ["register_converters"]
 
 
 def register_converters():
-    """Teach skl2onnx to convert the estimators, by its own converter of linear models.
+    """Register the estimators with skl2onnx, whose converter of linear models serves them.
 
-    Once called, ``skl2onnx.to_onnx`` takes them alone and inside pipelines. What is converted is
-    the prediction.
+    ``skl2onnx.to_onnx`` then takes the estimators, alone and inside pipelines. It converts their
+    predictions.
 
     Raises
     ------
     ImportError
-        Where skl2onnx is not installed.
+        If skl2onnx is not installed.
 
     See Also
     --------
-    RobustRegressor.to_linear_regression : Needs no converter to be registered.
+    RobustRegressor.to_linear_regression : Returns a model that needs no registration.
 
     Examples
     --------

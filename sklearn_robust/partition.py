@@ -20,7 +20,7 @@ def _read_table():
 
 
 TABLE = _read_table()
-"""Chebyshev coefficients, made by tools/make_log_partition.py, as the kernels take them."""
+"""Chebyshev coefficients, computed by tools/make_log_partition.py."""
 
 
 def log_partition(alpha: float) -> tuple[float, float]:

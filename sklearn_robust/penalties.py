@@ -10,7 +10,7 @@ from .design import Standardisation
 from .linear_algebra import InverseRoot
 
 _HARDEST = 1e200
-"""Bound on the penalty of a standardised coefficient: it is zero to rounding long before."""
+"""Bound on the penalty of a standardised coefficient, far above one that makes it zero."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,13 @@ class StandardisedRidge:
         return 0.5 * float(np.dot(gradient, params)), gradient
 
     def moves(self, directions) -> bool:
-        """Return whether the penalty changes along any of some directions, one a column."""
+        """Return whether the penalty changes along any direction, one in each column."""
         return bool(np.any(self.curvature[:, None] * directions))
 
     def under(self, upper):
-        """Return the rows of a triangular factor of a curvature, and those of the penalty."""
+        """Return the rows of a triangular factor of a curvature, with rows for the penalty."""
         return upper if self.is_zero else np.vstack([upper, np.diag(np.sqrt(self.curvature))])
 
     def parameters_taken(self, root: InverseRoot) -> float:
-        """Return how many parameters the penalty takes from the fit with that inverse root."""
+        """Return by how much the penalty reduces the effective number of parameters."""
         return float(self.curvature @ np.asarray((root.root * root.root).sum(axis=1)).ravel())

@@ -1,4 +1,4 @@
-"""What a pipeline or a search ends in."""
+"""The last estimator of a pipeline or a search."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from sklearn.pipeline import Pipeline
 
 
 def unwrapped(estimator):
-    """Return the steps before the last of a pipeline, and the last; however they are nested.
+    """Return the transformers of a pipeline and its last step, also of nested pipelines.
 
-    Of a search that was refitted, such as ``GridSearchCV``, it is the best estimator's.
+    A fitted search, such as ``GridSearchCV``, is replaced by its best estimator.
 
     Returns
     -------
     transformers : list of estimator
-        In the order in which X goes through them.
+        In the order in which they transform X.
     last : estimator
     """
     transformers: list = []
@@ -27,7 +27,7 @@ def unwrapped(estimator):
 
 
 def last_of(estimator, X):
-    """Return the last step of a pipeline or search, and X as that sees it."""
+    """Return the last step of a pipeline or search, and X transformed by the others."""
     transformers, last = unwrapped(estimator)
     for transformer in transformers:
         X = transformer.transform(X)

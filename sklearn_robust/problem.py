@@ -1,4 +1,4 @@
-"""The problem of a fit, and what is minimised: the objective and the likelihood."""
+"""The problem of a fit, its objective and its likelihood."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from .partition import log_partition
 from .penalties import Ridge, StandardisedRidge
 
 ROUNDING = 64.0 * float(np.finfo(np.float64).eps)
-"""Relative size of what is rounding in a sum over the rows."""
+"""Relative rounding error of a sum over the rows."""
 BELOW_TWO = 2.0 - 1e-12
-"""Where the slopes in alpha, both logarithmically infinite at 2, are taken instead of at 2."""
+"""Shape at which slopes in alpha are computed instead of at 2, where they are infinite."""
 _ROUNDED = 1e-7
-"""Difference of two minima, relative to F or in units of the likelihood, that may be rounding."""
+"""Difference of two minima, relative to F or of the mean likelihood, that may be rounding."""
 _NEAR_FLOOR = 2.0
-"""Floors of the scale within which a search whose bound is the floor ends."""
+"""A search that ends within this many floors of the scale was stopped by the floor."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """The rows of a fit and the penalty: what every procedure is about, whatever the loss.
+    """The rows and the penalty of a fit, without a loss.
 
     Attributes
     ----------
@@ -60,9 +60,9 @@ class Problem:
         return Objective(self, resolve("l2"), 1.0)
 
     def free_parameters(self, root: InverseRoot) -> float:
-        """Return the rank less what the penalty takes: the trace of the hat matrix.
+        """Return the trace of the hat matrix: the rank less what the penalty takes.
 
-        ``root`` is that of the curvature of least squares.
+        ``root`` is the inverse root of the curvature of least squares.
         """
         return root.root.shape[1] - self.ridge.parameters_taken(root)
 
@@ -74,8 +74,8 @@ class Objective:
     .. math:: F(\beta, b) = c^2 \frac{\sum_i s_i\,\rho(r_i/c)}{\sum_i s_i}
               + \frac{\lambda}{2} \lVert\beta\rVert^2
 
-    All methods work on F/c² as a function of the parameters divided by c, which has no unit:
-    whatever the unit of y, values and steps are of the order of 1.
+    All methods use F/c² as a function of the parameters divided by c. These have no unit, so values
+    and steps are of the order of 1 for any unit of y.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ class Objective:
         return Objective(self.problem, self.loss, scale)
 
     def objective_at(self, result) -> Objective:
-        """Return the objective that a result of this one minimises."""
+        """Return this objective, which a result of it minimises."""
         return self
 
     def is_above(self, value: float, other: float) -> bool:
@@ -111,16 +111,17 @@ class Objective:
         return self.value_gradient(params)[0]
 
     def value_gradient(self, params):
-        """Return F/c² and c times its gradient, from one reading of the rows."""
+        """Return F/c² and c times its gradient, from one pass over the rows."""
         value, gradient = passes.loss_gradient(self.design, params, self.loss, self.scale)
         return self.with_penalty(params, value, gradient)
 
     def curvature(self, params, majorant: float = 1.0):
-        """Return what :meth:`value_gradient` does and the inverse root of a curvature.
+        """Return the results of :meth:`value_gradient` and the inverse root of a curvature.
 
-        The curvature is that of the quadratic that touches F at ``params`` and lies above it
-        (the weighted Gram matrix and the penalty), so its minimum never increases F. Of what it
-        exceeds F's own curvature by, where that is positive, only the share ``majorant`` is in it.
+        With ``majorant=1`` the curvature is that of the quadratic that touches F at ``params`` and
+        lies above it (the weighted Gram matrix and the penalty), so the minimum of the quadratic
+        never increases F. A smaller ``majorant`` keeps only this share of the difference to the
+        positive part of the curvature of F.
         """
         design, ridge, at = self.design, self.problem.ridge, (params, self.loss, self.scale)
         value, gradient, gram = passes.curvature(design, *at, majorant)
@@ -144,12 +145,12 @@ class Objective:
     def relative_size(self, step, params, decrease, root: InverseRoot) -> float:
         """Return the size of a step, in coefficients and in fitted values.
 
-        The first is the largest ``|step_j|·rms(x_j) / (c + |beta_j|·rms(x_j))``, for standardised
-        columns have unit root mean square; the step of the intercept, which depends on where
-        zero is, counts relative to c alone. The second is the root mean square change of the
-        fitted values relative to c: the root of ``decrease``, the product of step and
-        gradient, without its sign. The larger is returned, or 0 for a step whose fitted values
-        change by less than their rounding through ``root``.
+        The first is the largest ``|step_j|·rms(x_j) / (c + |beta_j|·rms(x_j))``; standardised
+        columns have unit root mean square. The step of the intercept, which depends on where zero
+        is, counts relative to c. The second is the root mean square change of the fitted values
+        relative to c: the root of the absolute value of ``decrease``, the product of step and
+        gradient. The larger one is returned, or 0 if fitted values change by less than their
+        rounding through ``root``.
         """
         sizes = np.abs(params)
         sizes[len(self.design.columns.unit) :] = 0.0
@@ -159,16 +160,16 @@ class Objective:
         return max(change, float(np.max(np.abs(step) / (self.scale + sizes), initial=0.0)))
 
     def rounding(self, params, root: InverseRoot) -> float:
-        """Return how far rounding moves fitted values, relative to c.
+        """Return the rounding of fitted values, relative to c.
 
-        They are sums of terms of the size of the coefficients, and steps towards them are
-        products with ``root``, which magnifies the rounding of a gradient.
+        Fitted values are sums of terms of the size of the coefficients. Steps are products with
+        ``root``, which magnifies the rounding of a gradient.
         """
         largest = float(np.max(np.abs(params[: len(self.design.columns.unit)]), initial=0.0))
         return ROUNDING * (largest / self.scale + root.norm)
 
     def reported(self, value) -> float:
-        """Return F of F/c²; infinite where it does not fit a double."""
+        """Return F from F/c²; infinite if it overflows."""
         return float(value) * self.scale * self.scale
 
 
@@ -187,7 +188,7 @@ class Likelihood:
     scale_bounds : tuple of float
         Positive, in the unit of y.
     floor : float or None
-        The least scale that rounding in y allows; None where the bounds leave it out.
+        The least scale that rounding in y allows; None if it is outside the bounds.
     """
 
     problem: Problem
@@ -217,7 +218,7 @@ class Likelihood:
         return value > other + _ROUNDED
 
     def value(self, params, scale: float, alpha: float) -> float:
-        """Return the value alone."""
+        """Return the value."""
         fixed = self.objective(scale, alpha).value(params)
         return fixed + math.log(scale) + log_partition(alpha)[0]
 
@@ -232,9 +233,9 @@ class Likelihood:
     def unbounded_at(self, start) -> bool:
         """Return whether the likelihood grows without bound from a start as c falls.
 
-        With a share s of the rows fitted exactly and the coefficients held, its mean negative
-        logarithm at shape 0 is (1 - 2s) log(1/c) + const: without bound where s is more than
-        half. At any larger shape, and with a penalty, the rest outweighs the exact rows.
+        With a share s of the rows fitted exactly and fixed coefficients, the mean negative
+        log-likelihood at shape 0 is (1 - 2s) log(1/c) + const, which has no lower bound if s is
+        more than half. At any larger shape, and with a penalty, it is bounded.
         """
         free = self.floor is not None and self.alpha_bounds[0] == 0.0
         return start.exact and free and not self.problem.ridge.moves(start.params[:, None])
@@ -247,7 +248,7 @@ class Likelihood:
         return alone.value(result.params, result.scale, result.alpha)
 
     def value_gradients(self, params, scale: float, alpha: float):
-        """Return the value and its slopes, from one reading of the rows.
+        """Return the value and its slopes, from one pass over the rows.
 
         Returns
         -------

@@ -16,7 +16,7 @@ from .problem import Objective
 from .scales import WIDER, normal_quantile
 
 _LOWER, _UPPER = 0.97, 1.03
-"""Window around the last median, relative to it, in which the same pass looks for the next."""
+"""Window, relative to the last median, in which the next pass gathers absolute residuals."""
 
 
 class ScaleRule(ABC):
@@ -31,15 +31,15 @@ class ScaleRule(ABC):
         return self._constant * self.residual_scale(params)
 
     def scale(self, sigma: float) -> float:
-        """Return the scale c that is made from a residual scale."""
+        """Return the scale c of a residual scale."""
         return self._constant * sigma
 
     def is_floor(self, scale: float) -> bool:
-        """Return whether the residual scale of a scale c cannot be told from zero."""
+        """Return whether the residual scale of a scale c is at the floor."""
         return self.sigma(scale) <= self._design.floor
 
     def sigma(self, scale: float) -> float:
-        """Return the residual scale from which ``scale`` was made."""
+        """Return the residual scale of a scale c."""
         return scale / self._constant
 
     @abstractmethod
@@ -47,13 +47,13 @@ class ScaleRule(ABC):
         """Return the residual scale at ``params``."""
 
     def read(self, objective: Objective, params):
-        """Return F/c², c times its gradient, and the step that log c owes."""
+        """Return F/c², c times its gradient, and the step of log c towards this rule."""
         value, gradient = objective.value_gradient(params)
         return value, gradient, math.log(self(params) / objective.scale)
 
 
 class GivenScale(ScaleRule):
-    """The given scale ``constant``, whatever the residuals."""
+    """The given scale ``constant``, independent of the residuals."""
 
     def residual_scale(self, params):
         return 1.0
@@ -63,10 +63,10 @@ class GivenScale(ScaleRule):
 
 
 class MadScale(ScaleRule):
-    """The MAD; where it is zero, a wider quantile of absolute residuals; the floor if all are zero.
+    """The MAD; if it is zero, a wider quantile of absolute residuals; the floor if all are zero.
 
-    A quantile that has been zero is not used again: the larger scale of a wider one would free
-    the rows that made it zero, and the two would alternate.
+    A quantile that has been zero is not used again. Otherwise the larger scale of the wider
+    quantile would release the rows that made it zero, and the two would alternate.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ class MadScale(ScaleRule):
         return self._design.floor
 
     def read(self, objective, params):
-        if not self._shares:  # the floor stays, whatever the residuals
+        if not self._shares:  # the scale stays at the floor
             value, gradient = objective.value_gradient(params)
             return value, gradient, math.log(self.scale(self._design.floor) / objective.scale)
         unit = normal_quantile(self._shares[0])
@@ -105,7 +105,7 @@ class MadScale(ScaleRule):
 
     @property
     def median_constant(self) -> float:
-        """The scale c over the median absolute residual."""
+        """The ratio of c to the median absolute residual."""
         return self._constant / normal_quantile(0.5)
 
 
@@ -131,8 +131,8 @@ class MScale(ScaleRule):
 class TruncatedScale(ScaleRule):
     """The deviation of the residuals within 2.5 times itself, at most ``largest``.
 
-    Rows that enter or leave the window make it jump, so that it need not have a joint fixed
-    point with the coefficients; falling, it comes to rest.
+    It jumps when rows enter or leave the window, so it need not have a joint fixed point with the
+    coefficients. It may therefore only fall, and comes to rest.
     """
 
     def __init__(self, design, constant, n_parameters, largest):
@@ -141,7 +141,7 @@ class TruncatedScale(ScaleRule):
         self._largest = largest
 
     def at_most(self, scale: float) -> TruncatedScale:
-        """Return the same under another bound on the scale c."""
+        """Return the same rule with another upper bound on c."""
         largest = self.sigma(scale)
         return TruncatedScale(self._design, self._constant, self._n_parameters, largest)
 

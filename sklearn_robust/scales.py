@@ -1,4 +1,4 @@
-"""Scales of residuals: how large an ordinary one is, whatever the others are."""
+"""Robust scales: the size of an ordinary residual."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from .validation import check_unmasked
 __all__ = ["m_scale", "mad", "scale_floor", "truncated_deviation"]
 
 _NORMAL_QUARTILE = 0.674489750196
-"""The median of abs(Z) for Z standard normal; makes the MAD consistent there."""
+"""The median of abs(Z) for Z standard normal, which makes the MAD consistent for normal data."""
 TIE = 1e-9
-"""Shares of the weight differ by rounding only below this."""
+"""A smaller difference between shares of the weight is rounding."""
 WIDER = (0.75, 0.9, 0.99)
-"""Shares beyond the median whose quantiles are looked at, each where the one before is zero."""
+"""Probabilities of the quantiles that replace the median in turn, where the one before is zero."""
 SHRINKAGE = 0.125
-"""E Z²·weight(Z) of the M-scale's loss, Z standard normal. The gradient of half the squared scale
-is that of c² times the mean loss over this: so much less a penalty counts beside the latter."""
+"""E Z²·weight(Z) for the loss of the M-scale, Z standard normal. The gradient of half the squared
+scale is that of c² times the mean loss, divided by this. A penalty is therefore multiplied by it
+when the mean loss is minimised instead of the scale."""
 WINDOW = 2.5
 """Residuals beyond this many scales do not count in the truncated deviation."""
 _REACH = 0.95
-"""Share of the window down to which the sizes of residuals are held, not only summed."""
+"""Lower bound of the residuals kept one by one, relative to the window; smaller ones are summed."""
 _WITHIN = 1.0 - math.sqrt(2.0 / math.pi) * WINDOW * math.exp(-0.5 * WINDOW**2) / math.erf(
     WINDOW / math.sqrt(2.0)
 )
@@ -32,7 +33,7 @@ _WITHIN = 1.0 - math.sqrt(2.0 / math.pi) * WINDOW * math.exp(-0.5 * WINDOW**2) /
 
 
 def _weighted_quantile(values, sample_weight, share):
-    """Return the value below which that share of the weight lies, at a tie between two."""
+    """Return the weighted quantile; at a tie it is the mean of two values."""
     order = np.argsort(values, kind="stable")
     order = order[sample_weight[order] > 0.0]
     cumulated = np.cumsum(sample_weight[order])
@@ -67,7 +68,7 @@ def abs_residual_quantile(residuals, share, sample_weight=None):
 
 
 def _quantile(values, share):
-    """Return what ``_weighted_quantile`` does at equal weights."""
+    """Return the result of ``_weighted_quantile`` for equal weights."""
     at = math.ceil((share - TIE) * len(values)) - 1
     tied = at + 1 < len(values) and at + 1 <= (share + TIE) * len(values)
     ordered = np.partition(values, (at, at + 1) if tied else at)
@@ -80,15 +81,15 @@ def mad(residuals, sample_weight=None):
     Parameters
     ----------
     residuals : ndarray of shape (n_samples,)
-        Their centre is taken to be zero.
+        The deviations are about zero, not about their median.
     sample_weight : ndarray of shape (n_samples,), optional
         Case weights, not all zero: weight 2 counts as the residual written twice.
 
     Returns
     -------
     float
-        In the unit of ``residuals``; consistent for the standard deviation at the normal,
-        finite whatever fewer than half of the rows are.
+        In the unit of ``residuals``. It is consistent for the standard deviation of normal
+        residuals, and finite however large fewer than half of them are.
 
     Raises
     ------
@@ -112,9 +113,9 @@ def mad(residuals, sample_weight=None):
 
 
 def normal_scaled_quantile(residuals, share, sample_weight=None):
-    """Return the quantile of the absolute residuals over that of the standard normal.
+    """Return a quantile of the absolute residuals, divided by that of the standard normal.
 
-    At the share 1/2 that is the MAD; like it, consistent at the normal.
+    It is consistent for the standard deviation of normal residuals; at 1/2 it is the MAD.
     """
     if share == 0.5:
         return mad(residuals, sample_weight)
@@ -122,15 +123,16 @@ def normal_scaled_quantile(residuals, share, sample_weight=None):
 
 
 def normal_quantile(share):
-    """Return the quantile of the size of a standard normal."""
+    """Return the quantile of abs(Z), Z standard normal."""
     return _NORMAL_QUARTILE if share == 0.5 else float(ndtri(0.5 + 0.5 * share))
 
 
 def n_cases(sample_weight) -> float:
-    """Return how many cases there are: the total of the weights, each a number of cases.
+    """Return the number of cases, which is the sum of the weights.
 
-    Where that is less than the rows they are worth, the square of their sum over the sum of
-    their squares (Kish 1965), they are shares of those: equal weights then are the rows.
+    Weights that sum to less than Kish's (1965) effective sample size, the square of their sum
+    divided by the sum of their squares, are treated as proportions: the effective sample size is
+    then the number of cases.
     """
     largest = float(np.max(sample_weight, initial=0.0))
     if largest == 0.0:
@@ -140,7 +142,7 @@ def n_cases(sample_weight) -> float:
 
 
 def half_of_cases(n_parameters, total, cases) -> float:
-    """Return half of the total case weight that the parameters leave free, 0 where none is."""
+    """Return half of the total case weight, less the share of the parameters; at least 0."""
     return max(0.5 * total * (1.0 - n_parameters / cases), 0.0)
 
 
@@ -151,30 +153,30 @@ def _half_of_cases(n_parameters, n_rows, sample_weight):
 
 
 def m_scale(residuals, sample_weight=None, *, n_parameters=0.0, floor=0.0):
-    r"""M-scale with breakdown point 1/2 of residuals from a fit.
+    r"""M-scale of residuals, with a breakdown point of 1/2.
 
-    The s at which
+    The scale s at which
 
     .. math:: \frac{\sum_i s_i\,\rho(r_i/s)}{\sum_i s_i - p} = \frac{1}{2},
 
-    :math:`\rho` Welsch's loss at c = 0.57735 s.
+    where :math:`\rho` is Welsch's loss at c = 0.57735 s.
 
     Parameters
     ----------
     residuals : ndarray of shape (n_samples,)
     sample_weight : ndarray of shape (n_samples,), optional
-        Case weights, not all zero. Where they sum to less than the rows that they are worth,
-        the squared sum over the sum of squares, p is reduced in proportion.
+        Case weights, not all zero. If they sum to less than Kish's effective sample size, they
+        are treated as proportions of it, and p is reduced in proportion.
     n_parameters : float, default=0.0
-        The number p of parameters that were fitted.
+        The number p of fitted parameters.
     floor : float, default=0.0
         The least scale that is returned.
 
     Returns
     -------
     float
-        In the unit of ``residuals``; consistent for the standard deviation at the normal.
-        ``floor`` where so many residuals are zero that no larger s solves the equation.
+        In the unit of ``residuals``; consistent for the standard deviation of normal residuals.
+        ``floor`` if so many residuals are zero that no larger s solves the equation.
 
     Raises
     ------
@@ -208,18 +210,18 @@ def m_scale(residuals, sample_weight=None, *, n_parameters=0.0, floor=0.0):
 
 @dataclass(frozen=True)
 class AbsResiduals:
-    """Sizes of residuals between two bounds, and sums of those below.
+    """Absolute residuals between two bounds, and sums of the smaller ones.
 
     Attributes
     ----------
     sizes, cases : ndarray
         In any order, with their case weights.
     below : float
-        The case weight of smaller ones.
+        The case weight of the smaller ones.
     squares : float
         The case-weighted sum of the squares of the smaller ones, in units of ``high``.
     low, high : float
-        The bounds, both within.
+        The bounds, which belong to the range.
     total : float
         The case weight of all sizes.
     """
@@ -234,15 +236,15 @@ class AbsResiduals:
 
     @classmethod
     def all(cls, sizes, cases) -> AbsResiduals:
-        """Return all sizes, of those with a case weight."""
+        """Return all sizes that have a positive case weight."""
         present = cases > 0.0
         sizes, cases = sizes[present], cases[present]
         return cls(sizes, cases, 0.0, 0.0, 0.0, float(sizes.max()), float(cases.sum()))
 
     def quantile(self, share) -> float | None:
-        """Return the size below which that share of the weight lies; None if outside.
+        """Return a quantile of the sizes, or None if it is outside the bounds.
 
-        At a tie between two it is their mean.
+        At a tie it is the mean of two sizes.
         """
         order = np.argsort(self.sizes)
         cumulated = self.below + np.cumsum(self.cases[order])
@@ -256,7 +258,7 @@ class AbsResiduals:
         return float(0.5 * self.sizes[order[at]] + 0.5 * self.sizes[order[at + tied]])
 
     def within(self, edge):
-        """Return the case weight of sizes up to ``edge`` and their mean square, as a root.
+        """Return the case weight of sizes up to ``edge`` and their root mean square.
 
         ``edge`` lies between the bounds.
         """
@@ -270,9 +272,9 @@ class AbsResiduals:
 def truncated_deviation(residuals, largest, sample_weight=None, *, n_parameters=0.0):
     """Compute the standard deviation of the residuals within 2.5 times itself.
 
-    It is corrected for what the window cuts off a normal distribution. Of the deviations for
-    which this holds it is the largest up to ``largest``; only where it would leave fewer than
-    half of the rows in the window is it the one that just keeps them.
+    It is corrected for the part of a normal distribution outside this window. If several values
+    satisfy the definition, the largest one up to ``largest`` is returned. The window always keeps
+    half of the rows: if it would not, the smallest deviation that does so is returned.
 
     Parameters
     ----------
@@ -282,7 +284,7 @@ def truncated_deviation(residuals, largest, sample_weight=None, *, n_parameters=
     sample_weight : ndarray of shape (n_samples,), optional
         Case weights, not all zero.
     n_parameters : float, default=0.0
-        The number p of parameters that were fitted: the square is divided by (n - p)/n.
+        The number p of fitted parameters: the variance is divided by (n - p)/n.
 
     Returns
     -------
@@ -316,25 +318,24 @@ def truncated_deviation(residuals, largest, sample_weight=None, *, n_parameters=
 
 
 def truncated_deviation_of(sizes_between, median, largest, free):
-    """Compute :func:`truncated_deviation` of residuals that are not all at hand.
+    """Compute :func:`truncated_deviation` of residuals that are not all in one array.
 
     Parameters
     ----------
     sizes_between : callable
-        Takes two bounds, returns the :class:`AbsResiduals` of the residuals between them; the lower
-        bound of these may lie higher.
+        Takes two bounds and returns the :class:`AbsResiduals` of the residuals between them, whose
+        lower bound may be higher.
     median : callable
         Returns the median size.
     largest : float
         Where the search begins, and the most that is returned.
     free : float
-        The share of the cases that the parameters leave free, (n - p)/n: by it the square is
-        divided.
+        The share (n - p)/n, by which the variance is divided.
 
     Returns
     -------
     float
-        In the unit of the residuals; consistent for the standard deviation at the normal.
+        In the unit of the residuals; consistent for the standard deviation of normal residuals.
     """
     sigma, before = largest, math.inf
     found = None
@@ -346,17 +347,17 @@ def truncated_deviation_of(sizes_between, median, largest, free):
         if count < (0.5 - TIE) * found.total:
             if before == math.inf:
                 return largest
-            return min(median() / WINDOW, before)  # a tie of half of them averages two
+            return min(median() / WINDOW, before)  # the median may be the mean of two sizes
         before, sigma = sigma, min(root / math.sqrt(_WITHIN * free), sigma)
     return sigma
 
 
 ENOUGH = 20_000
-"""Rows from which quantiles are taken at the most; they then err by about 0.3 per cent."""
+"""Most rows from which quantiles are taken; their error is then about 0.3 per cent."""
 
 
 def middle(y, sample_weight=None):
-    """Return about the median of y: of 20 000 evenly spaced rows where there are more."""
+    """Return the median of y, or, of more than 20 000 rows, that of evenly spaced ones."""
     y, sample_weight = _thinned(y, sample_weight)
     if sample_weight is None:
         return _quantile(y, 0.5)
@@ -364,24 +365,24 @@ def middle(y, sample_weight=None):
 
 
 def scale_floor(y, sample_weight=None, centre=None):
-    """Least residual scale that rounding in ``y`` allows to tell from zero.
+    """Least residual scale that can be distinguished from zero, given the rounding of ``y``.
 
     Parameters
     ----------
     y : ndarray of shape (n_samples,)
-        Of more than 20 000, that many evenly spaced ones are looked at.
+        With more than 20 000 rows, that many evenly spaced ones are used.
     sample_weight : ndarray of shape (n_samples,), optional
         Rows of weight zero do not count.
     centre : float, optional
-        The median of ``y``, where it is known.
+        The median of ``y``, if it is known.
 
     Returns
     -------
     float
         1e-12 of the spread of ``y``, plus 4 units of rounding of its ordinary values. The
-        spread is the 0.75 quantile of the distances from the median, or where that is zero
-        the first that is not of the quantiles 0.9, 0.99 and 1, lest a few far values set it.
-        The least normal double where ``y`` is all zero.
+        spread is the 0.75 quantile of the distances from the median, so that a few far values do
+        not determine it. If this is zero, it is the first of the quantiles 0.9, 0.99 and 1 that is
+        not. The smallest normal double if ``y`` is all zero.
 
     Raises
     ------
@@ -407,12 +408,12 @@ def scale_floor(y, sample_weight=None, centre=None):
 
 
 def abs_residual_quantiles(residuals, sample_weight=None):
-    """Quantiles of the sizes of residuals at the probabilities 0, 0.001, ..., 1.
+    """Quantiles of the absolute residuals at the probabilities 0, 0.001, ..., 1.
 
     Parameters
     ----------
     residuals : ndarray of shape (n_samples,)
-        Of more than 20 000, that many evenly spaced ones are looked at.
+        With more than 20 000 rows, that many evenly spaced ones are used.
     sample_weight : ndarray of shape (n_samples,), optional
         Case weights, not all zero.
 
@@ -431,12 +432,12 @@ def abs_residual_quantiles(residuals, sample_weight=None):
 
 
 def _unmasked(residuals, sample_weight):
-    """Return both as plain arrays, or raise where something is masked."""
+    """Return both as plain arrays, or raise if something is masked."""
     return check_unmasked("residuals", residuals), check_unmasked("sample_weight", sample_weight)
 
 
 def _thinned(values, sample_weight):
-    """Return the values and weights of at most 20 000 evenly spaced rows of those present."""
+    """Return values and weights of at most 20 000 evenly spaced rows with a positive weight."""
     if sample_weight is not None:
         present = sample_weight > 0.0
         values, sample_weight = values[present], sample_weight[present]

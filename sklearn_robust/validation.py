@@ -1,4 +1,4 @@
-"""Checks of parameters and weights: every refusal names what, its value, and what is taken."""
+"""Checks of parameters and weights; errors name the parameter, its value, and accepted values."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def check_pair(name: str, value: Any, low: float, high: float, ends: str) -> Non
 
 
 def check_integer(name: str, value: Any, low: int, *, flag_too: bool = False) -> None:
-    """Raise unless ``value`` is an integer of at least ``low``, or, if so said, a bool."""
+    """Raise unless ``value`` is an integer of at least ``low``, or, with ``flag_too``, a bool."""
     if isinstance(value, bool | np.bool_) and flag_too:
         return
     if not isinstance(value, Integral) or isinstance(value, bool) or value < low:
@@ -59,7 +59,7 @@ def check_flag(name: str, value: Any) -> None:
 
 
 def check_choice(name: str, value: Any, choices: Iterable[str], otherwise: str = "") -> None:
-    """Raise unless ``value`` is one of the names; ``otherwise`` says what else is taken."""
+    """Raise unless ``value`` is a given name; ``otherwise`` says what else is accepted."""
     names = list(choices)
     if not isinstance(value, str) or value not in names:
         raise ValueError(f"{name} must be one of {names}{otherwise}, got {value!r}.")
@@ -67,7 +67,7 @@ def check_choice(name: str, value: Any, choices: Iterable[str], otherwise: str =
 
 def check_seed(name: str, value: Any) -> None:
     """Raise unless ``value`` can seed random numbers."""
-    # Not made where it need not be: to seed one takes as long as to fit a few rows.
+    # An integer is checked here, because seeding a generator takes as long as fitting a few rows.
     if isinstance(value, Integral) and 0 <= int(value) < 2**32:
         return
     try:
@@ -78,10 +78,10 @@ def check_seed(name: str, value: Any) -> None:
 
 
 def check_unmasked(name: str, values: Any, where: str = "") -> Any:
-    """Return data as they are, a masked array as a plain one; raise where something is masked.
+    """Return data, a masked array as a plain one; raise if something is masked.
 
-    numpy drops a mask when it makes an array of data, and the masked values would count as others
-    do. ``where`` says which part of the data it is, as in " in block 3".
+    numpy drops masks when it converts data to an array, and masked values would then count.
+    ``where`` says which part of the data this is, as in " in block 3".
     """
     # A list of masked rows loses their masks in the same way.
     parts = values if isinstance(values, list | tuple) else [values]
@@ -89,14 +89,14 @@ def check_unmasked(name: str, values: Any, where: str = "") -> Any:
     if count:
         found = f"{count} masked value{'s' if count > 1 else ''}"
         raise ValueError(
-            f"{name} must be without masked values, got {found}{where}; leave their rows out, or "
-            "fill them in."
+            f"{name} must be without masked values, got {found}{where}; leave out their rows, or "
+            "fill in the values."
         )
     return np.asarray(values) if isinstance(values, np.ma.MaskedArray) else values
 
 
 def _numbers(name: str, value: Any, accepted: str) -> np.ndarray:
-    """Return a finite float64 array, or raise in the name of the parameter."""
+    """Return a finite float64 array, or raise an error that names the parameter."""
     value = check_unmasked(name, value)
     try:
         array = np.asarray(value)
@@ -132,7 +132,7 @@ def check_weights(sample_weight, n_samples: int) -> np.ndarray | None:
 
 
 def check_initial(init, n_targets: int, n_features: int, fit_intercept: bool) -> np.ndarray:
-    """Return given first coefficients as float64 of shape (n_targets, n_features + intercept)."""
+    """Return given initial coefficients, float64 of shape (n_targets, n_features + intercept)."""
     size = n_features + fit_intercept
     what = "n_features + 1, the intercept last" if fit_intercept else "n_features"
     accepted = (

@@ -239,7 +239,7 @@ def test_coefficients_that_only_rejected_rows_tell_are_named():
     X[-3:, 1:] = [[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]
     y = X[:, 0] + 0.1 * rng.normal(size=203)
     y[-3:] = [-40.0, 0.0, 47.0]
-    with pytest.warns(UserWarning, match="No row is believed that tells .* columns 1, 2"):
+    with pytest.warns(UserWarning, match="No believed row determines .* columns 1, 2"):
         fit = RobustRegressor(init=[1.0, 10.0, -10.0, 0.0], scale=0.3).fit(X, y)
     assert fit.coef_[1:] == pytest.approx([-43.5, 43.5], abs=1.0)
 

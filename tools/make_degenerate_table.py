@@ -1,4 +1,4 @@
-"""Fit the estimators and their peers to degenerate data and write what came of it as a page.
+"""Fit the estimators and their peers to degenerate data and write the results as a page.
 
 Run as ``python tools/make_degenerate_table.py doc/degenerate.rst``; needs statsmodels. Seeds are
 fixed and numbers are rounded far above rounding errors, so that a second run writes the same
@@ -88,7 +88,7 @@ def plane(n=60, p=3, noise=NOISE):
 
 
 def no_truth(n=60, p=3):
-    """Return rows from which no plane is to be told."""
+    """Return rows without a true plane to find."""
     data = plane(n, p)
     data.truth = None
     return data
@@ -124,7 +124,7 @@ def time_stamps():
 
 
 def target_unit(unit):
-    """Return a target in a unit of its own."""
+    """Return a target in another unit."""
     data = plane()
     return Data(data.X, data.y * unit, data.truth * unit, data.noise * unit)
 
@@ -194,7 +194,7 @@ def weighted(first, others):
 
 
 def not_finite(name, value):
-    """Return rows of which the first holds what is no number."""
+    """Return rows of which the first holds NaN or infinity."""
     data = no_truth()
     getattr(data, name).flat[0] = value
     return data
@@ -204,29 +204,28 @@ PAGE = """\
 Degenerate data
 ===============
 
-What this package returns for data that are few, dependent, far apart in size or wrong, and what
-its peers do: HuberRegressor, RANSACRegressor and TheilSenRegressor of scikit-learn {sklearn}, and
-RLM of statsmodels {statsmodels}, with an intercept and two of its norms. All are at their
-defaults, with seed 0 where they draw.
+This page shows the results of this package, and of its peers, for data that are few, dependent,
+of very different sizes, or wrong. The peers are HuberRegressor, RANSACRegressor and
+TheilSenRegressor of scikit-learn {sklearn}, and RLM of statsmodels {statsmodels}, with an
+intercept and two of its norms. All have their default parameters, and seed 0 if they draw.
 
-Every answer is from a run of ``python tools/make_degenerate_table.py doc/degenerate.rst``, which
-writes this page. Where nothing else is said there are {rows} rows and three normal columns, and y
-is a plane through them with normal noise. Where rounding decides, as for rows that are fitted
-exactly, another machine may warn of something else.
+The page is written by ``python tools/make_degenerate_table.py doc/degenerate.rst``. Unless said
+otherwise, there are {rows} rows and three normal columns, and y is a plane through them with normal
+noise. If rounding decides, as for rows fitted exactly, another machine may give other warnings.
 
 right
-    The predictions of the rows that follow the plane miss it by at most the noise, both as a
-    root mean square; without noise, by at most {exact:g} of the plane's standard deviation.
+    The root mean square error of the predictions, over the rows that follow the plane, is at most
+    that of the noise. Without noise it is at most {exact:g} of the plane's standard deviation.
 off by 3
-    They miss it by three times its standard deviation; predicting the mean is off by 1.
+    This error is three standard deviations of the plane. Predicting the mean would be off by 1.
 finite
     The predictions hold neither NaN nor infinity; there is no true plane to find.
 SomeError: ...
-    What was raised, and the first words of its message.
+    The error that was raised, with the first words of its message.
 SomeWarning
-    What was warned of.
+    The warning that was issued.
 no sample_weight
-    The estimator takes none.
+    The estimator does not take sample weights.
 """
 
 INPUTS = {
@@ -269,7 +268,7 @@ INPUTS = {
         "Infinity in X": partial(not_finite, "X", np.inf),
     },
 }
-"""What makes each input, by its title and the section of the page."""
+"""The function that makes each input, by section of the page and title."""
 
 
 def judge(data, predicted):
@@ -287,7 +286,7 @@ def judge(data, predicted):
 
 
 def outcome(model, data):
-    """Fit, predict the rows of the fit, and say what came of it in a few words."""
+    """Fit, predict the rows of the fit, and return the result in a few words."""
     options = {}
     if data.weight is not None:
         if not has_fit_parameter(model, "sample_weight"):
@@ -305,7 +304,7 @@ def outcome(model, data):
 
 
 def answers(models, make, everyone, mark=""):
-    """Return a list item for each outcome of one input, after the models that had it."""
+    """Return a list item for each outcome of one input, with the models that had it."""
     found = {}
     for name, model in models.items():
         found.setdefault(outcome(model, make()), []).append(name)

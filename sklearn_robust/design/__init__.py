@@ -1,4 +1,4 @@
-"""Where the rows of a fit are: the only code that reads X during a fit."""
+"""Designs: the rows of a fit, and the only code that reads X during a fit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .threads import serial_algebra
 __all__ = ["Design", "LocalDesign", "Standardisation", "make_design", "serial_algebra"]
 
 _KINDS = ((issparse, CsrDesign),)
-"""The design of an X for which a test is true; all other X are dense."""
+"""Tests of X with the design to use if one is true; otherwise X is dense."""
 
 
 def make_design(X, y, sample_weight=None, *, fit_intercept=True) -> LocalDesign:

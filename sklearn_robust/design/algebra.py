@@ -1,4 +1,4 @@
-"""Linear algebra of the rows: Gram matrices, robust distances, factors without a Gram matrix."""
+"""Linear algebra of the rows: Gram matrices, robust distances, QR factors."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .residuals import residuals, robust_weights
 from .threads import serial_algebra
 
 _AT_ONCE = 4096
-"""Rows that are copied, standardised, at once."""
+"""Number of rows that are standardised and copied at once."""
 _VANISHES = 1e-10
-"""Root mean square change of fitted values, of a direction of unit length, that is rounding."""
+"""A smaller root mean square change of fitted values, along a unit vector, is rounding."""
 
 
 def gram(design: LocalDesign, root, weights) -> np.ndarray:
@@ -27,7 +27,7 @@ def gram(design: LocalDesign, root, weights) -> np.ndarray:
     design : LocalDesign
     root : ndarray of shape (n_parameters, n_combinations)
     weights : ndarray of shape (n_present,)
-        Of every row present, besides its case weight; they may be negative.
+        Weights of the rows present, in addition to case weights; they may be negative.
 
     Returns
     -------
@@ -48,9 +48,9 @@ def gram(design: LocalDesign, root, weights) -> np.ndarray:
 
 
 def high_leverage(design: Design, which, root, distance):
-    """Return those of some selected rows whose squared length exceeds ``distance``.
+    """Return the selected rows whose squared robust distance exceeds ``distance``.
 
-    The length is that of a row of standardised columns times ``root``: a robust distance.
+    The robust distance is the length of the row's standardised columns times ``root``.
     """
 
     def task(rows, numbers):
@@ -69,10 +69,10 @@ def _leverages(rows, numbers, root) -> np.ndarray:
 
 
 def triangular(design: Design, params, loss: Loss, scale: float, majorant=1.0) -> np.ndarray:
-    """Return R with RᵀR the Gram matrix of ``passes.curvature``, not formed from it.
+    """Return R with RᵀR the Gram matrix of ``passes.curvature``, without forming that matrix.
 
-    It is built by QR, a few rows after the others, and keeps the digits that a Gram matrix loses
-    where columns are nearly dependent.
+    It is computed by QR, a few rows at a time, and keeps the digits that a Gram matrix loses if
+    columns are nearly dependent.
 
     Returns
     -------
@@ -104,15 +104,15 @@ def triangular(design: Design, params, loss: Loss, scale: float, majorant=1.0) -
 
 
 def _triangular_of(parts):
-    """Return R of the rows of some triangular matrices together."""
+    """Return R of several triangular matrices stacked."""
     parts = list(parts)
     return parts[0] if len(parts) == 1 else np.linalg.qr(np.vstack(parts), mode="r")
 
 
 def least_squares_gradient(design: Design, params) -> np.ndarray:
-    """Return the gradient of the mean of r²/2, found in twice the precision of a double."""
+    """Return the gradient of the mean of r²/2, computed in twice double precision."""
     coef, intercept = design.columns.split(params)
-    # Powers of two: dividing by them changes no digit, and keeps products within range.
+    # Division by powers of two is exact, and keeps products within range.
     unit = np.exp2(np.round(np.log2(design.columns.unit)))
     mean = 2.0 ** round(math.log2(design.total_weight))
 
@@ -135,7 +135,7 @@ def least_squares_gradient(design: Design, params) -> np.ndarray:
 
 
 def _added_twofold(parts):
-    """Return the sums of pairs of a sum and its error; the errors of the additions join them."""
+    """Add pairs of a sum and its error, and add the errors of these additions."""
     results = iter(parts)
     total, error = next(results)
     for added, its_error in results:
@@ -149,7 +149,7 @@ def _added_twofold(parts):
 def changes_nothing(design: Design, directions, params, loss: Loss, scale: float) -> bool:
     """Return whether directions of the parameters change no fitted value, to rounding.
 
-    Rows elsewhere than in this process are not asked: False is returned.
+    It returns False if the rows are not in this process.
     """
     if not isinstance(design, LocalDesign):
         return False

@@ -1,4 +1,4 @@
-"""What a procedure may ask of the rows of a fit, wherever they are."""
+"""The interface of designs: the operations on the rows of a fit, wherever they are stored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WIDE = 1e100
 
 
 class Frame(NamedTuple):
-    """How rows are seen: their standardised columns, and what is subtracted from y first."""
+    """The standardisation of the columns, and the origin that is subtracted from y."""
 
     columns: Standardisation
     origin: float
@@ -41,26 +41,26 @@ def added(parts):
 class Design(ABC):
     """X, y and case weights of the rows of a fit.
 
-    A design knows no loss, no start and no scale. A subclass says where the rows are; what is
-    computed from them is a plain function of a design (see ``passes``, ``residuals``, ``algebra``
-    and ``level_columns``). y and the case weights live in the design with X, because the blocks of
-    a collection hold all three. Sums over the rows are added in a fixed order, so that they have
-    the same bits for any number of threads or workers.
+    A design knows no loss, no start and no scale. A subclass says where the rows are stored.
+    Computations on the rows are plain functions of a design (see ``passes``, ``residuals``,
+    ``algebra`` and ``level_columns``). y and the case weights are stored with X, because the blocks
+    of a collection hold all three. Sums over the rows are added in a fixed order, so they have the
+    same bits for any number of threads or workers.
 
     Attributes
     ----------
     n_rows, n_features, n_present : int
         ``n_present`` is the number of rows whose case weight is not zero.
     total_weight, n_cases : float
-        The sum of the case weights, and how many cases they are worth
+        The sum of the case weights, and the number of cases
         (:func:`sklearn_robust.scales.n_cases`).
     sample_weight : ndarray of shape (n_rows,) or None
-        Case weights. None where every row counts once, or where the rows are not in this process.
+        Case weights. None if every row counts once, or if the rows are not in this process.
     columns : Standardisation
     origin : float
-        What is subtracted from y first, so that it is not far from zero.
+        The value that is subtracted from y, so that it is not far from zero.
     floor : float
-        The least residual scale that rounding in y can tell from zero.
+        The least residual scale that can be distinguished from zero, given the rounding of y.
     in_process : bool
         Whether the rows are in the memory of this process.
     """
@@ -78,7 +78,7 @@ class Design(ABC):
     @property
     @abstractmethod
     def floor(self) -> float:
-        """The least residual scale that rounding in y can tell from zero."""
+        """The least residual scale that can be distinguished from zero, given the rounding of y."""
 
     @abstractmethod
     def reduce(self, task: Callable, combine: Callable = added) -> Any:
@@ -100,25 +100,24 @@ class Design(ABC):
 
     @abstractmethod
     def select_among(self, which, task: Callable) -> Any:
-        """Return those of some selected rows for which ``task(rows, numbers)`` is true."""
+        """Return the selected rows for which ``task(rows, numbers)`` is true."""
 
     @abstractmethod
     def take(self, places) -> LocalDesign:
-        """Return some of the rows with a weight, by their places among them; all at None."""
+        """Return some of the rows with a weight, by their positions among these; None is all."""
 
     @abstractmethod
     def thinned(self, most) -> LocalDesign:
-        """Return at most this many evenly spaced rows of those with a weight."""
+        """Return at most ``most`` evenly spaced rows with a weight."""
 
     @abstractmethod
     def without(self, which) -> Design:
-        """Return the same rows with weight zero for those selected."""
+        """Return the same rows, with weight zero for the selected ones."""
 
     def sample(self, size, random_state) -> LocalDesign:
-        """Return about this many rows drawn without replacement, columns standardised as here.
+        """Return about ``size`` rows drawn without replacement, with the same standardisation.
 
-        Rows of weight zero are not drawn. All others are returned where they are no more than
-        ``size``.
+        Rows of weight zero are not drawn. All others are returned if they are at most ``size``.
         """
         n_rows = self.n_present
         if n_rows <= size:
@@ -134,11 +133,11 @@ class Design(ABC):
         return np.ones(self.n_features, dtype=bool)
 
     def packed(self) -> PackedRows | None:
-        """Return the rows with a weight as one packed copy, or None where they are many."""
+        """Return the rows with a weight as one packed copy, or None if they are many."""
         return None
 
     def levels(self) -> Levels | None:
-        """Return the level columns of the rows present, or None where none are known."""
+        """Return the level columns of the rows present, or None if none are known."""
         return None
 
     def rows_with_levels(self) -> LocalDesign | None:
@@ -147,16 +146,16 @@ class Design(ABC):
 
     @property
     def most_gathered(self) -> float:
-        """The most residuals that are held at once to find a quantile."""
+        """The most residuals that are gathered to find a quantile."""
         return np.inf
 
     def holder_of_weights(self, which):
-        """Return the design whose rows are given robust weights, and selected rows in it."""
+        """Return the design whose rows get robust weights, and the selected rows in it."""
         return self, which
 
     @property
     def frame(self) -> Frame:
-        """How the rows are seen; other rows are seen the same way in the same frame."""
+        """Standardisation and origin, to be used for other rows too."""
         return Frame(self.columns, self.origin)
 
     @property
@@ -166,7 +165,7 @@ class Design(ABC):
         return self.columns.n_parameters - (0 if levels is None else len(levels.columns))
 
     def half_of_cases(self, n_parameters) -> float:
-        """Return half of the case weight that this many parameters leave free."""
+        """Return half of the case weight, less the share of this many parameters."""
         return scales.half_of_cases(n_parameters, self.total_weight, self.n_cases)
 
     def to_original(self, params):
@@ -185,7 +184,7 @@ class Design(ABC):
 
 
 def check_target(largest, floor: Callable[[], float]):
-    """Raise an error where y cannot be squared; ``floor`` returns the floor of its scale."""
+    """Raise an error if squares of y overflow; ``floor`` returns the floor of its scale."""
     if largest > 1.0 / LEAST:
         raise ValueError(f"y must hold numbers below {1 / LEAST:g}, got about {largest:g}.")
     if largest > _WIDE and floor() < largest / _WIDE**3:

@@ -10,10 +10,10 @@ from .local import LocalDesign, read_only
 
 
 class CsrDesign(LocalDesign):
-    """Rows of a CSR matrix; only its stored entries are read, and it is not made dense.
+    """Rows of a CSR matrix, of which only stored entries are read.
 
-    A column can be centred without storing its zeros only where it has none to store. The
-    others keep their zero; the intercept takes up their means.
+    Only columns without zeros are centred, because centred zeros would have to be stored. The
+    intercept absorbs the means of the others.
     """
 
     def held(self, X):
@@ -69,7 +69,7 @@ class CsrDesign(LocalDesign):
         )
         if self.sample_weight is None:
             return
-        # A row of weight zero may lack entries of a column that is centred all the same.
+        # A row of weight zero may lack entries of a centred column.
         absent = start + np.flatnonzero(self.sample_weight[start:stop] == 0.0)
         at_zero = intercept - float(np.dot(centre, coef))
         out[absent - start] = self.y[absent] - self.origin - at_zero - self.X[absent] @ coef
@@ -81,7 +81,7 @@ class CsrDesign(LocalDesign):
         X = self.X if self.sample_weight is None else self.X[self.present()]
         apart = sparse.csc_array(X[:, columns])
         filled = np.flatnonzero(base)
-        if len(filled):  # columns of which at least the rows with the shared value are stored
+        if len(filled):  # here at least the rows with the shared value are stored
             others = np.flatnonzero(base == 0.0)
             less = sparse.csc_array(apart[:, filled].toarray() - base[filled])
             order = np.argsort(np.concatenate([others, filled]))

@@ -1,4 +1,4 @@
-"""Rows in the blocks of a Dask collection, read where they are."""
+"""Designs of Dask collections, whose blocks are read where they are."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from .standardisation import Standardisation, standardised_columns
 __all__ = ["DaskDesign", "Scheduler", "parts_of"]
 
 _FAN_IN = 8
-"""Results that are combined at a time, wherever they are."""
+"""Number of results that one task combines."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Chosen:
     ----------
     numbers : list of Delayed
     source : list of Delayed
-        The same, found from the collection again: what outlives the fit must not hold blocks
-        in the memory of the workers.
+        The same, computed from the collection. Results that outlive the fit must not keep blocks in
+        the memory of the workers.
     count : int
     """
 
@@ -61,27 +61,26 @@ class Chosen:
 
 
 class Readings:
-    """How often all blocks have been read."""
+    """The number of passes over all blocks."""
 
     def __init__(self):
         self.count = 0
 
 
 class DaskDesign(Design):
-    """Rows of the blocks of a collection; only sums, and a few rows, are brought here.
+    """Rows of the blocks of a collection; only sums and a few rows come to this process.
 
-    A reading sends a task to the blocks, and combines the answers in a tree whose form depends on
-    the number of blocks alone.
+    A pass sends a task to the blocks, and combines the results in a tree whose form depends only on
+    the number of blocks.
 
     Parameters
     ----------
     parts : tuple of two lists of Delayed
-        The blocks, as :class:`Part`: looked through for NaN and infinity, and as they are.
+        The blocks, each a :class:`Part`: checked for NaN and infinity, and unchecked.
     scheduler : Scheduler
-        What computes.
     fit_intercept : bool
     persist : "auto", True or False
-        Whether blocks are kept by the workers; "auto" is where they fit.
+        Whether the workers keep the blocks; "auto" keeps them if they fit.
     """
 
     in_process = False
@@ -105,7 +104,7 @@ class DaskDesign(Design):
         self._hold_target()
 
     def _describe(self):
-        """Read what the blocks hold, and keep those that are not empty."""
+        """Read the descriptions of the blocks, and drop empty blocks."""
         descriptions = self._descriptions()
         kept = [k for k, description in enumerate(descriptions) if description.n_rows]
         if not kept:
@@ -162,7 +161,7 @@ class DaskDesign(Design):
     def floor(self):
         return self._floor
 
-    # -- readings --
+    # -- passes --
 
     def read(self, results, combine):
         """Return the results of all blocks, combined in a tree."""
@@ -175,11 +174,11 @@ class DaskDesign(Design):
         return self._scheduler.compute(results[0])
 
     def _answers(self, ask, parts, numbers=None):
-        """Return what the rows of every block answer, not computed yet.
+        """Return the results of ``ask`` for the rows of every block, not computed yet.
 
-        They are told some of their numbers, where these are given.
+        ``numbers`` are rows of every block to pass to ``ask``.
         """
-        # One object, which goes to every worker once.
+        # The job is one object, which goes to every worker once.
         job = delayed(Job(ask, self._target, self.frame), pure=False, traverse=False)
         if numbers is None:
             return [delayed(answered, pure=False)(job, part) for part in parts]
@@ -244,7 +243,7 @@ class DaskDesign(Design):
     # -- a few rows --
 
     def _keep(self):
-        """Bring evenly spaced rows here, all where they are few."""
+        """Fetch evenly spaced rows, or all rows if they are few."""
         most = min(scales.ENOUGH, max(LIMITS.kept // self.n_features, 1))
         self._kept = self._taken(np.arange(0, self.n_present, -(-self.n_present // most)))
 
@@ -256,27 +255,27 @@ class DaskDesign(Design):
         return self.together(self.read(parts, chained))
 
     def together(self, parts):
-        """Return what was taken of several blocks as one."""
+        """Concatenate the rows taken from several blocks."""
         X, targets, cases = zip(*parts, strict=True)
         weights = None if cases[0] is None else np.concatenate(cases)
         return np.concatenate(X), np.concatenate(targets), weights
 
     def _by_part(self, places):
-        """Yield the number of every block that has some of the places, and these in it."""
+        """Yield the number of every block that has some of the positions, and these in it."""
         edges = np.searchsorted(places, self._places)
         for k, (first, last) in enumerate(pairwise(edges)):
             if last > first:
                 yield k, places[first:last] - self._places[k]
 
     def _seen(self, taken, kind=DenseDesign) -> Any:
-        """Return what :meth:`_taken` did as rows in this process."""
+        """Return the result of :meth:`_taken` as a design in this process."""
         X, targets, cases = taken
         y = np.ascontiguousarray(targets[:, self._target])
         return kind.placed(X, y, cases, self.frame)
 
     @property
     def _few(self) -> LocalDesign:
-        """The rows that are kept here."""
+        """The rows that are kept in this process."""
         return self._seen(self._kept)
 
     def take(self, places):
@@ -289,17 +288,17 @@ class DaskDesign(Design):
 
     @property
     def are_few(self) -> bool:
-        """Whether all rows are kept here anyway."""
+        """Whether all rows are kept in this process."""
         return len(self._kept[0]) == self.n_present
 
     def here(self) -> GatheredDesign:
-        """Return the rows in this process; their weights stay where they were."""
+        """Return the rows in this process; robust weights stay with the blocks."""
         rows = self._seen(self._kept, GatheredDesign)
         rows.source = self
         return rows
 
     def chosen(self, places) -> Chosen:
-        """Return rows given by their places among those with a weight."""
+        """Return rows given by their positions among those with a weight."""
         local = dict(self._by_part(np.sort(places)))
         empty = np.empty(0, dtype=np.intp)
         numbers = [
@@ -309,9 +308,10 @@ class DaskDesign(Design):
         return Chosen(numbers, numbers, len(places))
 
     def rows_with_levels(self):
-        """Return all rows of the levels that few rows have, or None where there is no such level.
+        """Return all rows of rare levels, or None if no level is rare.
 
-        The rows kept here show which columns are level columns, but too little of their rows.
+        The rows kept in this process show which columns are level columns, but hold too few rows of
+        rare levels.
         """
         if self._rare_levels is None:
             self._rare_levels = rows_of_rare_levels(self, *self._few.level_columns())

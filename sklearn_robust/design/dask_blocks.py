@@ -1,4 +1,4 @@
-"""Collections of Dask: their blocks, and what computes them."""
+"""The blocks of Dask collections, and the scheduler that computes them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from dask import delayed
 from .dask_parts import read
 
 _SHARE_OF_MEMORY = 0.3
-"""Of the memory of the workers, what blocks may take up: reading one needs room besides."""
+"""Largest share of the workers' memory for kept blocks; reading needs the rest."""
 
 
 class Scheduler:
-    """What computes: the workers of a client, or Dask as it is set up in this process."""
+    """Computes Delayed objects by the workers of a client, or by Dask in this process."""
 
     def __init__(self, client):
         self._client = client
@@ -28,7 +28,7 @@ class Scheduler:
         return self._client.compute(value).result()
 
     def persist(self, values):
-        """Return Delayed objects whose results are kept where they are computed."""
+        """Return Delayed objects whose results stay where they are computed."""
         if self._client is None:
             return list(dask.persist(*values))
         return list(self._client.persist(values))
@@ -36,7 +36,7 @@ class Scheduler:
     def memory(self) -> float:
         """Return how many bytes the workers, or this process, may keep."""
         if self._client is None:
-            from distributed.system import MEMORY_LIMIT  # that of a container too
+            from distributed.system import MEMORY_LIMIT  # it respects the limit of a container
 
             return _SHARE_OF_MEMORY * MEMORY_LIMIT
         workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
@@ -45,12 +45,12 @@ class Scheduler:
 
 
 def parts_of(X, y, sample_weight) -> tuple[list, list]:
-    """Return the blocks of collections, each a Delayed :class:`Part`, checked and as they are.
+    """Return the blocks of collections, each a Delayed :class:`Part`, checked and unchecked.
 
     Raises
     ------
     TypeError
-        If one is no array or data frame of Dask.
+        If an argument is not an array or data frame of Dask.
     ValueError
         If they do not have the same number of blocks.
     """
@@ -73,8 +73,8 @@ def parts_of(X, y, sample_weight) -> tuple[list, list]:
 def _frames_together(frames) -> list:
     """Return the blocks of data frames, each a Delayed tuple.
 
-    As one expression, for Dask reads a file once for all that is taken from it, and may read
-    several at a time, not as many for every frame.
+    They are one expression, so that Dask reads a file once for all frames. It may also read several
+    files at once, and not the same number for every frame.
     """
     for name, frame in zip(("X", "y", "sample_weight"), frames, strict=False):
         _check_collection(name, frame)
@@ -92,7 +92,7 @@ def _packed(*frames):
 
 
 def _side_by_side(X, y, sample_weight) -> list:
-    """Return the blocks of collections, at least one of them an array, each a list."""
+    """Return the blocks of collections, of which at least one is an array; each is a list."""
     blocks = _blocks("X", X)
     aligned = [blocks]
     for name, of in (("y", y), ("sample_weight", sample_weight)):
@@ -109,7 +109,7 @@ def _check_blocks(name, count, wanted):
 
 
 def _column_names(X):
-    """Return the names of the columns of a data frame, or the number of those of an array."""
+    """Return the names of the columns of a data frame, or the number of columns of an array."""
     if isinstance(X, da.Array):
         if X.ndim != 2:
             raise ValueError(f"X must be 2-D, got shape {X.shape}.")
@@ -120,7 +120,7 @@ def _column_names(X):
 
 
 def _like(collection, X):
-    """Return a collection in the blocks of the rows of X, where both are known."""
+    """Return a collection with the blocks of X, if both are known."""
     arrays = isinstance(collection, da.Array) and isinstance(X, da.Array)
     if not arrays or math.isnan(X.shape[0]) or collection.shape[0] != X.shape[0]:
         return collection
@@ -132,8 +132,8 @@ def _blocks(name, collection) -> list:
     _check_collection(name, collection)
     if isinstance(collection, da.Array) and collection.ndim == 2 and collection.numblocks[1] > 1:
         collection = collection.rechunk({1: -1})
-    # Optimised each by itself, X and y would no longer share what both are made of, and a frame
-    # could have fewer blocks.
+    # Separate optimisation would make X and y compute their common source twice, and could change
+    # the number of blocks of a frame.
     return list(np.ravel(collection.to_delayed(optimize_graph=False)))
 
 

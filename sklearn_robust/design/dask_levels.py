@@ -1,4 +1,4 @@
-"""Level columns of rows in blocks elsewhere: the rows of rare levels are brought here, once."""
+"""Level columns of Dask collections: the rows of rare levels are fetched once."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
     from .dask import DaskDesign
 
 _RARE = 4096
-"""Rows that a rare level has at the most: those of others show well enough in a sample."""
+"""Most rows of a rare level; a sample has enough rows of other levels."""
 _MOST = 200_000
-"""Rows of rare levels that are brought here at the most, the rarest first."""
+"""Most rows of rare levels that are fetched, the rarest first."""
 
 
 def rows_of_rare_levels(design: DaskDesign, columns, base):
-    """Return all rows of the levels that few rows have, as X, targets and case weights.
+    """Return all rows of rare levels, as X, targets and case weights.
 
     Parameters
     ----------
     design : DaskDesign
     columns, base : ndarray
-        The numbers of likely level columns, and the values that most rows share in them.
+        The numbers of likely level columns, and their shared values.
 
     Returns
     -------
     tuple
-        The rows, the numbers of the columns of rare levels, and their shared values; empty where
-        no level is rare.
+        The rows, the numbers of the columns of rare levels, and their shared values; empty if no
+        level is rare.
     """
     if len(columns) == 0:
         return ()

@@ -1,4 +1,4 @@
-"""One block of a collection, where it is."""
+"""Operations on one block of a collection, which run where the block is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .dense import DenseDesign
 
 
 class Description(NamedTuple):
-    """What is told of a block.
+    """Description of a block.
 
     Attributes
     ----------
@@ -24,9 +24,9 @@ class Description(NamedTuple):
     total, largest, squares : float
         Sum of the case weights, the largest, and the sum of squares in units of that.
     low, high : ndarray of shape (n_targets,)
-        Of the targets of the rows with a weight.
+        Least and largest targets of the rows with a weight.
     size : int
-        Bytes.
+        Size in bytes.
     """
 
     n_rows: int
@@ -57,28 +57,28 @@ class Part:
     cases: np.ndarray | None
 
     def rows(self, target, frame: Frame) -> DenseDesign:
-        """Return the rows with one target, read without threads of their own."""
+        """Return the rows with one target, to be read by one thread."""
         y = np.ascontiguousarray(self.y[:, target])
         return DenseDesign.placed(self.X, y, self.cases, frame, n_threads=1)
 
     def present_numbers(self, places) -> np.ndarray:
-        """Return the numbers of rows from their places among those with a weight."""
+        """Return the numbers of rows from their positions among those with a weight."""
         return places if self.cases is None else np.flatnonzero(self.cases > 0.0)[places]
 
 
 def read(number, names, check, block) -> Part:
-    """Return a block as it is read, or raise in its name.
+    """Return a validated block, or raise an error that has its number.
 
     Parameters
     ----------
     number : int
-        Which block it is.
+        The number of the block.
     names : list of str or int
-        Names of the columns that X is to have, or their number.
+        Required names of the columns of X, or their number.
     check : bool
-        Whether NaN and infinity are looked for.
+        Whether to check for NaN and infinity.
     block : sequence of array or data frame
-        X, y and, where they are given, case weights.
+        X, y and, if given, case weights.
     """
     X, y, cases = block if len(block) == 3 else (*block, None)
     where = f"block {number}"
@@ -106,7 +106,7 @@ def read(number, names, check, block) -> Part:
 
 
 def _numbers(name, values, where, check):
-    """Return a block as float32 or float64, finite if that is checked, or raise in its name."""
+    """Return a block as float32 or float64, or raise; ``check`` requires finite numbers."""
     if hasattr(values, "toarray"):
         raise ValueError(f"{name} must be dense arrays or data frames, got a sparse {where}.")
     values = check_unmasked(name, values, f" in {where}")
@@ -125,7 +125,7 @@ def _numbers(name, values, where, check):
 
 
 def described(part: Part) -> list[Description]:
-    """Return what is told of a block, in a list of its own."""
+    """Return a list with the description of a block."""
     present = part.present_numbers(slice(None))
     y, n_rows = part.y[present], len(part.y)
     cases = np.ones(len(y)) if part.cases is None else part.cases[present]
@@ -145,39 +145,39 @@ def described(part: Part) -> list[Description]:
 
 
 def taken(part: Part, places):
-    """Return X, targets and case weights of some rows with a weight, in a list of its own."""
+    """Return a list with X, targets and case weights of some rows with a weight."""
     numbers = part.present_numbers(places)
     cases = None if part.cases is None else part.cases[numbers]
     return [(part.X[numbers], part.y[numbers], cases)]
 
 
 def apart(part: Part, columns, base):
-    """Return how many rows with a weight differ from given values, in a list of its own."""
+    """Return a list with the numbers of rows with a weight that differ from given values."""
     present = part.present_numbers(slice(None))
     return [np.count_nonzero(part.X[present][:, columns] != base, axis=0)]
 
 
 def taken_apart(part: Part, columns, base):
-    """Return what :func:`taken` does of the rows that differ from one of the values."""
+    """Return the result of :func:`taken` for the rows that differ from one of the values."""
     present = part.present_numbers(slice(None))
     return taken(part, np.flatnonzero(np.any(part.X[present][:, columns] != base, axis=1)))
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is asked of every block, and how its rows are seen."""
+    """A function of the rows of every block, with target and frame of the rows."""
 
     ask: Callable[..., Any]
     target: int
     frame: Frame
 
     def __call__(self, part: Part, *numbers):
-        """Return the answer of the rows of a block; to some of their numbers, where given."""
+        """Return the result for a block; ``numbers`` are rows to pass on, if any."""
         return self.ask(part.rows(self.target, self.frame), *numbers)
 
 
 def answered(job, part, *numbers):
-    """Return the answer of a block to a job."""
+    """Return the result of a job for a block."""
     return job(part, *numbers)
 
 
@@ -189,10 +189,10 @@ def without(part, numbers):
 
 
 def chained(parts):
-    """Return lists one after the other."""
+    """Return the concatenation of lists."""
     return [item for part in parts for item in part]
 
 
 def counted(numbers):
-    """Return how many there are, in a list of its own."""
+    """Return a list with the number of elements."""
     return [len(numbers)]

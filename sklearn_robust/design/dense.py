@@ -9,13 +9,13 @@ from .local import LocalDesign, read_only
 
 
 class DenseDesign(LocalDesign):
-    """Rows of a float32 or float64 array; X is never copied whole, whatever its strides."""
+    """Rows of a float32 or float64 array with any strides; X is never copied as a whole."""
 
     def held(self, X):
         return read_only(X)
 
     def _window(self, start, stop):
-        """Return (X, by_column, y, case_weights, first, last) as the kernels read them."""
+        """Return (X, by_column, y, case_weights, first, last) for the kernels."""
         if self.X.flags.c_contiguous:
             return self.X, False, self.y, self.cases, start, stop
         if self.X.flags.f_contiguous:

@@ -1,4 +1,4 @@
-"""What is computed from level columns: moves of their coefficients, rare levels, locations."""
+"""Computations with level columns: moves of their coefficients, rare levels, locations."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from .local import LocalDesign
 from .residuals import residuals
 
 _SHRUNK_BY = 10.0
-"""Rows for which the location of all levels counts in that of one: a rare level has no location
-of its own, else its bad rows would be taken for ordinary ones."""
+"""Number of rows with which the common location counts in that of a level. Otherwise a rare level
+would be located at its bad rows, which would seem ordinary."""
 _HARDEST = 1e200
-"""Bound on the penalty of a level in units of its scale: the level is held at zero long before."""
+"""Bound on the penalty of a level, in units of its scale, far above one that makes it zero."""
 _RARE = 64
-"""Rows that a rare level has at the most."""
+"""Most rows of a rare level."""
 
 
 def move_levels(design: Design, params, loss: Loss, scale: float, ridge):
-    """Return parameters with every level coefficient at what its own rows want.
+    """Return parameters with the best coefficient of every level, given all others.
 
-    Of coefficients that serve its rows equally well a level is given the least. Rows elsewhere
-    than in this process move rare levels only.
+    Of equally good coefficients a level gets the smallest. If the rows are not in this process,
+    only rare levels are moved.
 
     Parameters
     ----------
@@ -33,15 +33,15 @@ def move_levels(design: Design, params, loss: Loss, scale: float, ridge):
     loss : Loss
     scale : float
     ridge : ndarray of shape (n_parameters,)
-        What multiplies half the squared parameters beside c² times the mean loss.
+        Factor of half the squared parameters, which are added to c² times the mean loss.
 
     Returns
     -------
     params : ndarray of shape (n_parameters,)
     gain : float
-        By how much the sum of rho and penalty over c² fell.
+        The decrease of the sum of rho and the penalty divided by c².
     moved : bool
-        Whether any level moved; it may without a gain, where others serve as well.
+        Whether any level moved; it may do so without a gain, to an equally good coefficient.
     """
     rows = design.rows_with_levels()
     blocks = None if rows is None else rows.level_blocks(bases=not np.any(ridge))
@@ -63,7 +63,7 @@ def move_levels(design: Design, params, loss: Loss, scale: float, ridge):
 
 
 def rare_level_rows(design: LocalDesign) -> np.ndarray:
-    """Return the numbers of the rows that have a level which few others have."""
+    """Return the numbers of the rows that have a rare level."""
     blocks = design.level_blocks(bases=True)
     if blocks is None:
         return np.empty(0, dtype=np.intp)
@@ -73,9 +73,9 @@ def rare_level_rows(design: LocalDesign) -> np.ndarray:
 
 
 def numeric_given_levels(design: LocalDesign) -> np.ndarray:
-    """Return the combinations of columns that hold numbers less their location in each level.
+    """Return the combinations that give numeric columns minus their location in each level.
 
-    Level columns themselves are in none of them; the intercept, if any, is the last.
+    There is one for each numeric column, and the last is the intercept, if any.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Level columns: those in which most rows share one value, as dummies, flags and their products."""
+"""Level columns, in which most rows share one value: dummies, flags and their products."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from scipy import sparse
 from .. import kernels
 
 MOST_APART = 0.6
-"""Share of the rows that have another value than most in a level column, at most."""
+"""Largest share of rows of a level column that differ from the shared value."""
 _WIDEST = 4
-"""Level columns of the same rows that form one block, at most."""
+"""Most level columns, with the same rows, in one block."""
 
 
 _CONVEX_SWEEPS = 20
-"""Sweeps over all levels in a convex fit."""
+"""Number of sweeps over all levels in a convex fit."""
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """Level columns in blocks of the same rows, as ``kernels.levels`` reads them.
+    """Level columns in blocks with the same rows, in the form of ``kernels.levels``.
 
     Attributes
     ----------
     firsts, members, widths, starts, entries : ndarray
-        As there; entries are those of standardised columns.
+        As in ``kernels.levels``; the entries are of standardised columns.
     directions : sparse array of shape (n_parameters, n_moves)
-        How the parameters change with a coefficient of a block.
+        The change of the parameters with each coefficient of a block.
     columns : ndarray of int
-        The numbers of the level columns, block after block: a move belongs to each. The moves
-        after them belong to base levels.
+        The numbers of the level columns in the order of the first moves. Further moves are those
+        of base levels.
     """
 
     firsts: np.ndarray
@@ -54,7 +54,7 @@ class Blocks:
         return self.directions.shape[1]
 
     def with_constant(self, n_rows):
-        """Return the arrays with a block before the others, of all rows, that holds ones."""
+        """Return the arrays with a first block of ones in all rows."""
         return (
             np.concatenate([[0, n_rows], n_rows + self.firsts[1:]]),
             np.concatenate([np.arange(n_rows), self.members]),
@@ -66,16 +66,16 @@ class Blocks:
 
 @dataclass(frozen=True)
 class Levels:
-    """Level columns and where their rows differ from the value that most share.
+    """Level columns, and the rows that differ from the shared values.
 
     Attributes
     ----------
     columns : ndarray of shape (n_levels,)
-        Their numbers.
+        The numbers of the columns.
     base : ndarray of shape (n_levels,)
         The shared values.
     apart : sparse.csc_array of shape (n_rows, n_levels)
-        Values less the shared one, where they differ.
+        Values minus the shared value, where these differ.
     """
 
     columns: np.ndarray
@@ -84,7 +84,7 @@ class Levels:
 
     @cached_property
     def _groups(self):
-        """Lists of level columns, by place, that have the same rows; their widths are bounded."""
+        """Lists of indices of level columns that have the same rows, at most ``_WIDEST`` each."""
         groups: dict = {}
         for k in range(len(self.columns)):
             rows = self._rows(k)
@@ -103,9 +103,9 @@ class Levels:
         return self.apart.data[self.apart.indptr[k] : self.apart.indptr[k + 1]]
 
     def _factors(self):
-        """Return lists of columns, by place, that hold one value each in rows of their own.
+        """Return lists of indices of flags that have no row in common, with the mask of all rows.
 
-        They are the dummies of a factor, or serve as if they were.
+        They are the dummies of a factor, or can be treated as dummies.
         """
         constant = [k for k in range(len(self.columns)) if self._is_flag(k)]
         taken: list = []
@@ -123,7 +123,7 @@ class Levels:
         return taken
 
     def flags(self) -> Levels | None:
-        """Return the columns that hold two values only, or None where there are none."""
+        """Return the columns that hold two values only, or None if there are none."""
         flags = [k for k in range(len(self.columns)) if self._is_flag(k)]
         if not flags:
             return None
@@ -192,7 +192,7 @@ class Levels:
 
 
 def shared_values(few):
-    """Return which columns of a few rows may be level columns, and the values that most share.
+    """Return which columns of a few rows may be level columns, and their shared values.
 
     Parameters
     ----------
@@ -203,16 +203,16 @@ def shared_values(few):
 
 
 def levels_of(apart, columns, base, most=MOST_APART) -> Levels | None:
-    """Return the level columns among candidates, or None where there are none.
+    """Return the level columns among candidates, or None if there are none.
 
     Parameters
     ----------
     apart : sparse.csc_array of shape (n_rows, n_candidates)
-        Of the rows present: their values less the shared ones.
+        The values of the rows present minus the shared ones.
     columns, base : ndarray of shape (n_candidates,)
-        Their numbers and the shared values.
+        The numbers and the shared values of the candidates.
     most : float
-        The share of the rows that may differ.
+        The largest share of rows that may differ.
     """
     counts = np.diff(apart.indptr)
     kept = (counts <= most * apart.shape[0]) & (counts > 0)
@@ -222,12 +222,12 @@ def levels_of(apart, columns, base, most=MOST_APART) -> Levels | None:
 
 
 def fit_levels(values, cases, levels: Blocks, ridge=None, *, constant=True):
-    """Fit levels, and a constant if so said, to values by a convex loss that outliers do not lead.
+    """Fit levels, and optionally a constant, to values by a convex loss that resists outliers.
 
     Returns
     -------
     left : ndarray of shape (n_rows,)
-        What the fit leaves.
+        The residuals.
     constant : float
     coefs : ndarray of shape (n_moves,)
     """

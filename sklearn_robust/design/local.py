@@ -1,4 +1,4 @@
-"""Rows in this process, in ranges that threads read side by side."""
+"""Designs whose rows are in this process, read in ranges by threads."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from .standardisation import Standardisation, standardised_columns
 from .threads import available_threads
 
 _CHUNK = 1 << 18
-"""Entries of X worth a task of its own: about 0.1 ms of work, the price of a thread."""
+"""Least number of entries of X in a task: about 0.1 ms of work, the overhead of a thread."""
 _MOST_CHUNKS = 64
 _BATCHES = 4
-"""Tasks that a thread is given in a pass: enough to even out, few enough to cost little."""
+"""Tasks of a thread in a pass: enough to balance the load, few enough to cost little."""
 _FEW = 400
-"""Evenly spaced rows that show which columns may be level columns."""
+"""Number of evenly spaced rows that show which columns may be level columns."""
 
 
 def read_only(array):
-    """Return a read-only view: one type for all arrays, mapped ones too, compiles once."""
+    """Return a read-only view, so that kernels compile once for all arrays, mapped ones too."""
     view = np.asarray(array).view()
     view.flags.writeable = False
     return view
@@ -39,8 +39,8 @@ def read_only(array):
 class LocalDesign(Design):
     """Rows in this process.
 
-    A subclass says how one range of rows is read; here the ranges are visited, by threads where
-    that pays. The ranges depend on the shape of X alone.
+    A subclass says how one range of rows is read. This class runs through the ranges, with threads
+    if that is faster. The ranges depend only on the shape of X.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class LocalDesign(Design):
 
     @classmethod
     def placed(cls, X, y, sample_weight, frame: Frame, *, n_threads=None):
-        """Return rows that are seen in the frame of other rows."""
+        """Return rows with the frame of other rows."""
         rows = cls.__new__(cls)
         rows._place(X, sample_weight, n_threads)
         rows.y, rows.columns, rows.origin = read_only(y), *frame
@@ -69,7 +69,7 @@ class LocalDesign(Design):
         return rows
 
     def _place(self, X, sample_weight, n_threads=None):
-        """Keep X and the case weights, and decide on the ranges."""
+        """Store X and the case weights, and choose the ranges."""
         self.n_rows, self.n_features = X.shape
         self._count(sample_weight)
         self.X = self.held(X)
@@ -82,7 +82,7 @@ class LocalDesign(Design):
         self._pool: ThreadPoolExecutor | None = None
 
     def _count(self, sample_weight):
-        """Keep the case weights, how much they weigh, and how many cases there are."""
+        """Store the case weights, their sum, and the number of cases."""
         self.sample_weight = sample_weight
         self.cases = read_only(np.empty(0) if sample_weight is None else sample_weight)
         if sample_weight is None:
@@ -128,7 +128,7 @@ class LocalDesign(Design):
         return np.ones(self.n_rows) if self.sample_weight is None else self.sample_weight
 
     def cases_of(self, start, stop) -> np.ndarray:
-        """Return the case weights of a range; an empty array where every row counts once."""
+        """Return the case weights of a range; an empty array if every row counts once."""
         return self.cases[start:stop]
 
     def shares(self) -> np.ndarray:
@@ -161,9 +161,9 @@ class LocalDesign(Design):
         return other
 
     def standardised(self, which, features=slice(None)) -> np.ndarray:
-        """Return the standardised columns of a few rows, then ones where there is an intercept.
+        """Return the standardised columns of a few rows, and ones if there is an intercept.
 
-        The shape is (n_parameters, n_few): columns are contiguous.
+        The shape is (n_parameters, n_few), so columns are contiguous.
         """
         raw = self.dense_rows(which, features)
         columns = np.empty((raw.shape[1] + self.columns.fit_intercept, len(raw)))
@@ -179,7 +179,7 @@ class LocalDesign(Design):
         return self._packed
 
     def packed_columns(self, columns) -> PackedRows:
-        """Return some standardised columns of all rows present, and the ones of an intercept."""
+        """Return some standardised columns of all rows present, and ones for an intercept."""
         which = slice(None) if self.sample_weight is None else self.present()
         cases = read_only(self.own_cases()[which])
         y, standardised = self.y[which] - self.origin, self.standardised(which, columns)
@@ -188,26 +188,26 @@ class LocalDesign(Design):
     # -- level columns --
 
     def _forget_levels(self, columns=None):
-        """Forget which rows have which level, and the columns if they are not given."""
+        """Discard the levels of the rows, and the level columns unless they are given."""
         self._level_columns, self._level_blocks = columns, {}
         self._most_apart = MOST_APART
         self._whole: LocalDesign | None = None
 
     def set_level_columns(self, columns, base, *, most):
-        """Take given columns for level columns, of whose rows at most a share differs from base."""
+        """Set level columns, in which at most a share ``most`` of the rows differs from base."""
         self._forget_levels((columns, base))
         self._most_apart = most
 
     def level_columns(self):
-        """Return the numbers of likely level columns, and the values that most rows share.
+        """Return the numbers of likely level columns, and their shared values.
 
-        A part of the rows has those of the whole.
+        A part of the rows has the same level columns as the whole.
         """
         if self._level_columns is None and self._whole is not None:
             self._level_columns = self._whole.level_columns()
         if self._level_columns is None:
             likely, base = shared_values(self.thinned(_FEW).dense_rows(slice(None)))
-            if not self.columns.fit_intercept:  # nothing else takes up a value that is not zero
+            if not self.columns.fit_intercept:  # no intercept absorbs another value
                 likely &= base == 0.0
             self._level_columns = np.flatnonzero(likely), base[likely]
         return self._level_columns
@@ -222,7 +222,7 @@ class LocalDesign(Design):
         return self._level_blocks["levels"]
 
     def level_blocks(self, *, bases) -> Blocks | None:
-        """Return the level columns in blocks, or None where there are none.
+        """Return the level columns in blocks, or None if there are none.
 
         With ``bases``, the rows that have none of the levels of a factor form a block too.
         """
@@ -256,7 +256,7 @@ class LocalDesign(Design):
         return which[task(self, which)]
 
     def _in_order(self, task: Callable) -> Iterator:
-        """Yield ``task(rows, start, stop)`` of every range, in order, a few at once."""
+        """Yield ``task(rows, start, stop)`` for every range in order; a few run in parallel."""
         if self._n_threads == 1:
             for start, stop in self._ranges:
                 yield task(self, start, stop)
@@ -285,10 +285,10 @@ class LocalDesign(Design):
             out[absent & ~np.isfinite(out)] = np.finfo(np.float64).max
         return out
 
-    # -- how X is held; a subclass may --
+    # -- how X is stored; a subclass may override these --
 
     def held(self, X):
-        """Return X in the form that the kernels read."""
+        """Return X in the form that the kernels take."""
         return X
 
     @property
@@ -297,11 +297,11 @@ class LocalDesign(Design):
         return self.X.size
 
     def apart(self, columns, base) -> sparse.csc_array:
-        """Return some columns of the rows present, less a value each."""
+        """Return some columns of the rows present, minus a value for each column."""
         which = slice(None) if self.sample_weight is None else self.present()
         return sparse.csc_array(self.dense_rows(which, columns) - base)
 
-    # -- one range of rows; a subclass must --
+    # -- one range of rows; a subclass must define these --
 
     @abstractmethod
     def moments_range(self, centre, start, stop):
@@ -309,7 +309,7 @@ class LocalDesign(Design):
 
     @abstractmethod
     def loss_pass(self, wanted, start, stop):
-        """Return the sums of a :class:`~.passes.LossPass`, as ``kernels.dense_pass`` does."""
+        """Return the sums of a :class:`~.passes.LossPass`, as from ``kernels.dense_pass``."""
 
     @abstractmethod
     def residuals_range(self, coef, intercept, start, stop, out) -> None:

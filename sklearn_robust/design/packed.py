@@ -15,9 +15,9 @@ class PackedRows:
     Attributes
     ----------
     columns : ndarray of shape (n_parameters, n_rows)
-        Standardised, then ones where there is an intercept.
+        Standardised columns, and ones if there is an intercept.
     y : ndarray of shape (n_rows,)
-        Less the origin of the design.
+        Target minus the origin of the design.
     cases : ndarray of shape (n_rows,)
         Case weights, positive.
     n_features : int

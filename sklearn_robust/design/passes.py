@@ -1,4 +1,4 @@
-"""Passes over the rows: the mean loss and its derivatives, each from one reading of X."""
+"""Passes over the rows: the mean loss and its derivatives, each from one pass over X."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LossPass:
-    """What a pass over a range of rows computes.
+    """The computation of a pass over a range of rows.
 
     Attributes
     ----------
     coef : ndarray of shape (n_features,)
-        Of ``x - centre``.
+        Coefficients of ``x - centre``.
     intercept : float
     loss : Loss
     scale : float
         The scale c, in the unit of y.
     extra : int
-        What is computed besides loss and gradient: ``kernels.NOTHING``, ``GRAM``, ``SIZES`` or
+        What to compute besides loss and gradient: ``kernels.NOTHING``, ``GRAM``, ``SIZES`` or
         ``SHAPE``.
     low, high : float
         Bounds of the absolute residuals that are listed with ``SIZES``.
     majorant : float in [0, 1]
-        With ``GRAM``, the weights are psi' where it is positive, plus this share of what the robust
-        weights exceed it by.
+        With ``GRAM``, the weights are the positive part of psi', plus this share of the difference
+        of the robust weights to it.
     """
 
     coef: np.ndarray
@@ -60,7 +60,7 @@ def loss_gradient(design: Design, params, loss: Loss, scale: float):
     ----------
     design : Design
     params : ndarray of shape (n_parameters,)
-        Of the standardised columns.
+        Parameters of the standardised columns.
     loss : Loss
     scale : float
         The scale c, in the unit of y.
@@ -75,7 +75,7 @@ def loss_gradient(design: Design, params, loss: Loss, scale: float):
 
 
 def curvature(design: Design, params, loss: Loss, scale: float, majorant: float = 1.0):
-    """Return what :func:`loss_gradient` does, and the mean weighted Gram matrix.
+    """Return the results of :func:`loss_gradient`, and the mean weighted Gram matrix.
 
     Parameters
     ----------
@@ -99,13 +99,13 @@ def curvature(design: Design, params, loss: Loss, scale: float, majorant: float 
 
 
 def scale_gradient(design: Design, params, loss: Loss, scale: float):
-    """Return what :func:`loss_gradient` does, and the derivative in log c."""
+    """Return the results of :func:`loss_gradient`, and the derivative in log c."""
     sums, gradient, *_ = _means(design, params, loss, scale)
     return float(sums[0]), gradient, -float(sums[1])
 
 
 def shape_gradient(design: Design, params, loss: Loss, scale: float):
-    """Return what :func:`loss_gradient` does, and the slopes in scale and shape.
+    """Return the results of :func:`loss_gradient`, and the slopes in scale and shape.
 
     Returns
     -------
@@ -119,7 +119,7 @@ def shape_gradient(design: Design, params, loss: Loss, scale: float):
 
 
 def abs_residuals_gradient(design: Design, params, loss: Loss, scale: float, bounds):
-    """Return what :func:`loss_gradient` does, and the absolute residuals between two bounds.
+    """Return the results of :func:`loss_gradient`, and absolute residuals between two bounds.
 
     Returns
     -------
@@ -138,13 +138,13 @@ def abs_residuals_gradient(design: Design, params, loss: Loss, scale: float, bou
 
 
 def _means(design, params, loss, scale, **extra):
-    """Return the sums of a pass over the total case weight, in standardised parameters."""
+    """Return the sums of a pass, divided by the total case weight, in standardised parameters."""
     coef, intercept = design.columns.split(params)
     wanted = LossPass(coef, intercept, loss, scale, **extra)
 
     def task(rows: LocalDesign, start, stop):
         *parts, sizes, cases = rows.loss_pass(wanted, start, stop)
-        # Copies, lest the buffers that held them stay in memory; lists are joined end to end.
+        # The copies let the larger buffers be freed. Lists are concatenated.
         return *parts, [(sizes.copy(), cases.copy())]
 
     sums, gradient, gram, lists = design.reduce(task)

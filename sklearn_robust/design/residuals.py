@@ -1,4 +1,4 @@
-"""Residuals at given parameters: their sizes, scales, quantiles and robust weights."""
+"""Residuals at given parameters: absolute residuals, scales, quantiles and robust weights."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from .base import Design
 from .passes import abs_residuals_gradient, loss_gradient, scale_gradient
 
 _MANY = 50_000
-"""Rows up to which all residuals are held at once; of more, quantiles are bracketed first."""
+"""Most rows of which all residuals are held at once; with more, quantiles are bracketed first."""
 _FEW = 5_000
-"""Evenly spaced rows whose residuals bracket a quantile of all."""
+"""Number of evenly spaced rows whose residuals bracket a quantile of all."""
 _MARGIN = 0.04
-"""Share of the rows looked through on either side of a quantile: 5 standard errors of the
-quantile of the few rows that bracket it."""
+"""Half-width of the bracket of a quantile, as a share of the rows: 5 standard errors of the
+quantile of the few rows that give the bracket."""
 _BINS = 4096
-"""Bins in which absolute residuals are counted where too many lie in the bracket."""
+"""Bins in which absolute residuals are counted if too many lie in the bracket."""
 _MOST_LOOKS = 50
-"""Counts, or Newton steps of the M-scale, at the most."""
+"""Most counting passes, or Newton steps of the M-scale."""
 _EXACT = 10.0
-"""Floors of the residual scale within which a fit at that floor, pulled by the other rows, ends."""
+"""Residuals up to this many floors of the scale count as exact: other rows pull at the fit."""
 _WELSCH = resolve("welsch")
 
 
@@ -53,9 +53,9 @@ def robust_weights(design: Design, params, loss: Loss, scale: float, *, zero_at=
 
 
 def final_weights(design: Design, params, loss: Loss, scale: float, left_out=()):
-    """Return the robust weight of every row of the fit, 0 for those left out, and the largest.
+    """Return the robust weights of all rows, 0 for rows left out, and the largest weight.
 
-    Where the rows are not in this process, the largest is that of evenly spaced ones.
+    If the rows are not in this process, the largest is that of evenly spaced rows.
     """
     design, left_out = design.holder_of_weights(left_out)
     weights = robust_weights(design, params, loss, scale, zero_at=left_out)
@@ -79,9 +79,9 @@ def large_residuals(design: Design, params, size):
 
 
 def abs_residuals(design: Design, params, low, high) -> AbsResiduals:
-    """Return the absolute residuals between two bounds, and sums of those below.
+    """Return the absolute residuals between two bounds, and sums of the smaller ones.
 
-    Where they would be more than can be gathered, the lower bound is raised.
+    If these would be too many to gather, the lower bound is raised.
     """
     expected = _expected(design, params, low, high)
     if expected > design.most_gathered:
@@ -95,7 +95,7 @@ def _gathered(design, params, low, high):
     def task(rows, start, stop):
         out = rows.residuals_of_range(coef, intercept, start, stop)
         *sums, sizes, cases = kernels.sizes_between(out, rows.cases_of(start, stop), low, high)
-        # Copies, lest the buffers that held them stay in memory; lists are joined end to end.
+        # The copies let the larger buffers be freed. Lists are concatenated.
         return *sums, [(sizes.copy(), cases.copy())]
 
     below, squares, lists = design.reduce(task)
@@ -104,7 +104,7 @@ def _gathered(design, params, low, high):
 
 
 def _expected(design, params, low, high) -> float:
-    """Return about how many absolute residuals lie between two bounds, or more."""
+    """Return approximately how many absolute residuals lie between two bounds, or more."""
     if design.n_present <= design.most_gathered:
         return design.n_present
     sizes = np.abs(residuals(design.thinned(scales.ENOUGH), params))
@@ -112,7 +112,7 @@ def _expected(design, params, low, high) -> float:
 
 
 def loss_gradient_and_abs_residuals(design: Design, params, loss: Loss, scale: float, bounds):
-    """Return what ``abs_residuals_gradient`` does; no residuals where they would be too many."""
+    """Return the results of ``abs_residuals_gradient``; no residuals if they would be too many."""
     if _expected(design, params, *bounds) <= design.most_gathered:
         return abs_residuals_gradient(design, params, loss, scale, bounds)
     none: np.ndarray = np.empty(0)
@@ -122,9 +122,9 @@ def loss_gradient_and_abs_residuals(design: Design, params, loss: Loss, scale: f
 
 
 def normal_scaled_quantile(design: Design, params, share) -> float:
-    """Return the quantile of the absolute residuals over that of the standard normal.
+    """Return a quantile of the absolute residuals, divided by that of the standard normal.
 
-    At the share 1/2 that is the MAD.
+    At the share 1/2 it is the MAD.
     """
     if design.in_process and design.n_rows <= _MANY:
         return scales.normal_scaled_quantile(residuals(design, params), share, design.sample_weight)
@@ -138,9 +138,9 @@ def normal_scaled_quantile(design: Design, params, share) -> float:
 
 
 def _bracketed_quantile(design, params, share, low, high) -> float:
-    """Return a quantile of the absolute residuals, exact unless rounding hides it.
+    """Return a quantile of the absolute residuals, exact to rounding.
 
-    Where too many lie between the bounds, or the quantile does not, they are counted in bins.
+    If too many lie between the bounds, or the quantile does not, they are counted in bins.
     """
     expected = 2.0 * _MARGIN * design.n_present
     for _ in range(_MOST_LOOKS):
@@ -158,7 +158,7 @@ def _bracketed_quantile(design, params, share, low, high) -> float:
 
 
 def _histogram(design, params, low, high):
-    """Return the case weight below, that in every bin, and the largest absolute residual."""
+    """Return the case weight below the bins and in every bin, and the largest absolute residual."""
     coef, intercept = design.columns.split(params)
 
     def task(rows, start, stop):
@@ -180,7 +180,7 @@ def narrowed(wanted, bounds, below, counts, largest):
     Parameters
     ----------
     wanted : float
-        The case weight that lies below it; at a tie it is the mean of two sizes.
+        The case weight below the quantile; at a tie the quantile is the mean of two sizes.
     bounds : tuple of float
         Bounds between which absolute residuals were counted.
     below : float
@@ -218,7 +218,7 @@ def m_scale(design: Design, params, n_parameters, floor) -> float:
     sigma = max(normal_scaled_quantile(design, params, 0.5), floor)
     for _ in range(_MOST_LOOKS):
         value, _, slope = scale_gradient(design, params, _WELSCH, constant * sigma)
-        # Newton's method in log sigma; no step is over 1, as far off the slope says little.
+        # Newton's method in log sigma. Steps are at most 1, because far off the slope is no guide.
         step = min(max((half - value) / min(slope, -1e-300), -1.0), 1.0)
         sigma *= math.exp(step)
         if abs(step) <= 1e-12 or sigma <= floor:

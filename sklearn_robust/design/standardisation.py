@@ -1,4 +1,4 @@
-"""How columns are shifted and scaled for the solvers."""
+"""Standardisation of the columns for the solvers."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ if TYPE_CHECKING:
     from .base import Design
 
 _APART = 1e3
-"""Deviations between a first guess of a mean and the mean that cost the variance digits."""
+"""Error of a first guess of a mean, in deviations, above which the variance loses digits."""
 LEAST = 1e-153
-"""Sizes of columns below this, and above its inverse, cannot be squared."""
+"""Least size of a column whose square does not underflow; its inverse is the largest."""
 _FEW = 200
-"""Evenly spaced rows that show where the ordinary ones are."""
+"""Number of evenly spaced rows that show where the ordinary rows are."""
 _SPOILED = (1e6, 1e120)
-"""A root mean square over so many deviations of ordinary rows is that of a few values, which
-cost the others digits; at the larger ratio the ordinary ones are zero for all purposes."""
+"""Ratios of the root mean square to the deviation of ordinary rows. Above the first, a few values
+dominate it and the others lose digits. Above the second, the others count as zero."""
 
 
 @dataclass(frozen=True)
 class Standardisation:
-    """Columns as the solvers see them: ``(x - centre) / unit``, each of unit root mean square.
+    """Standardised columns ``(x - centre) / unit``, each with unit root mean square.
 
-    That of the ordinary rows, where a few values are far off all others.
-    It keeps data far from zero, or in units far apart, as well-conditioned as they can be.
-    Parameters of the standardised columns are the coefficients times ``unit``, in the unit of
-    y, followed, where there is one, by the intercept at ``centre`` less about the median of y.
+    If a few values are far off all others, the root mean square is that of the ordinary rows. Data
+    far from zero, or in very different units, are then as well conditioned as they can be.
+    Parameters of the standardised columns are the coefficients times ``unit``, in the unit of y.
+    The intercept, if any, follows; it is the one at ``centre``, minus the origin of y.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Standardisation:
 
     @classmethod
     def none(cls, n_features, *, fit_intercept) -> Standardisation:
-        """Return the one that leaves columns as they are."""
+        """Return the standardisation that does not change the columns."""
         return cls(np.zeros(n_features), np.ones(n_features), fit_intercept)
 
     @property
@@ -55,7 +55,7 @@ class Standardisation:
         Returns
         -------
         ndarray of shape (n_parameters, n_parameters)
-            A line each; a column for each parameter.
+            A row for each coefficient and the intercept, a column for each parameter.
         """
         inverse = 1.0 / self.unit
         change = np.diag(np.append(inverse, 1.0) if self.fit_intercept else inverse)
@@ -72,13 +72,13 @@ class Standardisation:
 
 @dataclass(frozen=True)
 class Ordinary:
-    """Where the ordinary rows are, and how far apart, as a few of them show.
+    """Location and spread of the ordinary rows, estimated from a few of them.
 
     Attributes
     ----------
     centre, deviation : ndarray of shape (n_features,)
-        The medians, or zero where columns are not centred; the 0.75 quantiles of the
-        distances from them, over that of the standard normal.
+        The medians, or zero if columns are not centred; and the 0.75 quantiles of the distances
+        from them, divided by that of the standard normal.
     centred : bool
     """
 
@@ -88,17 +88,17 @@ class Ordinary:
 
     @classmethod
     def of(cls, few, centred) -> Ordinary:
-        """Return it for a few rows of X as they are, shape (n_few, n_features)."""
+        """Estimate it from a few rows of X, shape (n_few, n_features)."""
         half, most = len(few) // 2, (3 * len(few)) // 4
         centre = np.partition(few, half, axis=0)[half] if centred else np.zeros(few.shape[1])
         apart = np.abs(few - centre)
         return cls(centre, np.partition(apart, most, axis=0)[most] / 1.1503, centred)
 
     def instead_of(self, centre, unit):
-        """Return centres and units, its own for columns that a few far values have spoiled.
+        """Return centres and units, replaced by robust ones if a few far values dominate them.
 
-        Those would move the mean so far that subtracting it costs the others digits, and stretch
-        the unit until tolerances relative to it say nothing of them.
+        Otherwise subtracting the mean would cost the other rows digits, and tolerances relative to
+        the unit would be too large for them.
         """
         least, most = (unit / ratio for ratio in _SPOILED)
         spoiled = (self.deviation < least) & (self.deviation > most)
@@ -109,7 +109,7 @@ class Ordinary:
 
 
 def standardised_columns(design: Design) -> Standardisation:
-    """Return how the columns of a design are shifted and scaled; its rows are seen as they are."""
+    """Return the standardisation for a design whose columns are not standardised yet."""
     fit_intercept = design.columns.fit_intercept
     centrable = np.flatnonzero(design.centrable())
     few = design.thinned(_FEW).dense_rows(slice(None), centrable)
@@ -136,7 +136,7 @@ def standardised_columns(design: Design) -> Standardisation:
 def _moments(design, centre, centrable):
     """Return the means of the columns that can be centred and the root mean squares of all.
 
-    Sums are taken about ``centre``: near the means that keeps their digits.
+    Sums are taken about ``centre``; if it is near the means, no digits are lost.
     """
     first, second = design.reduce(lambda rows, start, stop: rows.moments_range(centre, start, stop))
     total = design.total_weight

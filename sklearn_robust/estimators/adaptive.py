@@ -12,34 +12,34 @@ from .base import GIVEN_SCALES, RobustLinearModel, fits
 from .progress import with_callbacks
 
 _FEW = 10.0
-"""Rows outside an interval from which its width cannot be told."""
+"""Fewest rows outside an interval from which its width is estimated."""
 _MOST_FITTED = 0.5
-"""Share of parameters in the rows beyond which intervals are not widened further."""
+"""Ratio of parameters to rows above which intervals are not widened further."""
 
 
 class AdaptiveRobustRegressor(RobustLinearModel):
     r"""Linear regression by maximum likelihood in coefficients, scale and shape together.
 
-    The residuals are taken to follow Barron's general robust distribution; minimised over
-    coefficients, intercept, scale c and shape :math:`\alpha` is the mean negative
+    The model is that residuals follow Barron's general robust distribution. The fit minimises,
+    over coefficients, intercept, scale c and shape :math:`\alpha`, the mean negative
     log-likelihood
 
     .. math:: \frac{\sum_i s_i\,[\rho((y_i - x_i\beta - b)/c; \alpha) + \log c +
               \log Z(\alpha)]}{\sum_i s_i} + \frac{\lambda}{2 c^2} \lVert\beta\rVert^2
 
-    with sample weights :math:`s_i` and :math:`\lambda` = ``l2_regularization``. Data with
-    light tails get a shape near 2, least squares; data with heavy tails one near 0, the Cauchy
-    distribution: nothing has to be tuned. Bad leverage points, rows wrong in X, the likelihood
-    would follow; by default they are left out of it.
+    with sample weights :math:`s_i` and :math:`\lambda` = ``l2_regularization``. Nothing has to
+    be tuned: residuals with light tails lead to a shape near 2 (least squares), residuals with
+    heavy tails to one near 0 (the Cauchy distribution). Bad leverage points, rows that are wrong
+    in X, would attract the fit; by default they are left out of the likelihood.
 
     Parameters
     ----------
     alpha_bounds : (float, float), default=(0.0, 2.0)
-        Least and largest shape, within [0, 2]. Both may be the answer; ``(a, a)`` fixes the
+        Least and largest shape, within [0, 2]. The bounds can be reached; ``(a, a)`` fixes the
         shape.
     scale_bounds : (float, float) or None, default=None
         Least and largest scale c, in [1e-150, 1e150], in the unit of y; ``(c, c)`` fixes it.
-        None leaves it free. Where the bounds allow, c stops at a floor of about 1e-12 of the
+        None leaves it free. If the bounds allow it, c stops at a floor of about 1e-12 of the
         spread of y, below which residuals are rounding.
     l2_regularization : float >= 0, default=0.0
         Penalty :math:`\lambda` on the coefficients, in the user's units. The intercept is not
@@ -47,46 +47,46 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     fit_intercept : bool, default=True
         Whether to fit an intercept b.
     solver : {"auto", "irls", "lbfgs"}, default="auto"
-        "lbfgs" searches all arguments together by SciPy's L-BFGS-B, the coefficients
-        preconditioned by the curvature of least squares; "irls" alternates between weighted
-        least squares and a search of scale and shape. "auto" is the faster one: for few rows
-        weighted least squares and Newton's method side by side, for many Newton's method with
-        the curvature of a sample, Anderson-accelerated, and "lbfgs" where neither closes in.
-        All find the same minimum where the start is near it, as that of ``init="s"`` is; the
-        likelihood can have several, and from another start they may end at different ones.
+        "lbfgs" searches all parameters together by SciPy's L-BFGS-B, the coefficients
+        preconditioned by the curvature of least squares. "irls" alternates between weighted
+        least squares and a search of scale and shape. "auto" is the fastest: for few rows
+        weighted least squares and Newton's method together, for many rows Newton's method with
+        the curvature of a sample, Anderson-accelerated, and "lbfgs" if these do not converge.
+        All find the same minimum if the start is near it, as that of ``init="s"`` is. The
+        likelihood can have several minima, and from other starts solvers may find different ones.
     init : "auto", "s", "ols", "gnc" or array-like of shape (n_features + 1,), default="auto"
-        Where the search begins, and which rows are taken in.
+        Where the search begins, and which rows count in the likelihood.
 
-        - "s": the S-estimate, least squares and a convex fit are each searched from on a sample of
-          at most 2000 rows; the best goes on with all rows. Bad leverage points are left out:
-          rows whose residual from the S-estimate is over 2.5 M-scales and whose robust distance
-          in X exceeds that of the furthest of as many normal rows in 99 samples of 100. Good
-          leverage points and outliers in y alone stay in.
-        - "ols": least squares alone, all rows.
-        - "gnc": a convex fit, its shape lowered step by step, all rows.
+        - "s": searches from the S-estimate, least squares and a convex fit are compared on a
+          sample of at most 2000 rows, and the best is continued on all rows. Bad leverage points
+          are left out. These are rows whose residual from the S-estimate is over 2.5 M-scales
+          and whose robust distance in X exceeds the largest of as many normal rows, with
+          probability 0.99. Good leverage points and rows that are outliers in y only are kept.
+        - "ols": least squares; all rows count.
+        - "gnc": a convex fit whose shape is lowered step by step; all rows count.
         - "auto": "s".
 
         An array holds the coefficients in the user's units, then the intercept (none with
         ``fit_intercept=False``); for 2-D y also of shape (n_targets, n_features + 1). All rows
-        are then taken in.
+        then count.
     max_iter : int >= 1, default=100
         Iterations allowed.
     tol : float >= 0, default=1e-6
-        The fit has converged when the step still owed is at most ``tol`` in every coefficient,
-        :math:`|\Delta\beta_j|\,\mathrm{rms}(x_j) \le \mathrm{tol}\,(c + |\beta_j|\,
+        The fit has converged when the estimated remaining step is at most ``tol`` in every
+        coefficient, :math:`|\Delta\beta_j|\,\mathrm{rms}(x_j) \le \mathrm{tol}\,(c + |\beta_j|\,
         \mathrm{rms}(x_j))` with x centred, and in log c and :math:`\alpha`.
     warm_start : bool, default=False
         Whether a refit begins at coefficients, scale and shape of the previous fit instead of
-        those that ``init`` finds.
+        ``init``.
     random_state : int, RandomState or None, default=None
-        Seed of the rows that the S-estimate and the comparison of starts draw.
+        Seed for the rows that the S-estimate and the comparison of starts draw.
     verbose : int >= 0, default=0
-        If positive, prints a line for every iteration.
+        If positive, a line is printed for every iteration.
 
     Attributes
     ----------
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
-        Coefficients. Where columns are dependent and there is no penalty, those of least norm.
+        Coefficients; of least norm if columns are dependent and there is no penalty.
     intercept_ : float or ndarray of shape (n_targets,)
         Intercept; 0 with ``fit_intercept=False``.
     alpha_ : float or ndarray of shape (n_targets,)
@@ -94,24 +94,25 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     scale_ : float or ndarray of shape (n_targets,)
         The learned scale c, in the unit of y.
     nll_ : float or ndarray of shape (n_targets,)
-        Mean negative log-likelihood of the training rows taken in, without the penalty; it may
+        Mean negative log-likelihood of the training rows that count, without the penalty. It may
         be negative.
     residual_sizes_ : ndarray of shape (1001,) or (n_targets, 1001)
-        Quantiles of the absolute residuals of the training rows taken in, at 0, 0.001, ..., 1,
+        Quantiles of the absolute residuals of the training rows that count, at 0, 0.001, ..., 1,
         in the unit of y.
     n_cases_ : float or ndarray of shape (n_targets,)
-        Sum of the sample weights of the rows taken in; their number where there are none.
+        Sum of the sample weights of the rows that count, or their number without weights.
     n_parameters_ : float or ndarray of shape (n_targets,)
-        How many coefficients are free, the intercept among them: not those of dependent columns,
-        nor what a penalty takes.
+        Number of free coefficients, including the intercept, without those of dependent columns
+        and less what a penalty takes.
     weights_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
         Robust weight of each training row in [0, 1], without its sample weight; 0 for a row
         that was left out.
     n_iter_ : int or ndarray of shape (n_targets,)
-        Iterations used with all rows.
+        Number of iterations on all rows.
     n_features_in_ : int
+        Number of columns of X.
     feature_names_in_ : ndarray of shape (n_features,)
-        Where X has column names.
+        Names of the columns, if X has any.
 
     See Also
     --------
@@ -120,27 +121,29 @@ class AdaptiveRobustRegressor(RobustLinearModel):
 
     Notes
     -----
-    The bounds are kept by the optimiser, so that a shape of exactly 0 or 2 can be the answer.
-    The paper's reparameterisation (sigmoid and softplus) cannot reach them, and took 452 passes
-    over the rows where bounds took 231, in 15 fits of 10 000 rows drawn at five shapes.
-    Of more than about 6000 rows (three times the sample, which has at least 40 rows for every
-    parameter) a sample, always the same, is searched first, and its answer followed on all
-    rows; bad leverage points are then those that the sample's S-estimate rejects. With
-    ``init="ols"`` that begins where X holds more than some 260 000 numbers.
-    With more than 2000 columns besides level columns, in which most rows share one value (dummies,
-    flags, indicators), the S-estimate is sought from least squares alone, and no row
-    is left out.
+    The optimiser handles bounds directly, so that a shape of exactly 0 or 2 can be reached. The
+    paper's reparameterisation (sigmoid and softplus) cannot reach them, and took 452 passes over
+    the rows instead of 231, in 15 fits of 10 000 rows drawn at five shapes.
 
-    With a share s of the rows on one plane and the shape at 0, the likelihood of that plane grows
-    as (2s - 1) log(1/c) as c falls: without bound where s is more than half. Whatever the solver,
-    that plane is then the fit, ``scale_`` is at its floor, ``alpha_`` the most likely shape
-    there, and a warning says so. The S-estimate finds the plane where it holds more than
-    (n + p)/2 of n rows, p the number of parameters with the intercept; one of fewer rows is
-    returned if a search ends there, which may depend on the solver. Of more than 1000 rows and
-    p over 6, so many of a sample have to lie on the plane. With fewer than 2p rows some plane
-    holds more than half of them always. A penalty, or a least shape above 0, keeps the likelihood
-    bounded, and the fit is then an ordinary optimum; with a least shape above 0, unless all rows
-    are fitted exactly.
+    With more than about 6000 rows, a sample is fitted first, and the fit of all rows begins at
+    its result. Bad leverage points are then those that the S-estimate of the sample rejects. It
+    is always the same sample, and has at least 40 rows for every parameter and at most a third
+    of all rows. With ``init="ols"`` no sample is drawn if X holds up to some 260 000 numbers.
+
+    With more than 2000 columns, not counting level columns in which most rows share one value
+    (dummies, flags, indicators), the S-estimate is sought from least squares alone, and no row is
+    left out.
+
+    If a share s of the rows lies on one plane and the shape is 0, the log-likelihood of that
+    plane grows as (2s - 1) log(1/c) as c falls, without bound if s is more than half. With every
+    solver that plane is then the fit, ``scale_`` is at its floor, ``alpha_`` is the most likely
+    shape there, and a warning says so. The S-estimate finds the plane if it holds more than
+    (n + p)/2 of n rows, where p is the number of parameters with the intercept. (With more than
+    2000 rows and p over 6, this is judged on a sample of the rows.) A plane with fewer rows is
+    the fit if a search ends there, which may depend on the solver. With fewer than 2p rows there
+    is always a plane with more than half of them. A penalty keeps the likelihood bounded, and the
+    fit is then an ordinary optimum. So does a least shape above 0, unless all rows are fitted
+    exactly.
 
     References
     ----------
@@ -200,7 +203,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
             float32 stays float32 (sums are float64); other types become float64. Dense data
             are not copied, sparse data are read as CSR.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Every target is fitted by itself, with its own scale and shape.
+            Every target is fitted separately, with a separate scale and shape.
         sample_weight : array-like of shape (n_samples,), optional
             Case weights, not negative and not all zero.
 
@@ -211,8 +214,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         Raises
         ------
         ValueError
-            If a parameter is out of range, or X, y or the weights hold NaN, infinity or masked
-            values, do not match in length, or (weights) are negative or all zero.
+            If a parameter is out of range, if X, y or the weights hold NaN, infinity or masked
+            values or differ in length, or if weights are negative or all zero.
 
         Warns
         -----
@@ -224,7 +227,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         return self._fit(X, y, sample_weight)
 
     def nll(self, X, y):
-        """Negative log-likelihood of each row under the fitted model.
+        """Return the negative log-likelihood of each row under the fitted model.
 
         Parameters
         ----------
@@ -234,7 +237,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         Returns
         -------
         ndarray of the shape of ``y``
-            ``nll_`` is its weighted mean over the training rows taken in.
+            ``nll_`` is its weighted mean over the training rows that count.
 
         Raises
         ------
@@ -252,14 +255,15 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         return -logpdf(y, self.alpha_, loc=self.predict(X), scale=self.scale_)
 
     def predict_interval(self, X, coverage=0.9):
-        """Predict the interval in which a new observation falls with given probability.
+        """Predict the interval that contains a new observation with given probability.
 
-        Its half-width is the size below which the residuals of that share of the training
-        rows taken in lie, so that it covers as much of rows like them whether or not the errors
-        follow the fitted distribution. Only where fewer than 10 of them lie outside is it taken
-        from that distribution. With p coefficients of n rows, training residuals are smaller and
-        errors of predictions larger than errors of y; by the root of (n + p)/(n - p), their ratio
-        under least squares, the interval is wider. Of bad leverage points it promises nothing.
+        The half-width is a quantile of the absolute residuals of the training rows that count, at
+        the probability ``coverage``. The interval therefore covers this share of similar rows
+        whether or not the errors follow the fitted distribution. If fewer than 10 training rows
+        would lie outside, the quantile of the fitted distribution is used. With p coefficients
+        and n rows, training residuals are smaller than errors of y, and errors of predictions are
+        larger. The interval is wider by their ratio under least squares, the root of
+        (n + p)/(n - p). It does not apply to bad leverage points.
 
         Parameters
         ----------
@@ -277,7 +281,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         NotFittedError
             Before :meth:`fit`.
         ValueError
-            If ``coverage`` is out of range, or X is as :meth:`predict` refuses it.
+            If ``coverage`` is out of range, or X is one that :meth:`predict` does not accept.
         """
         check_is_fitted(self)
         check_number("coverage", coverage, 0.0, 1.0, "()")
@@ -313,7 +317,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
 
 
 def residual_distribution():
-    """Return the distribution of the residuals: SciPy's take longer to load than a fit."""
+    """Return the distribution; imported late because SciPy's take longer to load than a fit."""
     from ..distribution import general_robust
 
     return general_robust

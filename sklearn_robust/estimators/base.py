@@ -27,22 +27,22 @@ from .progress import WRAPPERS, CallbackSupportMixin, Progress
 from .targets import Initial, TargetFit, given_initial, store
 
 DOCUMENTATION = "https://sklearn-robust.readthedocs.io/en/stable"
-"""Where the pages are."""
+"""The address of the documentation."""
 GIVEN_SCALES = 1e-150, 1e150
-"""Scales that may be given: their squares, and residuals relative to them, fit a double."""
+"""Least and largest scale that users may give: its square does not under- or overflow."""
 _NO_WEIGHT = 1e-12
-"""A fit in which no row has a larger weight has believed none."""
+"""If no robust weight is above this, the fit has rejected every row."""
 _NAMED = 10
 """Columns that a warning names, at most."""
 _NO_SCALE = (
-    "the residual scale there is zero to rounding, and scale_ was stopped at its floor or made "
-    "from a wider quantile of the residuals."
+    "the residual scale there is zero to rounding, and scale_ is at its floor or comes from a "
+    "wider quantile of the residuals."
 )
 _DATA = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
 def fits():
-    """Return the module of the fits: the compiled code is loaded with the first one."""
+    """Return the module ``fits``, imported late because it loads the compiled code."""
     from . import fits
 
     return fits
@@ -52,7 +52,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     """A linear model whose targets are fitted one by one."""
 
     _on_collections = "DaskRobustRegressor"
-    # What scikit-learn asks of estimators elsewhere for the link in their HTML.
+    # scikit-learn reads these two names for the link to the documentation in the HTML.
     _doc_link_module = "sklearn_robust"
     _doc_link_template = f"{DOCUMENTATION}/generated/sklearn_robust.{{estimator_name}}.html"
 
@@ -64,7 +64,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     @abstractmethod
     def _fit_target(self, design, initial, report) -> TargetFit:
-        """Fit one target, from given coefficients or, at None, from a start.
+        """Fit one target, from given coefficients or, if None, from the start named ``init``.
 
         ``report`` is called with the objective at the beginning of every iteration.
         """
@@ -91,7 +91,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         return found
 
     def _validated(self, X, y, sample_weight, *, reset=True):
-        """Return data as they are read; X may still hold what is not finite."""
+        """Return validated data; X is not yet checked for NaN and infinity."""
         self._refuse_collections(X, y, sample_weight)
         X, y = check_unmasked("X", X), check_unmasked("y", y)
         X, y = validate_data(
@@ -102,7 +102,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         return X, y, check_weights(sample_weight, len(y))
 
     def _refuse_collections(self, *data):
-        """Raise where data are Dask's, which would be loaded whole without a word."""
+        """Raise an error for collections of Dask, which would be loaded into memory silently."""
         if any(hasattr(type(of), "__dask_graph__") for of in data):
             raise TypeError(
                 f"{type(self).__name__} must be given data in memory, got a Dask collection: "
@@ -110,7 +110,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             )
 
     def _designs(self, X, y, sample_weight):
-        """Yield the design with each target, or raise an error where X holds NaN or infinity."""
+        """Yield the design with each target, or raise an error if X holds NaN or infinity."""
         return fits().designs(self, X, y, sample_weight)
 
     def predict(self, X):
@@ -141,8 +141,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     def score(self, X, y, sample_weight=None):
         """Return the coefficient of determination R² of the predictions.
 
-        Outliers among the rows count as others do; scores that they cannot decide are in
-        :mod:`sklearn_robust.metrics`.
+        Outliers among the rows count fully. :mod:`sklearn_robust.metrics` has robust scores.
 
         Parameters
         ----------
@@ -153,7 +152,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         Returns
         -------
         float
-            That of ``sklearn.metrics.r2_score``: at most 1; of several targets the mean.
+            As of ``sklearn.metrics.r2_score``: at most 1; the mean over several targets.
 
         Raises
         ------
@@ -166,13 +165,13 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         return super().score(X, check_unmasked("y", y), sample_weight)
 
     def to_linear_regression(self):
-        """Hand the fit on as scikit-learn's own linear model.
+        """Return the fit as scikit-learn's linear model.
 
         Returns
         -------
         sklearn.linear_model.LinearRegression
-            With the same coefficients and predictions. What was learned of the residuals is not
-            in it, nor are ``rank_`` and ``singular_``.
+            With the same coefficients and predictions. It has no scale, shape or weights, and no
+            ``rank_`` or ``singular_``.
 
         Raises
         ------
@@ -187,7 +186,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         return linear
 
     def _plain(self):
-        """Return a fitted estimator of one candidate: itself, where nothing was chosen."""
+        """Return a fitted estimator without a search: this one, or the chosen candidate."""
         return self
 
     def _learned(self):
@@ -195,7 +194,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         return {name: value for name, value in vars(self).items() if name.endswith("_")}
 
     def _again(self, X, y, sample_weight, random_state):
-        """Return a fit to other data that begins at this one, silently."""
+        """Return a fit to other data that begins at this one and prints nothing."""
         other = copy(self).set_params(warm_start=True, verbose=0, random_state=random_state)
         if hasattr(other, "set_callbacks"):
             other.set_callbacks()
@@ -211,11 +210,11 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         check_seed("random_state", self.random_state)
 
     def _solvers(self):
-        """Return the names of the solvers there are."""
+        """Return the names of the solvers."""
         return ["auto", *fits().SOLVERS]
 
     def _previous(self, n_targets):
-        """Return what a warm start begins at for every target, or None for a cold start."""
+        """Return the initial values of a warm start for every target, None for a cold start."""
         if self.warm_start and hasattr(self, "coef_"):
             previous = np.atleast_2d(self.coef_)
             if previous.shape != (n_targets, self.n_features_in_):
@@ -229,33 +228,30 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         return None
 
     def _told_by_rejected_rows(self, columns):
-        """Return what is to be said of columns, by number, on which no believed row tells."""
+        """Return the warning about columns whose coefficients only rejected rows determine."""
         names = getattr(self, "feature_names_in_", None)
         named = [repr(str(names[k])) if names is not None else str(k) for k in columns[:_NAMED]]
         more = f" and {len(columns) - _NAMED} others" if len(columns) > _NAMED else ""
         of = "column" if len(columns) == 1 else "columns"
         return (
-            f"No row is believed that tells the coefficients of {of} {', '.join(named)}{more}: "
-            "they are those of a convex fit to rows that are rejected."
+            f"No believed row determines the coefficients of {of} {', '.join(named)}{more}: "
+            "they come from a convex fit to rejected rows."
         )
 
     def _warn(self, found, n_unconverged=0):
-        """Issue at most one warning, about whatever went wrong in any target.
-
-        Not converged may have, besides, fits of folds.
-        """
+        """Issue at most one warning, about all targets and ``n_unconverged`` fits of folds."""
         messages = []
         converged = all(fit.converged or fit.exact for fit in found) and not n_unconverged
         if not converged:
             where = f" in {n_unconverged} fits of folds" if n_unconverged else ""
             messages.append(
                 f"No convergence to tol={self.tol:g} in max_iter={self.max_iter} iterations"
-                f"{where}; allow more, or a larger tol."
+                f"{where}; raise max_iter or tol."
             )
         if any(fit.largest_weight < _NO_WEIGHT for fit in found):
             messages.append(
-                "No row has any weight: the scale is far below all residuals at the start of "
-                "the search, which could not move; allow a larger scale."
+                "No row has any weight: the scale is far below all residuals at the start, so the "
+                "search could not move; give a larger scale."
             )
         if any(fit.exact for fit in found):
             messages.append(f"More than half of the rows are fitted exactly: {_NO_SCALE}")

@@ -32,55 +32,55 @@ _LARGEST_SEED = 2**31 - 1
 class RobustRegressorCV(RobustLinearModel):
     r"""Robust linear regression, its shape, scale and penalty chosen by cross-validation.
 
-    Every candidate is a :class:`RobustRegressor`. Of the candidates the one is chosen, and fitted
-    to all rows, whose held-out residuals have the least M-scale: a criterion that outliers among
-    the held-out rows do not decide, as they decide mean squared error.
+    Every candidate is a :class:`RobustRegressor`. The candidate whose held-out residuals have the
+    least M-scale is fitted to all rows. Outliers among the held-out rows do not decide this
+    criterion, as they decide the mean squared error.
 
     Parameters
     ----------
     alphas : sequence of float in [-inf, 2], default=(2.0, 1.0, 0.0, -2.0, -inf)
-        Shapes of the loss. A named ``loss`` has none: of them only the first is then tried.
+        Shapes of the loss. A named ``loss`` ignores the shape, so only the first one is tried.
     scales : sequence of "auto", "mad", "s", "reweighted" or float, default=("auto",)
         Scales c, as :class:`RobustRegressor` takes them.
     l2_regularizations : sequence of float >= 0, default=(0.0,)
         Penalties on the coefficients, in the user's units.
     cv : int, splitter, iterable or None, default=None
-        How rows are held out, as in ``GridSearchCV``; None and a number are ``KFold``, None with
-        5 folds.
+        How rows are held out, as in ``GridSearchCV``. A number is that of the folds of ``KFold``;
+        None is 5.
     scoring : str, callable or None, default=None
-        The score, of which the greatest is the best: a name that
-        :func:`sklearn_robust.metrics.get_scorer` takes, such as "tau_size" or "r2", or a callable,
-        as in ``GridSearchCV``. None is "s_scale", minus the M-scale of the held-out residuals.
-        "nll" is refused: candidates have no likelihood.
+        The score; greater is better. It is a name that :func:`sklearn_robust.metrics.get_scorer`
+        takes, such as "tau_size" or "r2", or a callable as in ``GridSearchCV``. None is "s_scale",
+        minus the M-scale of the held-out residuals. "nll" is not allowed, because candidates have
+        no likelihood.
     selection : {"best", "1se"}, default="best"
-        "best" is the candidate of the best mean score. "1se" is the plainest one whose mean score
-        is at most one standard error of the best one below it: the largest penalty, of such the
-        largest shape, of such the best score.
+        "best" is the candidate with the best mean score. "1se" is the simplest candidate whose
+        mean score is within one standard error of the best: that with the largest penalty, then
+        the largest shape, then the best score.
     n_jobs : int or None, default=None
-        How many folds are fitted side by side, as in ``GridSearchCV``; the result has the same
-        bits.
+        Number of folds fitted in parallel, as in ``GridSearchCV``; it changes no bit of the
+        result.
     loss : str, default="general"
-        As for :class:`RobustRegressor`, as are all parameters that follow.
+        This and all parameters that follow are as for :class:`RobustRegressor`.
     efficiency : float in (0, 1), default=0.95
-        Asymptotic efficiency at normal errors from which estimated scales are made.
+        Asymptotic efficiency at normal errors from which c is computed where it is estimated.
     fit_intercept : bool, default=True
         Whether to fit an intercept b.
     solver : {"auto", "irls", "lbfgs"}, default="auto"
-        How a candidate is found.
+        How a candidate is fitted.
     init : "auto", "s", "ols", "gnc" or array-like of shape (n_features + 1,), default="auto"
-        Where searches begin. "auto" is "s" for every shape, convex ones too: one S-estimate of a
-        fold and a penalty serves all shapes and scales, and its scale makes their scores
+        Where searches begin. "auto" is "s" for every shape, convex ones too. One S-estimate for
+        each fold and penalty serves all shapes and scales, and its scale makes their scores
         comparable.
     max_iter : int >= 1, default=100
         Iterations allowed in one fit, all scales together.
     tol : float >= 0, default=1e-6
-        Bound on the step still owed.
+        Bound on the estimated remaining step.
     warm_start : bool, default=False
         Whether the fit of all rows begins at the coefficients of the previous one.
     random_state : int, RandomState or None, default=None
-        Seed of the rows that S-estimates draw. An integer draws the same in every fold.
+        Seed for the rows that S-estimates draw. An integer is the seed of every fold.
     verbose : int >= 0, default=0
-        If positive, prints a line for every fold, and for every iteration of the last fit.
+        If positive, a line is printed for every fold, and for every iteration of the last fit.
 
     Attributes
     ----------
@@ -93,15 +93,16 @@ class RobustRegressorCV(RobustLinearModel):
     best_score_ : float
         The mean score of the chosen candidate over the folds.
     best_index_ : int
-        Its place in ``cv_results_``.
+        The index of the chosen candidate in ``cv_results_``.
     cv_results_ : dict of ndarray
-        What ``GridSearchCV`` gives: parameters, scores, ranks and times of every candidate. The
-        time of an S-estimate is that of the first candidate it serves.
+        Parameters, scores, ranks and times of every candidate, as of ``GridSearchCV``. The time
+        of an S-estimate counts for the first candidate that uses it.
     n_splits_ : int
         The number of folds.
     n_features_in_ : int
+        Number of columns of X.
     feature_names_in_ : ndarray of shape (n_features,)
-        Where X has column names.
+        Names of the columns, if X has any.
 
     See Also
     --------
@@ -112,21 +113,21 @@ class RobustRegressorCV(RobustLinearModel):
 
     Notes
     -----
-    Shapes are fitted in rising order; where the objective is lower at the fit of the shape before
-    than at the start, and it does not matter for what is found, the search begins there.
+    Shapes are fitted in rising order. A search begins at the fit of the previous shape if the
+    objective is lower there than at the start, unless this could change which minimum is found.
 
-    ``sample_weight`` are case weights in the fits and in the scores. A scorer gets those of the
+    ``sample_weight`` holds case weights, in the fits and in the scores. A scorer gets those of the
     held-out rows if it takes them: a function if it has a parameter ``sample_weight``, a scorer of
     ``make_scorer`` if its metric has that parameter. ``GridSearchCV`` has the same rule since
-    scikit-learn 1.7. The mean over the folds counts every fold once, whatever its rows weigh. The
-    splitter gets ``groups``.
+    scikit-learn 1.7. The mean over the folds counts every fold once, whatever the weights of its
+    rows. The splitter gets ``groups``.
 
     With metadata routing, the scorer and the splitter get what they request. None and the names
-    of this package request ``sample_weight``. scikit-learn's names request nothing, so that fits
-    with ``sample_weight`` raise, as in ``GridSearchCV`` (before scikit-learn 1.9, score without);
-    give the scorer that ``get_scorer(name).set_score_request(sample_weight=True)`` returns.
+    of this package request ``sample_weight``. The names of scikit-learn request nothing, so a fit
+    with ``sample_weight`` raises an error, as in ``GridSearchCV`` (before scikit-learn 1.9, its
+    scores are unweighted). Give ``get_scorer(name).set_score_request(sample_weight=True)`` instead.
 
-    Scorers and splitters see X as an array or sparse matrix, whatever it was given as.
+    Scorers and splitters see X as an array or sparse matrix, in whatever form it was given.
 
     References
     ----------
@@ -194,9 +195,10 @@ class RobustRegressorCV(RobustLinearModel):
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             One candidate is chosen for all targets.
         sample_weight : array-like of shape (n_samples,), optional
-            Case weights, not negative and not all zero, nor all zero in a fold.
+            Case weights, not negative, and not all zero in the training or held-out rows of a
+            fold.
         **params : dict
-            ``groups`` for the splitter, or with metadata routing what splitter and scorer request.
+            ``groups`` for the splitter; with metadata routing, what splitter and scorer request.
 
         Returns
         -------
@@ -205,17 +207,17 @@ class RobustRegressorCV(RobustLinearModel):
         Raises
         ------
         ValueError
-            If a parameter is out of range, or data are as :meth:`RobustRegressor.fit` refuses
-            them, or no candidate has a score that is a number.
+            If a parameter is out of range, if :meth:`RobustRegressor.fit` does not accept the
+            data, or if the scores of all candidates are NaN.
 
         Warns
         -----
         ConvergenceWarning
             If ``max_iter`` iterations were not enough, in folds or in the last fit.
         UserWarning
-            If more than half of the rows are fitted exactly, so that their scale is zero, or
-            if they lie on a plane that is not the one fitted. If ``sample_weight`` is given and
-            the scorer does not take it.
+            If more than half of the rows are fitted exactly, so that the residual scale is zero,
+            or lie on a plane that is not the one fitted. If ``sample_weight`` is given and the
+            scorer does not take it.
         """
         return self._fit(X, y, sample_weight, **params)
 
@@ -250,14 +252,14 @@ class RobustRegressorCV(RobustLinearModel):
         return self
 
     def get_metadata_routing(self):
-        """Return how metadata go on to the splitter and the scorer.
+        """Return how metadata are routed to the splitter and the scorer.
 
         Returns
         -------
         MetadataRouter
         """
         return (
-            # A name, for scikit-learn 1.6 copies the owner, and not every cv can be copied.
+            # The owner is a name: scikit-learn 1.6 copies it, and not every cv can be copied.
             MetadataRouter(owner=type(self).__name__)
             .add_self_request(self)
             .add(
@@ -293,7 +295,7 @@ class RobustRegressorCV(RobustLinearModel):
         return Bunch(splitter=Bunch(split=params), scorer=Bunch(score=score))
 
     def _scorer(self):
-        """Return the scorer; one of this package's names requests weights, as no user can."""
+        """Return the scorer; one named as in this package requests weights, since users cannot."""
         named = "s_scale" if self.scoring is None else self.scoring
         scorer = get_scorer(named)
         if not isinstance(named, str) or named not in SCORERS:
@@ -330,7 +332,7 @@ class RobustRegressorCV(RobustLinearModel):
         )  # fmt: skip
 
     def _template(self, random_state):
-        """Return a candidate, its own parameters not set."""
+        """Return an estimator with the parameters that all candidates share."""
         named = self.init if not isinstance(self.init, str) or self.init != "auto" else "s"
         return RobustRegressor(
             loss=self.loss,
@@ -344,13 +346,13 @@ class RobustRegressorCV(RobustLinearModel):
         )
 
     def _seeds(self, n_folds):
-        """Return a seed for every fold: an integer is that of all, as in a grid search."""
+        """Return a seed for every fold; an integer is the seed of all, as in a grid search."""
         if isinstance(self.random_state, np.random.RandomState):
             return self.random_state.randint(_LARGEST_SEED, size=n_folds)
         return [self.random_state] * n_folds
 
     def _chosen(self, results, n_splits):
-        """Return the place of the chosen candidate."""
+        """Return the index of the chosen candidate."""
         mean = results["mean_test_score"]
         if np.all(np.isnan(mean)):
             raise ValueError("scoring must give some candidate a number, got NaN for all of them.")
@@ -394,7 +396,7 @@ def _takes_weights(scorer):
 
 
 def _listed(name, values):
-    """Return what is listed, or raise where that is nothing."""
+    """Return the values as a list, or raise if there are none."""
     try:
         if len(values) > 0 and not isinstance(values, str):
             return list(values)

@@ -1,6 +1,6 @@
-"""What the estimators ask of designs and procedures; loads the compiled code.
+"""The fits that the estimators run; importing this module loads the compiled code.
 
-The functions read the public parameters of an estimator and change nothing of it.
+The functions read the public parameters of an estimator, and do not change it.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ __all__ = [
 
 
 def designs(estimator, X, y, sample_weight):
-    """Yield the design with each target, or raise an error where X holds NaN or infinity."""
+    """Yield the design with each target, or raise an error if X holds NaN or infinity."""
     as_input = {"estimator_name": type(estimator).__name__, "input_name": "X"}
     targets = np.ascontiguousarray(y.reshape(len(y), -1).T)
     if sample_weight is not None:
         assert_all_finite(X, **as_input)
     try:
         design = make_design(X, targets[0], sample_weight, fit_intercept=estimator.fit_intercept)
-    except ValueError:  # columns whose sums are not finite may hold what is not
+    except ValueError:  # sums that are not finite may come from values that are not
         assert_all_finite(X, **as_input)
         raise
     yield design
@@ -50,7 +50,7 @@ def designs(estimator, X, y, sample_weight):
 
 
 def shared_starts(estimator, design) -> SharedStarts:
-    """Return what fits of these rows with this penalty share, whatever their loss."""
+    """Return the starts that all fits of these rows with this penalty share."""
     return SharedStarts(
         Problem(design, Ridge.of(estimator)),
         solver=estimator.solver,
@@ -61,7 +61,7 @@ def shared_starts(estimator, design) -> SharedStarts:
 
 
 def fit_shape(estimator, shared: SharedStarts, initial, neighbour=None, *, report):
-    """Return the fit of a :class:`RobustRegressor` to one target, and what the solver found.
+    """Return the fit of a :class:`RobustRegressor` to one target, and the result behind it.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def fit_shape(estimator, shared: SharedStarts, initial, neighbour=None, *, repor
     shared : SharedStarts
     initial : Initial or None
     neighbour : RegressionResult, optional
-        What the solver found for another loss: the search may begin there.
+        The result for another loss, at which the search may begin.
     report : callable
         Called with the objective at the beginning of each iteration.
     """
@@ -104,7 +104,7 @@ def fit_likelihood(estimator, design, initial, *, report) -> TargetFit:
     if initial is not None:
         params = design.from_original(initial.coef, initial.intercept)
         given = params, initial.scale, initial.alpha
-        # A warm start too leaves bad leverage points out: it solves the problem of a cold one.
+        # A warm start also leaves out bad leverage points, to solve the same problem as a cold one.
         named = "s" if isinstance(named, str) and named == "s" else None
     result = MaximumLikelihood(
         _likelihood(estimator, design), named, estimator.solver,

@@ -1,4 +1,4 @@
-"""The folds of a cross-validation: all candidates fitted to each, and scored."""
+"""The folds of a cross-validation, in which all candidates are fitted and scored."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .targets import given_initial, store
 
 
 def _silent(value):
-    """Report nothing of the fits of a fold."""
+    """Report nothing: the callback of fits of a fold."""
 
 
 class Fold(NamedTuple):
-    """Of every candidate in one fold: score, times in seconds; and how many did not converge."""
+    """Scores and times in seconds of all candidates in a fold, and how many did not converge."""
 
     scores: np.ndarray
     fit_times: np.ndarray
@@ -28,7 +28,7 @@ class Fold(NamedTuple):
 
 
 class Search(NamedTuple):
-    """What the folds of a search share."""
+    """What all folds of a search share."""
 
     candidates: list
     scorer: Any
@@ -73,10 +73,10 @@ class Search(NamedTuple):
         return Fold(scores, fit_times, score_times, n_unconverged)
 
     def _fits(self, template, designs):
-        """Yield the place of every candidate, its estimator, and its fits, one for each target.
+        """Yield the index of every candidate, its estimator, and its fits, one for each target.
 
-        What candidates of a penalty share is found once; the fits of a shape may begin at those
-        of the shape before.
+        Candidates with the same penalty share their starts. The fits of a shape may begin at those
+        of the previous shape.
         """
         n_features = self.X.shape[1]
         initial = given_initial(template.init, len(designs), n_features, template.fit_intercept)
@@ -101,7 +101,7 @@ class Search(NamedTuple):
             yield place, estimator, [fit for fit, _ in pairs]
 
     def told(self, fold):
-        """Return what there is to say of a fold."""
+        """Return the line that is printed about a fold."""
         best = int(np.argmax(np.nan_to_num(fold.scores, nan=-np.inf)))
         seconds = fold.fit_times.sum() + fold.score_times.sum()
         chosen = ", ".join(
@@ -111,7 +111,7 @@ class Search(NamedTuple):
         return f"best score {fold.scores[best]:.6g} at {chosen}; {seconds:.2g} s"
 
     def _in_order(self):
-        """Return the places of the candidates, neighbours after each other."""
+        """Return the indices of the candidates, in the order of penalty, scale and shape."""
 
         def order(place):
             candidate = self.candidates[place]
@@ -121,7 +121,7 @@ class Search(NamedTuple):
 
 
 def results_of(candidates, folds):
-    """Return the results of the folds as ``GridSearchCV`` gives them."""
+    """Return the results of the folds in the form of ``GridSearchCV``."""
     results = {}
     for name in ("fit_time", "score_time"):
         times = np.array([getattr(fold, name + "s") for fold in folds])

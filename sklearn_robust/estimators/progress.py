@@ -1,4 +1,4 @@
-"""Progress of a fit: a line for every step, and scikit-learn's callbacks where it has them."""
+"""Progress of a fit: a line for every step, and scikit-learn's callbacks if it has them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 
     WRAPPERS = 1
-    """Calls between that of ``fit`` and its body."""
-except ImportError:  # scikit-learn before 1.9; experimental since
+    """Number of calls between that of ``fit`` and its body."""
+except ImportError:  # scikit-learn before 1.9; experimental from 1.9 on
     WRAPPERS = 0
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Nothing: no callbacks are supported."""
+        """An empty base class: no callbacks are supported."""
 
     def with_callbacks(method):
         """Return the method itself."""
@@ -25,17 +25,17 @@ __all__ = ["WRAPPERS", "CallbackSupportMixin", "Progress", "with_callbacks"]
 
 
 class Progress:
-    """Tells of the steps of one fit: prints them if the estimator is verbose, calls callbacks.
+    """Reports the steps of one fit: prints them if the estimator is verbose, and calls callbacks.
 
-    Every step is a task of the callbacks, below that of the fit. It may be told of after it was
-    done, so that a callback's wish to stop is not followed.
+    Every step is a task of the callbacks, below that of the fit. It may be reported after it is
+    done, so callbacks cannot stop it.
 
     Parameters
     ----------
     estimator : estimator
         Its ``fit`` is decorated by ``with_callbacks``.
     X, y, sample_weight
-        What it is fitted to; the last may be None.
+        The data of the fit; the last may be None.
     """
 
     def __init__(self, estimator, X, y, sample_weight):
@@ -49,7 +49,7 @@ class Progress:
         self._called = bool(getattr(estimator, "_skl_callbacks", ()))
 
     def step(self, name, result):
-        """Tell of a step and what came of it."""
+        """Report a step and its result."""
         self._told[name] += 1
         if self._estimator.verbose:
             print(f"[{type(self._estimator).__name__}] {name} {self._told[name]}: {result}")
@@ -59,10 +59,10 @@ class Progress:
             task.call_on_fit_task_end(estimator=self._estimator, **self._data)
 
     def report(self, value):
-        """Tell of an iteration with the objective at its beginning."""
+        """Report an iteration with the objective at its beginning."""
         self.step("iteration", f"objective {value:.10g}")
 
     def end(self):
-        """Tell that the fit is done."""
+        """Report the end of the fit."""
         if self._context is not None:
             self._context.call_on_fit_task_end(estimator=self._estimator, **self._data)

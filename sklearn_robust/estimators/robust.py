@@ -13,14 +13,14 @@ from .progress import with_callbacks
 class RobustRegressor(RobustLinearModel):
     r"""Linear regression under Barron's general robust loss of a given shape.
 
-    Minimises over coefficients and intercept
+    The fit minimises over coefficients and intercept
 
     .. math:: F(\beta, b) = c^2 \frac{\sum_i s_i\,\rho\bigl((y_i - x_i\beta - b)/c\bigr)}
               {\sum_i s_i} + \frac{\lambda}{2} \lVert\beta\rVert^2
 
-    where :math:`\rho` is the loss of shape ``alpha``, c the scale of the residuals,
-    :math:`s_i` the sample weights and :math:`\lambda` = ``l2_regularization``. Rows whose
-    residuals are several c count little, or nothing. At ``alpha=2`` this is
+    where :math:`\rho` is the loss of shape ``alpha``, c is the scale of the residuals,
+    :math:`s_i` are the sample weights and :math:`\lambda` is ``l2_regularization``. Rows whose
+    residuals are several c count little or nothing. At ``alpha=2`` the fit is that of
     ``Ridge(alpha=l2_regularization * sum(s))``.
 
     Parameters
@@ -28,30 +28,31 @@ class RobustRegressor(RobustLinearModel):
     alpha : float in [-inf, 2], default=-inf
         Shape of the loss: how fast the influence of a row falls as its residual grows. 2 is
         least squares, 1 pseudo-Huber (Charbonnier), 0 Cauchy, -2 Geman-McClure, -inf Welsch.
-        From 1 up the problem is convex and has one answer; below 1 far rows lose all
+        From 1 up the problem is convex and has one answer. Below 1 far rows lose all
         influence, and the start decides which minimum is found.
     loss : str, default="general"
-        "general" for the loss of shape ``alpha``; or another by its name, which ignores
-        ``alpha``, such as "huber" or "tukey" (bisquare) with threshold c:
-        :func:`sklearn_robust.losses.rho` lists them.
+        "general" is the loss of shape ``alpha``. Named losses, such as "huber" or "tukey"
+        (bisquare) with threshold c, ignore ``alpha``; :func:`sklearn_robust.losses.rho` lists
+        them.
     scale : "auto", "mad", "s", "reweighted" or float in [1e-150, 1e150], default="auto"
         The scale c, in the unit of y: a number, or c = k·sigma for a residual scale sigma and
         the k that follows from ``efficiency``.
 
-        - "mad": the median absolute residual over 0.6745, iterated with the coefficients to a
-          joint fixed point. Where it is zero, as with ties, the same of the quantiles 0.75,
-          0.9 and 0.99, then a floor. Outliers on one side of up to half of the rows leave it
-          finite, but raise it. There can be several fixed points, under a convex loss too,
-          where few rows support many coefficients: start and solver then decide which is found.
-        - "s": the least M-scale that any plane has, with a breakdown point of 1/2, held. With
-          ``init="s"`` this is the MM-estimate of R's ``lmrob``. Far outliers, in X too, leave it
-          finite while they are fewer than half of the rows, but 30 per cent raise it by 3/4.
-        - "reweighted": from the M-scale, the standard deviation of the residuals within 2.5
-          sigma, corrected for the window, iterated with the coefficients; it may only fall.
-          Takes back most of what outliers add, and keeps the breakdown point.
+        - "mad": the median absolute residual divided by 0.6745, iterated with the coefficients to
+          a joint fixed point. Where it is zero, as with ties, wider quantiles (0.75, 0.9, 0.99)
+          take its place, then a floor. It stays finite with outliers in up to half of the rows,
+          but they raise it. Where few rows support many coefficients there can be several fixed
+          points, under a convex loss too; start and solver then decide which is found.
+        - "s": the M-scale of the S-estimate, the least that any plane has, kept fixed. With
+          ``init="s"`` this is the MM-estimate of R's ``lmrob``. It has a breakdown point of 1/2:
+          far outliers, in X too, leave it finite while they are fewer than half of the rows, but
+          30 per cent of them raise it by 3/4.
+        - "reweighted": the standard deviation of the residuals within 2.5 sigma, corrected for
+          this window. It begins at the M-scale and is iterated with the coefficients, and may
+          only fall. It removes most of what outliers add, and keeps the breakdown point.
         - "auto": "reweighted" with ``init="s"``, else "mad".
     efficiency : float in (0, 1), default=0.95
-        Asymptotic efficiency at normal errors from which k is computed, where c is estimated.
+        Asymptotic efficiency at normal errors, from which k is computed where c is estimated.
         k is never below 0.5: shapes above about 1.58 exceed an efficiency of 0.95 at any c.
     l2_regularization : float >= 0, default=0.0
         Penalty :math:`\lambda` on the coefficients, in the user's units. The intercept is not
@@ -59,24 +60,24 @@ class RobustRegressor(RobustLinearModel):
     fit_intercept : bool, default=True
         Whether to fit an intercept b.
     solver : {"auto", "irls", "lbfgs"}, default="auto"
-        "irls" solves weighted normal equations by Cholesky, "lbfgs" is SciPy's L-BFGS-B
-        preconditioned by the curvature of least squares, "auto" is the faster one. Where a
-        sample has been fitted first, "auto" is Newton's method with the sample's curvature,
+        "irls" solves weighted normal equations by Cholesky factors. "lbfgs" is SciPy's L-BFGS-B,
+        preconditioned by the curvature of least squares. "auto" is the faster one, or, after a
+        sample has been fitted, Newton's method with the sample's curvature,
         Anderson-accelerated. Under a convex loss (``alpha`` of 1 or more, "huber",
-        "balanced_l1") and a scale that is given or held, all find the same optimum, within
-        ``tol``, from any start. Under a loss that redescends each finds a minimum; from
-        ``init="s"`` that is the same but for rare ties, from "ols", "gnc" or an array it need
-        not be where several are near.
+        "balanced_l1") and a fixed scale, all find the same optimum, within ``tol``, from any
+        start. Under a redescending loss each finds a minimum. From ``init="s"`` it is the same
+        but for rare ties; from other starts they may find different minima that are near.
     init : "auto", "ols", "gnc", "s" or array-like of shape (n_features + 1,), default="auto"
-        Where the search begins, which below ``alpha=1`` and for "tukey" decides what it finds.
+        Where the search begins. Below ``alpha=1`` and for "tukey" this decides which minimum is
+        found.
 
         - "ols": (penalised) least squares. Survives few and moderate outliers in y.
-        - "gnc": graduated non-convexity, the shape lowered step by step from 1, c held.
+        - "gnc": graduated non-convexity: the shape is lowered step by step from 1, at a fixed c.
           Survives many outliers in y, none in X.
         - "s": the S-estimate, the plane of least M-scale, searched from principal sensitivity
           components and random subsets of the rows. Survives fewer than half of the rows wrong
-          in X and y as long as the good plane has the least M-scale: a cluster of bad
-          rows that lies exactly on a plane not far from the good one can have less.
+          in X and y, as long as the good plane has the least M-scale. The plane through a tight
+          cluster of bad rows, not far from the good one, can have a smaller M-scale.
         - "auto": "s" where the start matters, else "ols".
 
         An array holds the coefficients in the user's units, then the intercept (none with
@@ -84,42 +85,43 @@ class RobustRegressor(RobustLinearModel):
     max_iter : int >= 1, default=100
         Iterations allowed, all scales together.
     tol : float >= 0, default=1e-6
-        The fit has converged when the step still owed is at most ``tol`` in every coefficient,
-        :math:`|\Delta\beta_j|\,\mathrm{rms}(x_j) \le \mathrm{tol}\,(c + |\beta_j|\,
+        The fit has converged when the estimated remaining step is at most ``tol`` in every
+        coefficient, :math:`|\Delta\beta_j|\,\mathrm{rms}(x_j) \le \mathrm{tol}\,(c + |\beta_j|\,
         \mathrm{rms}(x_j))` with x centred, and at most ``tol`` in log c where c is estimated.
     warm_start : bool, default=False
         Whether a refit begins at the coefficients of the previous fit instead of ``init``. With
-        ``scale="reweighted"`` it begins at its scale too, and where both are still at rest, as
-        on the same rows, no S-estimate is made; else the scale falls from the S-estimate's, as
-        in a first fit.
+        ``scale="reweighted"`` it also begins at the previous scale. If coefficients and scale
+        then change no more than ``tol`` allows, as on the same rows, no S-estimate is computed;
+        otherwise the scale falls from that of the S-estimate, as in a first fit.
     random_state : int, RandomState or None, default=None
-        Seed of the rows that the S-estimate draws.
+        Seed for the rows that the S-estimate draws.
     verbose : int >= 0, default=0
-        If positive, prints a line for every iteration.
+        If positive, a line is printed for every iteration.
 
     Attributes
     ----------
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
-        Coefficients. Where columns are dependent and there is no penalty, those of least norm.
+        Coefficients; of least norm if columns are dependent and there is no penalty.
     intercept_ : float or ndarray of shape (n_targets,)
         Intercept; 0 with ``fit_intercept=False``.
     scale_ : float or ndarray of shape (n_targets,)
         The scale c of the fit, in the unit of y.
     sigma_ : float or ndarray of shape (n_targets,)
-        The residual scale, comparable to a standard deviation, from which c was made; only
-        where c was estimated. Never below a floor, 1e-12 of the 0.75 quantile of the distances
-        of y from its median plus 4 units of its rounding. A warning says where it is at the
-        floor, or is that of a wider quantile because the median residual was zero.
+        The residual scale, comparable to a standard deviation, from which c was computed; only
+        if c was estimated. It is at least a floor: 1e-12 of the 0.75 quantile of the distances
+        of y from its median, plus 4 units of its rounding. A warning says if it is at the floor,
+        or comes from a wider quantile because the median absolute residual was zero.
     alpha_ : float or ndarray of shape (n_targets,)
         The shape; NaN for a named loss outside the family.
     weights_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
-        Robust weight of each training row in [0, 1], without its sample weight: 1 is a row
-        fully believed, 0 a row that was left out.
+        Robust weight of each training row in [0, 1], without its sample weight. 1 is a row that
+        counts fully, 0 a rejected row.
     n_iter_ : int or ndarray of shape (n_targets,)
-        Iterations used with all rows.
+        Number of iterations on all rows.
     n_features_in_ : int
+        Number of columns of X.
     feature_names_in_ : ndarray of shape (n_features,)
-        Where X has column names.
+        Names of the columns, if X has any.
 
     See Also
     --------
@@ -128,39 +130,42 @@ class RobustRegressor(RobustLinearModel):
 
     Notes
     -----
-    A sample weight is a case weight: 2 is the row written twice, 0 the row absent, in sums and
-    medians alike. Columns are centred and scaled within the fit, so that data far from zero or
-    in units far apart lose no digits; all parameters and results are in the user's units.
-    Of more than about 6000 rows (three times the sample, which has at least 40 rows for every
-    parameter) a sample, always the same, is fitted first in the same way, ``init`` and ``scale``
-    included, and its answer followed on all rows: for a loss with several minima the sample
-    decides which one. No sample is drawn at ``alpha=2``, for dependent columns, for an array as
-    ``init``, and for least squares as ``init`` where X holds up to some 260 000 numbers. Threads
-    share the rows where there are many, as many as joblib and threadpoolctl allow; their number
-    changes no bit of the result.
-    With more than 2000 columns no Gram matrix is formed by "lbfgs": coefficients of dependent
-    columns are then of least norm in units of the columns' root mean squares. With more than 2000
+    A sample weight is a case weight, in sums and medians alike: 2 is the row written twice, 0 the
+    row absent. Columns are centred and scaled within the fit, so data far from zero or in very
+    different units lose no digits. All parameters and results are in the user's units.
+
+    With more than about 6000 rows, a sample is fitted first in the same way, from ``init`` and
+    with ``scale``. The fit of all rows begins at its result, so for a loss with several minima
+    the sample decides which one is found. It is always the same sample, and has at least 40 rows
+    for every parameter and at most a third of all rows. No sample is drawn at ``alpha=2``, for
+    dependent columns, for an array as ``init``, and for least squares as ``init`` if X holds up
+    to some 260 000 numbers. Many rows are shared among threads, as many as joblib and
+    threadpoolctl allow; their number changes no bit of the result.
+
+    With more than 2000 columns "lbfgs" forms no Gram matrix, and coefficients of dependent
+    columns are of least norm in units of the columns' root mean squares. With more than 2000
     columns besides level columns the S-estimate is sought from least squares alone, without its
     breakdown point.
 
     Level columns are those in which most rows share one value: dummies, flags, indicators of
-    missing values, their products with each other and with numbers. They are recognised from X.
-    The search of the S-estimate treats them apart, as M-S-estimates do: a convex fit takes them
-    off y and off the other columns, and given the slopes of these it gives their coefficients.
-    After every fit under a loss that redescends, whatever its start, the coefficient of each level
-    is held against those that fit some of its rows, and the search goes on where one is better.
-    Where only rejected rows tell a coefficient, a convex fit to these gives it, and a warning
-    names its column.
+    missing values, and their products with each other and with numeric columns. They are
+    recognised from X. The search of the S-estimate treats them separately, as M-S-estimates do: a
+    convex fit removes them from y and from the other columns, and a convex fit gives their
+    coefficients once the other coefficients are known. After every fit under a redescending loss,
+    the coefficient of each level is compared with values that fit some of its rows, and the
+    search continues if one is better. A coefficient that only rejected rows determine comes from
+    a convex fit to these rows, and a warning names its column.
 
-    The M-scale divides by the sum of the weights less the number of parameters (what a penalty
-    takes is not counted). Weights that sum to less than the number of rows are taken as shares
-    of it. Where more than (n + p)/2 of n rows lie on a plane, p the number of parameters, the
-    S-estimate is that plane and its scale the floor; of more than 1000 rows and p over 6, so
-    many of a sample have to. With the scale "s" or "reweighted" the search then begins there if
-    that is nearer the optimum than ``init``: a loss that redescends keeps the plane, with weights
-    1 on it and 0 elsewhere, and a convex one goes on to the least sum of absolute residuals,
-    which may take many iterations. One warning says whether more than half of the rows are
-    fitted exactly, or lie on a plane that is not the one fitted.
+    The M-scale divides by the sum of the weights less the number of parameters (less what a
+    penalty takes from it). Weights that sum to less than Kish's effective sample size are treated
+    as proportions. If more than (n + p)/2 of n rows lie on a plane, where p is the number of
+    parameters, the S-estimate is that plane and its scale is at the floor. (With more than 2000
+    rows and p over 6, this is judged on a sample of the rows.) With the scale "s" or "reweighted"
+    the search then begins at that plane if its objective is lower there than at ``init``. A
+    redescending loss keeps the plane, with weights 1 on it and 0 elsewhere. A convex loss
+    continues to the least sum of absolute residuals, which may take many iterations. A warning
+    says whether more than half of the rows are fitted exactly, or lie on a plane that is not the
+    one fitted.
 
     References
     ----------
@@ -239,7 +244,7 @@ class RobustRegressor(RobustLinearModel):
             float32 stays float32 (sums are float64); other types become float64. Dense data
             are not copied, sparse data are read as CSR.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Every target is fitted by itself, with its own scale.
+            Every target is fitted separately, with a separate scale.
         sample_weight : array-like of shape (n_samples,), optional
             Case weights, not negative and not all zero.
 
@@ -250,16 +255,16 @@ class RobustRegressor(RobustLinearModel):
         Raises
         ------
         ValueError
-            If a parameter is out of range, or X, y or the weights hold NaN, infinity or masked
-            values, do not match in length, or (weights) are negative or all zero.
+            If a parameter is out of range, if X, y or the weights hold NaN, infinity or masked
+            values or differ in length, or if weights are negative or all zero.
 
         Warns
         -----
         ConvergenceWarning
             If ``max_iter`` iterations were not enough.
         UserWarning
-            If more than half of the rows are fitted exactly, so that their scale is zero, or
-            if they lie on a plane that is not the one fitted; if no believed row tells the
+            If more than half of the rows are fitted exactly, so that the residual scale is zero,
+            or lie on a plane that is not the one fitted. If only rejected rows determine the
             coefficient of a column.
         """
         return self._fit(X, y, sample_weight)

@@ -12,7 +12,7 @@ from ..validation import check_initial
 
 @dataclass(frozen=True)
 class TargetFit:
-    """The fit of one target, in the user's units; ``sigma`` is None where it was not estimated.
+    """The fit of one target, in the user's units; ``sigma`` is None if it was not estimated.
 
     ``vanished``, ``exact`` and ``unbelieved`` are those of
     :class:`~sklearn_robust.solvers.result.RegressionResult`.
@@ -37,7 +37,7 @@ class TargetFit:
 
 
 class Initial(NamedTuple):
-    """Given first values of one target, in the user's units; None where they are not given."""
+    """Given initial values of one target, in the user's units; None if they are not given."""
 
     coef: np.ndarray
     intercept: float
@@ -46,7 +46,7 @@ class Initial(NamedTuple):
 
 
 def given_initial(init, n_targets, n_features, fit_intercept) -> list[Initial | None]:
-    """Return the given coefficients of every target, None where a start finds them."""
+    """Return the given coefficients of every target, None if ``init`` is the name of a start."""
     if isinstance(init, str):
         return [None] * n_targets
     given = check_initial(init, n_targets, n_features, fit_intercept)
@@ -63,7 +63,7 @@ def store(estimator, fits: list[TargetFit], *, one_target):
         return values[0] if one_target else np.stack(values)
 
     estimator.coef_ = stored("coef")
-    # A numpy number, as scikit-learn's linear models have it: converters ask for its shape.
+    # A numpy number, as in scikit-learn's linear models, because converters read its shape.
     estimator.intercept_ = np.asarray(stored("intercept"))[()]
     estimator.scale_ = stored("scale")
     estimator.alpha_ = stored("alpha")

@@ -1,4 +1,4 @@
-"""Looking at a fit: how sure its coefficients are, what it doubted, pictures of it."""
+"""Inspection of a fit: standard errors, rejected rows and levels, displays."""
 
 from .coefficients import CoefTable, coef_table
 from .displays import AlphaProfileDisplay, RobustFitDisplay

@@ -1,4 +1,4 @@
-"""Coefficients of which no row that is believed tells anything."""
+"""Coefficients that no believed row determines."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from ..linear_algebra import InverseRoot
 from ..problem import Objective
 
 _BELIEVED = 1e-8
-"""Robust weight up to which a row is taken to tell nothing: a standard error from such rows alone
-would be ten thousand times an ordinary one."""
+"""Robust weight up to which a row carries no information: a standard error from rows with this
+weight alone would be ten thousand times an ordinary one."""
 _NOTHING = 1e-7
-"""Relative size of what is rounding in directions of the standardised parameters."""
+"""Relative size of rounding errors in directions of the standardised parameters."""
 _NAMED = 10
-"""Columns that a warning names."""
+"""Most columns that a warning names."""
 
 
 def disbelieved(objective: Objective, params) -> np.ndarray:
-    """Return the numbers of the rows that a redescending loss gives no weight."""
+    """Return the numbers of the rows to which a redescending loss gives no weight."""
     rows = cast(LocalDesign, objective.design)
     if not objective.loss.redescending:
         return np.empty(0, dtype=np.intp)
@@ -37,18 +37,18 @@ def disbelieved(objective: Objective, params) -> np.ndarray:
 def root_of_believed(objective: Objective, params, without) -> InverseRoot:
     """Return the inverse root of a curvature whose null space is exact.
 
-    Weights of next to nothing leave directions with a curvature of next to nothing, which is
-    neither information nor zero. Where there may be such directions, rows are left out.
+    Tiny weights leave directions with a tiny curvature, which is no information but not zero
+    either. If there may be directions of this kind, the rows ``without`` are left out.
 
     Parameters
     ----------
     objective : Objective
     params : ndarray of shape (n_parameters,)
     without : ndarray of int
-        The numbers of the rows that tell nothing.
+        The numbers of the rows without information.
     """
     root = objective.curvature(params)[-1]
-    # Standardised columns have unit size: a direction without believed rows has at most so little.
+    # Standardised columns have unit size, so this bounds the curvature without believed rows.
     least = _BELIEVED * len(params)
     informed = root.null.size == 0 and root.norm**2 < 1.0 / least
     if informed or len(without) == 0 or not objective.problem.ridge.is_zero:
@@ -57,24 +57,24 @@ def root_of_believed(objective: Objective, params, without) -> InverseRoot:
         return InverseRoot(np.empty((len(params), 0)), np.eye(len(params)))
     others = objective.problem.on(objective.design.without(without))
     root = replace(objective, problem=others).curvature(params)[-1]
-    # A curvature is a mean over the cases, of which there are fewer now.
+    # A curvature is a mean over the cases, and there are fewer now.
     share = objective.design.total_weight / others.design.total_weight
     return InverseRoot(root.root * math.sqrt(share), root.null)
 
 
 @dataclass(frozen=True)
 class Undetermined:
-    """Coefficients, and where there is one the intercept, that the believed rows leave open.
+    """Coefficients and intercept that the believed rows do not determine.
 
     Attributes
     ----------
     columns : ndarray of bool of shape (n_names,)
-        Columns of X that vary over the rows, but not over those that are believed.
+        Columns of X that vary over all rows, but not over the believed rows.
     others : ndarray of bool of shape (n_names,)
-        The other parameters that may change without a change of what is fitted to those.
+        The other parameters that can change without changing the fitted values of believed rows.
     dependent : bool
-        Whether parameters may change without a change of any fitted value: columns of X are
-        dependent over all rows, whatever is believed.
+        Whether columns of X are dependent over all rows, so that parameters can change without
+        changing any fitted value.
     """
 
     columns: np.ndarray
@@ -83,11 +83,11 @@ class Undetermined:
 
     @property
     def mask(self) -> np.ndarray:
-        """Whether a parameter is one of them."""
+        """Whether a parameter is not determined."""
         return self.columns | self.others
 
     def sentences(self, names, target=None) -> list[str]:
-        """Return what a warning says, of a target that may have a name."""
+        """Return the sentences of a warning; ``target`` is the name of the target, if any."""
         of, said = "" if target is None else f" of target {target!r}", []
         for mask, before in (
             (self.columns, f"No row of {{}} is believed{of}: "),
@@ -104,19 +104,19 @@ class Undetermined:
 
 
 def undetermined(rows: LocalDesign, X, told, null) -> Undetermined:
-    """Find the coefficients that the believed rows leave open.
+    """Find the coefficients that the believed rows do not determine.
 
     Parameters
     ----------
     rows : LocalDesign
         All rows of the fit.
     X : {ndarray, sparse matrix} of shape (n_rows, n_features)
-        Their columns.
+        The columns in the user's units.
     told : ndarray of bool of shape (n_rows,)
         Whether a row is believed.
     null : ndarray of shape (n_parameters, n_null)
-        Orthonormal directions of the standardised parameters that change no value fitted to a
-        row that is believed.
+        Orthonormal directions of the standardised parameters along which the fitted values of
+        believed rows do not change.
     """
     columns, n_slopes = rows.columns, rows.n_features
     present = np.zeros(rows.n_rows, dtype=bool)
@@ -130,7 +130,7 @@ def undetermined(rows: LocalDesign, X, told, null) -> Undetermined:
     flagged[:n_slopes] = constant & ~_values_of_constant(X, present, columns.fit_intercept)[1]
     if dependent:
         squares, turned = np.linalg.eigh(gram(rows, null, np.ones(rows.n_present)))
-        # Directions that do not change the fitted value of any row, believed or not.
+        # Directions along which no fitted value changes, of believed rows or others.
         of_no_row = null @ turned[:, squares <= _NOTHING**2]
         dependent = of_no_row.shape[1] > 0
         which = np.flatnonzero(flagged)
@@ -146,7 +146,7 @@ def undetermined(rows: LocalDesign, X, told, null) -> Undetermined:
 def _values_of_constant(X, which, any_value):
     """Return the least values of the columns in some rows, and which columns are constant there.
 
-    Unless ``any_value`` the constant has to be zero, for no intercept takes it up.
+    Without ``any_value`` the constant has to be zero, because there is no intercept to absorb it.
     """
     if not np.any(which):
         return np.zeros(X.shape[1]), np.ones(X.shape[1], dtype=bool)
@@ -160,7 +160,7 @@ def _values_of_constant(X, which, any_value):
 
 
 def _beyond(directions, others):
-    """Return an orthonormal basis of what some orthonormal directions have beyond others."""
+    """Return an orthonormal basis of some directions after projection off others."""
     if others.shape[1]:
         basis = orth(others, rcond=_NOTHING)
         directions = directions - basis @ (basis.T @ directions)
@@ -169,13 +169,13 @@ def _beyond(directions, others):
 
 
 def _moved(directions, jacobian):
-    """Return which coefficients in the user's units change along some directions."""
+    """Return which coefficients, in the user's units, change along some directions."""
     change = np.max(np.abs(jacobian @ directions), axis=1, initial=0.0)
     return change > _NOTHING * np.sum(np.abs(jacobian), axis=1)
 
 
 def _listed(names) -> str:
-    """Return names as a phrase, not too many of them."""
+    """Return the first few names as a phrase."""
     shown, hidden = names[:_NAMED], len(names) - _NAMED
     if hidden > 0:
         return f"{', '.join(shown)} and {hidden} more"

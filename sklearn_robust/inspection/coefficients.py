@@ -1,4 +1,4 @@
-"""How sure the coefficients are: standard errors, tests, confidence limits."""
+"""Standard errors, tests and confidence limits of the coefficients."""
 
 from __future__ import annotations
 
@@ -31,42 +31,42 @@ from .fitted import (
 from .tables import Table
 
 _METHODS = ("auto", "sandwich", "information", "bootstrap")
-"""How the standard errors are found."""
+"""Methods for the standard errors."""
 _DEPENDENT = (
     "Columns of X are dependent: standard errors are those of the coefficients of least norm."
 )
 _UNKNOWN = math.inf, 0.0, 1.0, -math.inf, math.inf
-"""Standard error, z, p-value and limits of a coefficient that no believed row tells."""
+"""Standard error, z, p-value and limits of a coefficient that no believed row determines."""
 _OWED = 0.1
-"""Standard errors that a coefficient may be away from the minimum before it is doubted."""
+"""Distance from the minimum, in standard errors, above which a warning is issued."""
 _LARGEST_SEED = 2**31 - 1
 _MOST_DRAWN = 1e15
-"""Cases beyond which weights are only shares to the bootstrap."""
+"""Most cases that the bootstrap draws; beyond, weights only count as proportions."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class CoefTable(Table):
-    """Coefficients and how sure they are, as :func:`coef_table` returns it.
+    """Coefficients with standard errors, tests and limits, the result of :func:`coef_table`.
 
-    It prints as a table. With 2-D y arrays have a leading axis of targets.
+    It prints as a table. With 2-D y, arrays have a leading axis of targets.
 
     Attributes
     ----------
     names : tuple of str
         Of the features, then "intercept" if one was fitted.
     targets : tuple of str or None
-        Names of the targets; None where y was 1-D.
+        Names of the targets; None if y was 1-D.
     level : float
         The confidence level of the limits.
     method : str
-        How they were found.
+        The method of the standard errors.
     estimate, std_error, ci_low, ci_high : ndarray of shape (n_names,) or (n_targets, n_names)
-        In the unit of y over that of the feature.
+        In the unit of y divided by that of the feature.
     z : ndarray of the same shape
-        Estimate over standard error; 0 where the standard error is 0, as for a constant column,
-        or infinite, as for a level none of whose rows is believed.
+        Estimate divided by standard error; 0 if the standard error is 0, as for a constant
+        column, or infinite, as for a level whose rows are all rejected.
     p_value : ndarray of the same shape
-        Probability that a standard normal is further from zero than ``z``; by the bootstrap,
+        Probability that a standard normal is further from zero than ``z``. With the bootstrap,
         twice the smaller share of the estimates on either side of zero.
     """
 
@@ -111,31 +111,32 @@ def coef_table(
     estimator : estimator
         A fitted estimator of this package, or a pipeline or search that ends in one.
     X, y, sample_weight
-        The data it was fitted to.
+        The data of the fit.
     level : float in (0, 1), default=0.95
-        Of the confidence limits.
+        The confidence level of the limits.
     method : {"auto", "sandwich", "information", "bootstrap"}, default="auto"
         - "sandwich": the formula of Huber (1981) for M-estimates whose errors do not depend on X,
-          with normal limits: for convex losses H1 of statsmodels' ``RLM``, at ``alpha=2`` the usual
-          one of least squares. Where the loss redescends, rows enter the matrix of X by their
-          robust weights.
+          with normal limits. For convex losses this is H1 of statsmodels' ``RLM``, at ``alpha=2``
+          the usual formula of least squares. If the loss redescends, rows count in the matrix of
+          X by their robust weights.
         - "information": for ``AdaptiveRobustRegressor``, the inverse of the observed information
-          in coefficients, scale and shape together, with normal limits. Too small where
-          the errors do not follow the fitted distribution, as with outliers of a kind of their
-          own; the sandwich, which takes scale and shape as given, then is not.
+          in coefficients, scale and shape together, with normal limits. It is too small if the
+          errors do not follow the fitted distribution, as with a separate group of outliers. The
+          sandwich, which treats scale and shape as known, is not too small then.
         - "auto": "information" for ``AdaptiveRobustRegressor``, else "sandwich".
-        - "bootstrap": the fit is repeated on rows drawn with replacement, beginning at the one
-          given; limits are quantiles of what comes out, and a standard error is half the
-          distance of those at one standard deviation of a normal. Errors may differ from row to
-          row, and coefficients need not be normal, but it takes ``n_resamples`` fits.
+        - "bootstrap": the model is fitted again to rows drawn with replacement, starting at the
+          given fit. Limits are quantiles of the coefficients. A standard error is half the
+          distance between the quantiles that a normal has at one standard deviation on either
+          side. The size of errors may depend on X, and coefficients need not be normal, but it
+          takes ``n_resamples`` fits.
     n_resamples : int >= 2, default=999
-        Refits of the bootstrap.
+        Number of refits of the bootstrap.
     n_jobs : int or None, default=None
-        How many refits run side by side, as in ``GridSearchCV``; the result has the same bits.
+        Number of refits run in parallel, as in ``GridSearchCV``; it changes no bit of the result.
     random_state : int, RandomState or None, default=None
-        Seed of the rows drawn.
+        Seed for the rows drawn.
     verbose : int >= 0, default=0
-        If positive, joblib prints how far the bootstrap is.
+        If positive, joblib prints the progress of the bootstrap.
 
     Returns
     -------
@@ -146,34 +147,36 @@ def coef_table(
     NotFittedError
         Before ``fit``.
     TypeError
-        If ``estimator`` is none of this package.
+        If ``estimator`` is not an estimator of this package.
     ValueError
-        If a parameter is out of range, the data do not have the shape of those of the fit, or the
-        formula does not hold: as many parameters as rows, or no minimum of a curved objective.
+        If a parameter is out of range, if the data do not have the shape of those of the fit, or
+        if the formula does not apply, because there are as many parameters as rows or the fit is
+        not at a minimum with positive definite curvature.
 
     Warns
     -----
     UserWarning
-        If columns are dependent: the standard errors are those of the coefficients of least
-        norm. If no row that is believed tells anything of some coefficients: their standard
-        errors are infinite, and the columns are named. If the coefficients do not minimise the
+        If columns are dependent, so that standard errors are those of the coefficients of least
+        norm. If the believed rows do not determine some coefficients, whose standard errors are
+        then infinite; the warning names their columns. If the coefficients do not minimise the
         objective on these rows, as when X, y or ``sample_weight`` are not those of the fit. If
         refits did not converge.
 
     Notes
     -----
-    Sample weights are case weights: 2 is the row written twice, in the standard errors too. Where
-    they sum to less than the rows they are worth, the square of their sum over the sum of their
-    squares, that is taken for the number of cases, so that equal weights are the rows.
-    With a penalty the standard errors are those of the penalised coefficients about their own
-    mean; how far that is from the truth is not in them. Those of a cross-validated fit take what
-    was chosen as given. So do the formulas the scale of a fit of given shape, which is
-    uncorrelated with the coefficients where errors are symmetric.
-    A row is not believed where its robust weight is 1e-8 or less, or the fit left it out. Where
-    all rows of a level are not, the other standard errors are those without these rows and without
-    that column.
-    A column that few rows tell from the others is in some resamples told by none; its coefficient
-    there is 0.
+    Sample weights are case weights, in the standard errors too: 2 is the row written twice.
+    Weights that sum to less than Kish's effective sample size, the square of their sum divided by
+    the sum of their squares, are treated as proportions of it.
+
+    With a penalty, the standard errors do not include the bias of the penalised coefficients.
+    Those of a cross-validated fit treat the chosen parameters as known. For a fit of given shape
+    the formulas treat the scale as known; it is uncorrelated with the coefficients if errors are
+    symmetric.
+
+    A row is believed if its robust weight is above 1e-8 and the fit did not leave it out. If no
+    row of a level is believed, the other standard errors are those without these rows and
+    without that column. If only few rows determine a coefficient, some resamples may hold none of
+    them; the coefficient is 0 there.
 
     References
     ----------
@@ -216,7 +219,7 @@ def coef_table(
         parallel = Parallel(n_jobs=n_jobs, verbose=verbose)
         draws = _resampled(model, (X, y, cases), n_resamples, rng, parallel)
         limits = np.quantile(draws, [0.5 - 0.5 * level, 0.5 + 0.5 * level], axis=1)
-        # Not their deviation: a few draws may hold more bad rows than good ones.
+        # Quantiles resist the few draws that hold more bad rows than good ones.
         std_error = 0.5 * np.diff(np.quantile(draws, ndtr([-1.0, 1.0]), axis=1), axis=0)[0]
     else:
         std_error, doubts, gaps = _standard_errors(model, X, y, cases, method)
@@ -245,7 +248,7 @@ def _targets(model, y):
 
 
 def _p_values(draws):
-    """Return twice the smaller share of the draws on either side of zero, never none of them."""
+    """Return twice the smaller share of the draws on either side of zero; it is never 0."""
     beyond = np.minimum(np.sum(draws <= 0.0, axis=1), np.sum(draws >= 0.0, axis=1))
     return np.minimum(2.0 * (1.0 + beyond) / (1.0 + draws.shape[1]), 1.0)
 
@@ -265,9 +268,9 @@ def _problem(model, rows):
 
 
 def _standard_errors(model, X, y, cases, method):
-    """Return the standard errors by a formula, shape (n_targets, n_names), and what is doubtful.
+    """Return standard errors by a formula, shape (n_targets, n_names), warnings, and gaps.
 
-    What is doubtful are sentences, and of every target what its believed rows leave open.
+    The gaps are the coefficients that the believed rows of every target do not determine.
     """
     found, doubts, gaps = [], [], []
     for fit, rows, all_rows in targets_with_rows(model, X, y, cases):
@@ -285,7 +288,7 @@ def _standard_errors(model, X, y, cases, method):
 
 
 def _gaps(model, X, y, cases):
-    """Return what the believed rows leave open, of every target."""
+    """Return the coefficients that the believed rows of every target do not determine."""
     found = []
     for fit, rows, all_rows in targets_with_rows(model, X, y, cases):
         params = rows.from_original(fit.coef, fit.intercept)
@@ -297,7 +300,7 @@ def _gaps(model, X, y, cases):
 
 
 def _gap(objective, params, null, X, all_rows):
-    """Return what the believed rows of a target leave open, given the directions they do."""
+    """Return the coefficients of a target that change along directions in ``null``."""
     told = np.zeros(all_rows.n_rows, dtype=bool)
     told[objective.design.present()] = True
     told[disbelieved(objective, params)] = False
@@ -323,8 +326,7 @@ def _resampled(model, data, n_resamples, rng, parallel):
     draws, unconverged = zip(*refits, strict=True)
     if any(unconverged):
         warnings.warn(
-            f"{sum(unconverged)} of {n_resamples} refits did not converge; allow a larger "
-            "max_iter.",
+            f"{sum(unconverged)} of {n_resamples} refits did not converge; raise max_iter.",
             ConvergenceWarning,
             stacklevel=3,
         )

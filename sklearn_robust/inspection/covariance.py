@@ -1,4 +1,4 @@
-"""Covariance of coefficients, by the asymptotic formulas of the field."""
+"""Covariance of coefficients by asymptotic formulas."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ..problem import Likelihood, Objective
 from .belief import disbelieved, root_of_believed
 
 _STEP = 1e-4
-"""Change of log c or alpha over which slopes are differenced."""
+"""Step of the finite differences in log c and alpha."""
 _ROUNDING = 1e-12
-"""Of the largest error of standardised parameters, what is left where there is none."""
+"""Errors smaller than this, relative to the largest one, are rounding and set to 0."""
 _FLAT = (
     "estimator must be at a minimum with positive definite curvature for standard errors by a "
-    'formula, got one without, as after an exact or unconverged fit; method="bootstrap" needs none.'
+    'formula, got one that is not, as if exact or unconverged; method="bootstrap" needs none.'
 )
 _AT_END = 1e-6
-"""So near to an end of its range scale or alpha counts as held there."""
+"""Scale or alpha this near to a bound is treated as fixed there."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class Covariance:
     Attributes
     ----------
     factor : ndarray of shape (n_parameters, rank)
-        L with L·Lᵀ the covariance: what is taken of L, not of the product, keeps its digits
-        where columns are nearly dependent.
+        L with L·Lᵀ the covariance. Results computed from L keep their digits if columns are
+        nearly dependent; those from the product would not.
     owed : ndarray of shape (n_parameters,)
-        The Newton step from the parameters to the minimum: nearly zero where they are a fit.
+        The Newton step from the parameters to the minimum, nearly zero for a converged fit.
     null : ndarray of shape (n_parameters, n_null)
-        Directions of the parameters of which the believed rows tell nothing: columns are
-        dependent, or rows not believed. The errors are those of the coefficients of least norm.
+        Directions of the parameters that the believed rows do not determine, because columns are
+        dependent or rows rejected. The errors are those of the coefficients of least norm.
     """
 
     factor: np.ndarray
@@ -57,15 +57,15 @@ class Covariance:
 def sandwich(objective: Objective, params) -> Covariance:
     r"""Return the covariance of an M-estimate whose errors do not depend on X.
 
-    With the influence :math:`\psi_i` and its slope :math:`\psi_i'`, p parameters and n cases,
+    With the influence :math:`\psi_i` and its slope :math:`\psi_i'`, p parameters and n cases, it is
 
     .. math:: k^2\,\frac{\frac{1}{n-p}\sum\psi_i^2}{\left(\frac1n\sum\psi_i'\right)^2}
               \,(X^\top X)^{-1}, \qquad
               k = 1 + \frac{p}{n}\frac{\mathrm{var}\,\psi'}{(\mathrm{mean}\,\psi')^2}.
 
-    Where the loss redescends, rows count in :math:`X^\top X` by their robust weight over the
-    mean weight: a rejected row, however far off in X, told the fit nothing. A penalty joins the
-    mean of :math:`\psi'`, and takes from p.
+    If the loss redescends, rows count in :math:`X^\top X` by their robust weight divided by the
+    mean weight, because a rejected row adds no information, however far off in X it is. A penalty
+    is added to the mean of :math:`\psi'`, and reduces p.
 
     References
     ----------
@@ -78,8 +78,8 @@ def sandwich(objective: Objective, params) -> Covariance:
     weights = loss.rho_psi_weight(residuals, c)[2]
     influence, slopes = residuals / c * weights, loss.slopes(residuals, c)
     slope = float(shares @ slopes)
-    # The inverse of M·Mᵀ is the Gram matrix with the penalty: in these coordinates both are
-    # of the order of 1, and what dependent columns leave open is not in them.
+    # The root is that of the Gram matrix with the penalty. In its coordinates both are of the order
+    # of 1, and directions that dependent columns leave undetermined are absent.
     shape = objective if loss.redescending else objective.problem.least_squares()
     root = root_of_believed(shape, params, disbelieved(objective, params))
     penalty = _penalty(objective, root)
@@ -100,8 +100,8 @@ def sandwich(objective: Objective, params) -> Covariance:
 def observed_information(likelihood: Likelihood, params, scale, alpha) -> Covariance:
     """Return the inverse of the second derivatives of the summed negative log-likelihood.
 
-    They are taken in coefficients, log c and alpha together; scale or shape at an end of their
-    bounds count as given. The slopes in log c and alpha are differenced, all else is exact.
+    The derivatives are in coefficients, log c and alpha together; a scale or shape at a bound
+    counts as given. Derivatives in log c and alpha use finite differences, the others are exact.
 
     References
     ----------
@@ -125,12 +125,12 @@ def observed_information(likelihood: Likelihood, params, scale, alpha) -> Covari
 
 
 def _nuisance(likelihood, params, scale, alpha):
-    """Return the second derivatives that have to do with log c and alpha, where free.
+    """Return the second derivatives in log c and alpha, if these are free.
 
     Returns
     -------
     mixed : ndarray of shape (n_parameters, n_free)
-        In parameters over c.
+        In parameters divided by c, and log c or alpha.
     others : ndarray of shape (n_free, n_free)
     """
 
@@ -159,8 +159,7 @@ def _penalty(objective, root):
 def _check_cases(n, p):
     if n <= p:
         raise ValueError(
-            f"X must have more rows than the {p:g} free parameters for standard errors, got {n:g} "
-            "rows or the like."
+            f"X must have more rows than the {p:g} free parameters for standard errors, got {n:g}."
         )
 
 
@@ -170,7 +169,7 @@ def _eigen(matrix):
 
 
 def _root(matrix):
-    """Return R with R·Rᵀ the matrix, which is positive but for rounding."""
+    """Return R with R·Rᵀ the matrix, which is positive semidefinite up to rounding."""
     values, vectors = _eigen(matrix)
     return vectors * np.sqrt(values)
 
@@ -184,7 +183,7 @@ def _inverse_root(matrix):
 
 
 def _in_parameters(objective, params, root, bread, factor):
-    """Return the covariance of the parameters from that of root coordinates over c.
+    """Return the covariance of the parameters from that of root coordinates, divided by c.
 
     ``bread`` is a root of the inverse of the curvature.
     """

@@ -1,4 +1,4 @@
-"""Pictures of a fit."""
+"""Displays of a fit."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .profile import AlphaProfile, profile_alpha
 
 _LINE_POINTS = 100
 _WIDE = float(np.arcsinh(10.0))
-"""Residuals beyond so many c would leave the others no room on an even axis."""
+"""Inverse hyperbolic sine of the largest residual, in c, for which the axis is linear."""
 
 
 class RobustFitDisplay:
-    """Picture of a fit and the rows it doubts.
+    """Display of a fit and its robust weights.
 
-    Made by :meth:`from_estimator`. Needs the extra "plot", matplotlib.
+    Use :meth:`from_estimator` to create it. It needs the extra "plot" (matplotlib).
 
     Parameters
     ----------
@@ -37,11 +37,11 @@ class RobustFitDisplay:
         The scale c.
     loss : Loss
     quantiles : ndarray of shape (n_rows,)
-        Those of the fitted distribution that belong to the sorted residuals.
+        Quantiles of the fitted distribution for the sorted residuals.
     distribution : str
-        Its name.
+        The name of this distribution.
     feature : ndarray of shape (n_rows,), optional
-        The only feature, where there is one.
+        The feature, if there is a single one.
     feature_name : str, default="x0"
     target_name : str, default="y"
 
@@ -52,14 +52,14 @@ class RobustFitDisplay:
     points_ : matplotlib PathCollection
         The rows.
     line_ : matplotlib Line2D
-        What they are compared with.
+        The line or curve to which the rows are compared.
     colorbar_ : matplotlib Colorbar or None
-        Of the weights, where they are colours.
+        The colorbar of the weights, if colours show them.
 
     See Also
     --------
-    LossDisplay : The losses themselves.
-    sklearn.metrics.PredictionErrorDisplay : The same for any regressor, without weights.
+    LossDisplay : The losses.
+    sklearn.metrics.PredictionErrorDisplay : Residuals of any regressor, without weights.
 
     Examples
     --------
@@ -122,18 +122,18 @@ class RobustFitDisplay:
             The rows of the fit, or others.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
         kind : {"residuals", "weights", "qq", "line"}, default="residuals"
-            - "residuals": residuals over predictions, the weights as colours.
-            - "weights": weights over residuals, and the curve that they lie on.
-            - "qq": residuals over the quantiles of the fitted distribution; of a fit whose
-              distribution was not learned, over those of the normal of its residual scale.
-            - "line": the fitted line and the rows, for a single feature, as the last step of a
-              pipeline sees it.
+            - "residuals": residuals against predictions, with weights as colours.
+            - "weights": weights against residuals, with the weight function.
+            - "qq": residuals against quantiles of the fitted distribution or, if none was
+              learned, of the normal distribution with the residual scale.
+            - "line": the fitted line and the rows, for a single feature. In a pipeline this is
+              the feature that the last step gets.
         target : int, default=0
-            Which target is drawn, where there are several.
+            Index of the target, if there are several.
         subsample : int or None, default=10_000
-            Rows that are drawn at the most; None draws all.
+            Most rows that are drawn; None draws all.
         random_state : int, RandomState or None, default=None
-            Seed of the rows, where not all are drawn.
+            Seed for the choice of rows, if not all are drawn.
         ax : matplotlib Axes, optional
             Where to draw; default is a new figure.
 
@@ -144,11 +144,11 @@ class RobustFitDisplay:
         Raises
         ------
         ImportError
-            Where matplotlib is not installed.
+            If matplotlib is not installed.
         NotFittedError
             Before ``fit``.
         TypeError
-            If ``estimator`` is none of this package.
+            If ``estimator`` is not an estimator of this package.
         ValueError
             If a parameter is out of range, the data do not match the fit, or ``kind`` is "line"
             with several features.
@@ -167,7 +167,7 @@ class RobustFitDisplay:
         stored = np.atleast_2d(model.weights_.T)[target]
         kept = stored > 0.0
         if stored.shape == weights.shape and np.allclose(stored[kept], weights[kept]):
-            weights = stored  # the rows of the fit, of which some may have been left out
+            weights = stored  # X holds the rows of the fit; some may have been left out
         order = _drawn(len(residuals), subsample, random_state)
         order = order[np.argsort(residuals[order], kind="stable")]
         residuals, weights = residuals[order], weights[order]
@@ -210,7 +210,7 @@ class RobustFitDisplay:
         Raises
         ------
         ImportError
-            Where matplotlib is not installed.
+            If matplotlib is not installed.
         ValueError
             If ``kind`` is not known, or "line" with several features.
         """
@@ -273,7 +273,7 @@ class RobustFitDisplay:
         self.ax_.legend()
 
     def _coloured(self, x, y):
-        """Draw the rows, their weights as colours."""
+        """Draw the rows with their weights as colours."""
         self.points_ = self.ax_.scatter(
             x, y, c=self.weights, s=22, cmap=weight_colours(), vmin=0.0, vmax=1.0,
             edgecolors="black", linewidths=0.3,
@@ -286,7 +286,7 @@ class RobustFitDisplay:
 def _check_target(target, n_targets):
     check_integer("target", target, 0)
     if target >= n_targets:
-        raise ValueError(f"target must be below {n_targets}, as many as y has, got {target}.")
+        raise ValueError(f"target must be below {n_targets}, the number of targets, got {target}.")
 
 
 def _drawn(n_rows, subsample, random_state):
@@ -314,16 +314,16 @@ def _target_name(y, target):
 
 
 class AlphaProfileDisplay:
-    """Picture of the profile likelihood in the shape.
+    """Display of the profile likelihood of the shape.
 
-    Made by :meth:`from_estimator`, or of an :class:`AlphaProfile`. Needs the extra "plot",
-    matplotlib.
+    Create it by :meth:`from_estimator`, or from an :class:`AlphaProfile`. It needs the extra "plot"
+    (matplotlib).
 
     Parameters
     ----------
     profile : AlphaProfile
     target : int, default=0
-        Which target is drawn, where there are several.
+        Index of the target, if there are several.
 
     Attributes
     ----------
@@ -360,7 +360,7 @@ class AlphaProfileDisplay:
         estimator, X, y, alphas, sample_weight, level
             As for :func:`profile_alpha`.
         target : int, default=0
-            Which target is drawn, where there are several.
+            Index of the target, if there are several.
         ax : matplotlib Axes, optional
             Where to draw; default is a new figure.
 
@@ -371,7 +371,7 @@ class AlphaProfileDisplay:
         Raises
         ------
         ImportError
-            Where matplotlib is not installed.
+            If matplotlib is not installed.
         NotFittedError, TypeError, ValueError
             As :func:`profile_alpha` does.
         """
@@ -395,7 +395,7 @@ class AlphaProfileDisplay:
         Raises
         ------
         ImportError
-            Where matplotlib is not installed.
+            If matplotlib is not installed.
         """
         self.ax_ = axes_of(type(self).__name__, ax)
         self.figure_ = self.ax_.figure
@@ -415,7 +415,7 @@ class AlphaProfileDisplay:
             profile.threshold, color="black", linestyle=":",
             label=f"threshold {profile.threshold:.2f}",
         )  # fmt: skip
-        # Beyond some thresholds the curve says no more; it would flatten what is near.
+        # The axis ends at a few thresholds, because higher values would flatten the rest.
         top = min(float(deviance.max()), 6.0 * profile.threshold)
         self.ax_.set(xlabel="shape alpha", ylabel="deviance", ylim=(0.0, 1.05 * top))
         self.ax_.legend()

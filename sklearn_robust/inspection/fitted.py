@@ -1,4 +1,4 @@
-"""A fit, target by target, and the rows it was fitted to."""
+"""The fits of the targets of a model, and their rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOT_OF_THESE = (
     "The coefficients are not at a minimum for these rows: X, y and sample_weight should be those "
     "of the fit, and the fit should have converged."
 )
-"""What a warning says where a fit does not solve the problem that it is shown with."""
+"""The warning if a fit does not minimise the objective on the given rows."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class FittedTarget:
 
 
 def model_of(estimator, X):
-    """Return the fitted plain estimator in a pipeline or search, and X as it sees it."""
+    """Return the fitted estimator in a pipeline or search, and X as this estimator gets it."""
     model, X = last_of(estimator, check_unmasked("X", X))
     if not isinstance(model, RobustLinearModel):
-        if hasattr(model, "estimator"):  # a search, of which nothing is known before it is fitted
+        if hasattr(model, "estimator"):  # a search that may not have been fitted
             check_is_fitted(model)
         raise TypeError(
             "estimator must be an estimator of sklearn_robust, or a pipeline or search that ends "
@@ -81,14 +81,14 @@ def targets_of(model) -> list[FittedTarget]:
 
 
 def taken_in(model) -> np.ndarray:
-    """Return whether a training row was taken in, for every target: (n_targets, n_rows)."""
+    """Return whether a training row counts, for every target: (n_targets, n_rows)."""
     weights = np.atleast_2d(model.weights_.T)
-    # A likelihood gives every row some weight; those that it was not asked about have none.
+    # In the likelihood every row has a positive weight; only rows left out have weight 0.
     return weights > 0.0 if is_adaptive(model) else np.ones(weights.shape, dtype=bool)
 
 
 def training_data(model, X, y, sample_weight):
-    """Return the data of the fit as they are read, or raise where they cannot be that."""
+    """Return validated data, or raise if they cannot be those of the fit."""
     X, y, sample_weight = model._validated(X, y, sample_weight, reset=False)
     if y.shape != model.weights_.shape:
         raise ValueError(
@@ -99,7 +99,7 @@ def training_data(model, X, y, sample_weight):
 
 
 def feature_names(model, estimator) -> tuple[str, ...]:
-    """Return the names of the columns that a model saw, of a pipeline those its steps give them."""
+    """Return the names of a model's columns; the steps of a pipeline may give them."""
     names = getattr(model, "feature_names_in_", None)
     if names is None:
         try:
@@ -115,9 +115,9 @@ def feature_names(model, estimator) -> tuple[str, ...]:
 def targets_with_rows(
     model, X, y, sample_weight
 ) -> Iterator[tuple[FittedTarget, LocalDesign, LocalDesign]]:
-    """Yield the fit of every target, the rows that it took in, and all of them.
+    """Yield the fit of every target, the rows that count in it, and all rows.
 
-    The data are what :func:`training_data` returns.
+    The data are those that :func:`training_data` returns.
     """
     rows_of_targets = model._designs(X, y, sample_weight)
     for fit, rows, kept in zip(targets_of(model), rows_of_targets, taken_in(model), strict=True):

@@ -1,4 +1,4 @@
-"""Which levels of categories were rejected."""
+"""The levels of categories whose rows a fit rejected."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from .tables import Table
 
 @dataclass(frozen=True, repr=False, eq=False)
 class RejectedLevels(Table):
-    """Level columns and how many of their rows are rejected, worst first.
+    """Level columns and the rejected share of their rows, the result of :func:`rejected_levels`.
 
-    As :func:`rejected_levels` returns it. It prints as a table. Levels with equal shares are in the
-    order of their mean weights. With 2-D y arrays have a leading axis of targets, and the order is
-    by the target in which a level is worst.
+    It prints as a table, worst level first. Levels with equal shares are in the order of their mean
+    weights. With 2-D y, arrays have a leading axis of targets, and levels are ordered by the target
+    in which they are worst.
 
     Attributes
     ----------
     names : tuple of str
-        Of the level columns.
+        Names of the level columns.
     targets : tuple of str or None
-        Numbers of the targets, as "y0"; None where y was 1-D.
+        Names of the targets, such as "y0"; None if y was 1-D.
     threshold : float
-        The robust weight under which a row is rejected.
+        A row with a smaller robust weight is rejected.
     n_rows : int or float
-        How many rows there are in all; with ``sample_weight``, their case weight.
+        Number of all rows; with ``sample_weight``, their case weight.
     n_rejected : int, float or ndarray of shape (n_targets,)
-        How many of all rows are rejected.
+        Number of rejected rows among all rows.
     rows : ndarray of shape (n_levels,) or (n_targets, n_levels)
-        How many rows a level has: those that differ from the value that most rows share.
+        Number of rows of a level: those that differ from the value that most rows share.
     rejected : ndarray of the same shape
-        How many of these are rejected.
+        Number of rejected rows of a level.
     share : ndarray of the same shape
-        Rejected rows over rows.
+        ``rejected`` divided by ``rows``.
     mean_weight : ndarray of the same shape
         The mean robust weight of the rows of the level.
     """
@@ -69,25 +69,25 @@ class RejectedLevels(Table):
 
 
 def rejected_levels(estimator, X, *, threshold=0.1, sample_weight=None):
-    """Levels of categories and how many of their rows the fit rejected, worst first.
+    """Levels of categories with the share of their rows that the fit rejected, worst first.
 
-    A level column is one in which at least two fifths of the rows share one value and the others,
-    the rows of the level, are fewer than that: a dummy, a flag, an indicator of missing values, a
-    product of one of these with another column. They are found in X itself, as the fit finds them.
-    A level that is rejected as a whole may be one that the data describe wrongly, or one to which
-    the model does not apply; its coefficient is not to be relied on.
+    In a level column at least two fifths of the rows share one value; the other rows are those of
+    the level, and are fewer than these. Dummies, flags, indicators of missing values, and products
+    of these with other columns are level columns. They are recognised from X, as in the fit. If a
+    level is rejected as a whole, its data may be wrong, or the model may not apply to it; do not
+    rely on its coefficient.
 
     Parameters
     ----------
     estimator : estimator
         A fitted estimator of this package, or a pipeline or search that ends in one.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        The rows of the fit in the order of the fit: the weights are those that it gave them.
+        The rows of the fit, in their order, because ``weights_`` are in this order.
     threshold : float in (0, 1], default=0.1
-        A row is rejected where its robust weight, ``weights_``, is less.
+        A row is rejected if its robust weight, in ``weights_``, is less.
     sample_weight : array-like of shape (n_samples,), optional
-        The case weights of the fit. Rows are then counted by them: 2 is the row written twice, 0
-        the row absent.
+        The case weights of the fit. Rows are counted with these weights: 2 is the row written
+        twice, 0 the row absent.
 
     Returns
     -------
@@ -98,25 +98,26 @@ def rejected_levels(estimator, X, *, threshold=0.1, sample_weight=None):
     NotFittedError
         Before ``fit``.
     TypeError
-        If ``estimator`` is none of this package.
+        If ``estimator`` is not an estimator of this package.
     ValueError
-        If ``threshold`` is out of range, or X does not have as many rows and columns as in the fit,
-        or holds NaN or infinity.
+        If ``threshold`` is out of range, or X differs in shape from that of the fit or holds NaN or
+        infinity.
 
     See Also
     --------
     outlier_mask : Which rows are outliers.
-    coef_table : Coefficients with standard errors; infinite where no row of a level is believed.
+    coef_table : Coefficients with standard errors; infinite if no row of a level is believed.
 
     Notes
     -----
-    Only columns have a line. The base level, which ``OneHotEncoder(drop="first")`` or
-    ``pandas.get_dummies(drop_first=True)`` drops, is no column of X: rows that have none of the
-    other levels are in no line of that factor. The line of a flag that most rows have set is of
-    the rows that have it not.
-    With an ``AdaptiveRobustRegressor`` rows that the fit left out have weight 0, and the others
-    rarely a small one; a larger ``threshold`` then says more.
-    R's ``outlierStats`` of robustbase tells the same of the factors of a fit of ``lmrob``.
+    Every level column of X has a line. The base level, which ``OneHotEncoder(drop="first")`` or
+    ``pandas.get_dummies(drop_first=True)`` drops, is not a column of X, so its rows are in no line
+    of that factor. If a flag is set in most rows, its line is about the rows in which it is not.
+
+    With an ``AdaptiveRobustRegressor``, rows that the fit left out have weight 0, and the others
+    rarely have a small weight; a larger ``threshold`` is then more informative.
+
+    ``outlierStats`` of R's robustbase does the same for the factors of a fit of ``lmrob``.
 
     References
     ----------
@@ -162,7 +163,7 @@ def rejected_levels(estimator, X, *, threshold=0.1, sample_weight=None):
 
 
 def _levels(rows):
-    """Return the numbers of the level columns and, as ones, which rows present have which level."""
+    """Return the numbers of the level columns, and a 0-1 matrix of rows present by levels."""
     levels = rows.levels()
     if levels is None:
         return np.empty(0, dtype=np.intp), sparse.csc_array((rows.n_present, 0), dtype=np.int64)
@@ -178,10 +179,10 @@ def _rows_of_fit(model, X, sample_weight):
     shape = np.shape(model.weights_)
     if _num_samples(X) != shape[0]:
         raise ValueError(
-            f"X must hold the {shape[0]} rows of the fit in their order, whose weights these are, "
-            f"got {_num_samples(X)} rows."
+            f"X must hold the {shape[0]} rows of the fit in their order, as weights_ does, got "
+            f"{_num_samples(X)} rows."
         )
-    if hasattr(model, "to_local"):  # it takes collections, which X is not
+    if hasattr(model, "to_local"):  # the model takes Dask collections, but X is in memory
         model = model.to_local()
     X, y, sample_weight = model._validated(X, np.zeros(shape), sample_weight, reset=False)
     return next(iter(model._designs(X, y, sample_weight)))

@@ -1,4 +1,4 @@
-"""Pictures of the losses."""
+"""Display of the losses."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from .plotting import SERIES, pyplot
 _POINTS = 241
 _QUANTITIES = ((rho, "loss rho"), (psi, "influence psi"), (weight, "weight"))
 _SHAPES = (-8.0, 2.0)
-"""Between which shapes the surface is drawn."""
+"""Least and largest shape of the surface."""
 _REACHES = {"curves": 6.0, "surface": 4.0}
-"""The largest residual of every kind of picture, in c."""
+"""The largest residual of each kind of display, in c."""
 
 
 class LossDisplay:
-    """Picture of the loss, its influence and its weight over the residual.
+    """Display of the loss, its influence and its weight as functions of the residual.
 
-    Made by :meth:`from_alphas`. Needs the extra "plot", matplotlib.
+    Use :meth:`from_alphas` to create it. It needs the extra "plot" (matplotlib).
 
     Parameters
     ----------
     alphas : sequence of float in [-inf, 2]
-        Shapes, a curve each.
+        Shapes; each has a curve.
     scale : float, default=1.0
         The scale c.
     reach : float or None, default=None
-        The largest residual that is drawn, in the unit of ``scale``; None is 6 c, on the
-        surface 4 c.
+        The largest residual that is drawn, in the unit of ``scale``. None is 6 c for curves and
+        4 c for the surface.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes
-        Of rho, psi and weight; or the one of the surface.
+        The axes of rho, psi and weight, or that of the surface.
     figure_ : matplotlib Figure
     lines_ : list of list of matplotlib Line2D
-        The curves of every one of the axes.
+        The curves on each of the axes.
     surface_ : matplotlib Poly3DCollection or None
 
     Examples
@@ -67,20 +67,19 @@ class LossDisplay:
         kind="curves",
         ax=None,
     ):
-        """Draw losses of some shapes.
+        """Draw the losses of some shapes.
 
         Parameters
         ----------
         alphas : sequence of float in [-inf, 2], default=(2.0, 1.0, 0.0, -2.0, -inf)
-            Shapes, a curve each; on the surface lines, where they are between -8 and 2.
+            Shapes; each has a curve, or, between -8 and 2, a line on the surface.
         scale : float, default=1.0
             The scale c, in the unit of the residual.
         reach : float or None, default=None
-            The largest residual that is drawn; None is 6 c, on the
-            surface 4 c.
+            The largest residual that is drawn. None is 6 c for curves and 4 c for the surface.
         kind : {"curves", "surface"}, default="curves"
-            - "curves": rho, psi and weight over the residual, on three axes.
-            - "surface": rho over residual and shape, on axes with a 3-D projection.
+            - "curves": rho, psi and weight against the residual, on three axes.
+            - "surface": rho against residual and shape, on axes with a 3-D projection.
         ax : matplotlib Axes or array-like of three, optional
             Where to draw; default is a new figure.
 
@@ -91,9 +90,9 @@ class LossDisplay:
         Raises
         ------
         ImportError
-            Where matplotlib is not installed.
+            If matplotlib is not installed.
         ValueError
-            If a parameter is out of range, or ``ax`` are not as many axes as are drawn.
+            If a parameter is out of range, or ``ax`` has the wrong number of axes.
         """
         return cls(alphas, scale=scale, reach=reach).plot(ax, kind=kind)
 
@@ -115,9 +114,9 @@ class LossDisplay:
         Raises
         ------
         ImportError
-            Where matplotlib is not installed.
+            If matplotlib is not installed.
         ValueError
-            If a parameter is out of range, or ``ax`` are not as many axes as are drawn.
+            If a parameter is out of range, or ``ax`` has the wrong number of axes.
         """
         check_choice("kind", kind, _REACHES)
         if np.ndim(self.alphas) != 1 or len(self.alphas) == 0:
@@ -153,7 +152,7 @@ class LossDisplay:
             axes.set(xlabel="residual r", ylabel=label)
             axes.grid(alpha=0.3)
             self.lines_.append(lines)
-        # The least steep losses are what is looked at: the steepest would leave them no room.
+        # The axes fit the losses that are not steep; the steepest would leave them no room.
         flat = [rho(residuals[-1], alpha, self.scale) for alpha in self.alphas if alpha <= 1.0]
         if flat:
             self.axes_[0].set_ylim(-0.05 * max(flat), 1.1 * max(flat))

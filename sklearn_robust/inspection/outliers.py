@@ -15,9 +15,9 @@ _NORMAL_QUARTILE = float(ndtri(0.75))
 def outlier_mask(estimator, X, y, *, level=0.99):
     r"""Rows whose residual is larger than a normal one would be.
 
-    Those with :math:`|r_i| > \hat\sigma\,\Phi^{-1}\bigl((1 + \mathrm{level})/2\bigr)`, for a
-    residual scale :math:`\hat\sigma` that the outliers do not decide and that is, at the normal,
-    the standard deviation.
+    These are the rows with
+    :math:`|r_i| > \hat\sigma\,\Phi^{-1}\bigl((1 + \mathrm{level})/2\bigr)`. The residual scale
+    :math:`\hat\sigma` is robust, and for normal errors it estimates the standard deviation.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def outlier_mask(estimator, X, y, *, level=0.99):
         The rows of the fit, or others.
     y : array-like of shape (n_samples,) or (n_samples, n_targets)
     level : float in (0, 1), default=0.99
-        The share of normal rows that is kept.
+        The share of rows with normal errors that are not flagged.
 
     Returns
     -------
@@ -38,17 +38,17 @@ def outlier_mask(estimator, X, y, *, level=0.99):
     NotFittedError
         Before ``fit``.
     TypeError
-        If ``estimator`` is none of this package.
+        If ``estimator`` is not an estimator of this package.
     ValueError
         If ``level`` is out of range, or X or y hold NaN, infinity or masked values or do not match
         the fit.
 
     Notes
     -----
-    The scale is ``sigma_`` where it was estimated, with an ``AdaptiveRobustRegressor`` the MAD of
-    the training residuals. Where c was given it is the MAD of the residuals of these very rows, so
-    that few of them say little. It is never less than rounding in y allows.
-    A row that is far off in X and fits all the same is no outlier here.
+    The scale is ``sigma_`` if it was estimated, and the MAD of the training residuals for an
+    ``AdaptiveRobustRegressor``. If c was given, the scale is the MAD of the residuals of the rows
+    in X, which is inaccurate for few rows. It is at least the floor that rounding in y allows. A
+    good leverage point, far off in X but on the plane, is not an outlier here.
 
     References
     ----------
@@ -72,7 +72,7 @@ def outlier_mask(estimator, X, y, *, level=0.99):
 
 
 def residuals_of(model, X, y):
-    """Return X and y as they are read, and the residuals, of the shape of y."""
+    """Return validated X and y, and the residuals, of the shape of y."""
     predicted = model.predict(X)
     X, y, _ = model._validated(X, y, None, reset=False)
     if y.shape != predicted.shape:

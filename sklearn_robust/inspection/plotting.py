@@ -1,23 +1,23 @@
-"""What the displays share: matplotlib where it is installed, and colours."""
+"""What the displays share: the import of matplotlib, and colours."""
 
 from __future__ import annotations
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#b3b3b3"
-"""Of Okabe & Ito (2008): told apart with any kind of colour vision."""
+"""Colours of Okabe & Ito (2008), which people with any kind of colour vision can distinguish."""
 SERIES = (
     (BLUE, "-"), (ORANGE, "--"), ("#009e73", "-."), ("#cc79a7", ":"), ("#000000", (0, (5, 1))),
     ("#e69f00", (0, (3, 1, 1, 1))), ("#56b4e9", (0, (1, 1))),
 )  # fmt: skip
-"""Colour and line style of the curves of a picture, so that neither alone has to tell them."""
+"""Colour and line style of the curves; either of them is enough to distinguish them."""
 
 
 def pyplot(display: str):
-    """Return matplotlib.pyplot, or raise in the name of a display."""
+    """Return matplotlib.pyplot, or raise an error that names the display."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            f"{display} needs matplotlib, which the extra plot of the package brings."
+            f"{display} needs matplotlib, which the extra plot of the package installs."
         ) from error
     return plt
 
@@ -29,7 +29,7 @@ def axes_of(display: str, ax):
 
 
 def weight_colours():
-    """Return the colours of weights from 0, doubted, to 1, believed."""
+    """Return the colours of weights from 0 to 1."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("weights", [ORANGE, GREY, BLUE])

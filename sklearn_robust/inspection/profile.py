@@ -1,4 +1,4 @@
-"""How sure the learned shape is: the profile of the likelihood in alpha."""
+"""The profile likelihood of the learned shape."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ..validation import check_integer, check_number
 from .fitted import NOT_OF_THESE, coefficients_of, is_adaptive, model_of, taken_in, training_data
 
 _SHARPER = 1e-2
-"""Profile fits are found this much more sharply: their differences are what counts."""
+"""Tolerance of the profile fits relative to that of the model, since differences matter."""
 _ACCURACY = 1e-5
-"""Of the ends of the interval."""
+"""Accuracy of the ends of the interval."""
 _MOVED = 1e-6
-"""Difference of its mean likelihood that says that a fit is not one of these rows."""
+"""Relative difference of the mean likelihood above which X and y are not those of the fit."""
 
 
 @dataclass(frozen=True, eq=False)
 class AlphaProfile:
-    """The likelihood as a function of the shape, as :func:`profile_alpha` returns it.
+    """The likelihood as a function of the shape, the result of :func:`profile_alpha`.
 
-    With 2-D y arrays have a leading axis of targets.
+    With 2-D y, arrays have a leading axis of targets.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class AlphaProfile:
     nll : ndarray of shape (n_alphas,) or (n_targets, n_alphas)
         Least mean negative log-likelihood, with the penalty, at each shape.
     deviance : ndarray of the same shape
-        Twice the number of cases times what ``nll`` exceeds that of the fit by.
+        Twice the number of cases times the difference of ``nll`` to its value at the fit.
     alpha : float or ndarray of shape (n_targets,)
         The shape of the fit.
     level : float
@@ -43,7 +43,7 @@ class AlphaProfile:
     threshold : float
         The deviance at the ends of the interval.
     interval : ndarray of shape (2,) or (n_targets, 2)
-        The shapes whose deviance is below the threshold; an end may be that of the bounds.
+        The shapes whose deviance is below the threshold, within ``alpha_bounds``.
     """
 
     alphas: np.ndarray
@@ -56,26 +56,25 @@ class AlphaProfile:
 
 
 def profile_alpha(estimator, X, y, alphas=None, *, sample_weight=None, level=0.95, verbose=0):
-    r"""Profile likelihood in the shape, and its confidence interval.
+    r"""Profile likelihood of the shape, and its confidence interval.
 
     At every shape the likelihood is maximised over coefficients and scale. The interval holds
     the shapes :math:`\alpha` for which twice the log-likelihood ratio to the fit is at most the
-    quantile of a :math:`\chi^2_1`; its ends are found to 1e-5, whatever ``alphas`` are.
+    quantile of :math:`\chi^2_1`. Its ends are accurate to 1e-5 for any ``alphas``.
 
     Parameters
     ----------
     estimator : AdaptiveRobustRegressor
-        Fitted; or a pipeline or search that ends in one.
+        A fitted estimator, or a pipeline or search that ends in one.
     X, y
-        The data it was fitted to.
+        The data of the fit.
     alphas : sequence of float, optional
-        Shapes at which the profile is wanted, within ``alpha_bounds``; default 41 of them evenly
-        from end to end.
+        Shapes of the profile, within ``alpha_bounds``. The default is 41 evenly spaced shapes.
     sample_weight : array-like of shape (n_samples,), optional
         The case weights of the fit.
     level : float in (0, 1), default=0.95
     verbose : int >= 0, default=0
-        If positive, prints a line for every shape.
+        If positive, a line is printed for every shape.
 
     Returns
     -------
@@ -86,7 +85,7 @@ def profile_alpha(estimator, X, y, alphas=None, *, sample_weight=None, level=0.9
     NotFittedError
         Before ``fit``.
     TypeError
-        If ``estimator`` learned no shape.
+        If ``estimator`` is not an ``AdaptiveRobustRegressor``.
     ValueError
         If a parameter is out of range, or the data do not have the shape of those of the fit.
 
@@ -95,13 +94,13 @@ def profile_alpha(estimator, X, y, alphas=None, *, sample_weight=None, level=0.9
     ConvergenceWarning
         If a fit at a given shape did not converge.
     UserWarning
-        If the likelihood of the fit on these rows is not that which it had.
+        If the likelihood of these rows differs from that of the fit.
 
     Notes
     -----
     Sample weights are case weights, as in :func:`coef_table`. Rows that the fit left out are left
-    out here. Every fit begins at that of the neighbouring
-    shape. Where the fit is at an end of the bounds, the interval holds ``level`` or more.
+    out here too. Every fit begins at that of the nearest shape known. If the shape of the fit is at
+    a bound, the coverage of the interval is ``level`` or more.
 
     References
     ----------
@@ -147,7 +146,7 @@ def profile_alpha(estimator, X, y, alphas=None, *, sample_weight=None, level=0.9
             )
     if any(issubclass(w.category, ConvergenceWarning) for w in caught):
         warnings.warn(
-            "A fit at a given shape did not converge; allow a larger max_iter.",
+            "A fit at a given shape did not converge; raise max_iter.",
             ConvergenceWarning,
             stacklevel=2,
         )
@@ -167,7 +166,7 @@ def _check_shapes(alphas, low, high):
 
 
 class _Profile:
-    """The profile of one target, beginning at its fit."""
+    """The profile of one target, starting at its fit."""
 
     def __init__(self, model, X, y, weights, target, verbose):
         self._data = X, y, weights
@@ -177,14 +176,17 @@ class _Profile:
         self._starts, self._nlls = {self.alpha: coefficients_of(model)[target]}, {}
 
     def at(self, alphas):
-        """Return likelihoods and deviances at some shapes, visited from the fit outwards."""
+        """Return likelihoods and deviances at some shapes, computed from the fit outwards."""
         for k in np.argsort(np.abs(alphas - self.alpha), kind="stable"):
             self._nll(float(alphas[k]))
         nlls = np.array([self._nll(float(alpha)) for alpha in alphas])
         return nlls, np.array([self._deviance(float(alpha)) for alpha in alphas])
 
     def end(self, bound, threshold):
-        """Return where the deviance reaches the threshold on the way to a bound, or that."""
+        """Return the shape between fit and bound at which the deviance is the threshold.
+
+        Return the bound if there is none.
+        """
         if bound == self.alpha or self._deviance(bound) <= threshold:
             return bound
         return brentq(lambda a: self._deviance(a) - threshold, self.alpha, bound, xtol=_ACCURACY)

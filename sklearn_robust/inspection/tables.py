@@ -9,20 +9,20 @@ from typing import ClassVar
 class Table:
     """A result whose columns are arrays of one shape, with a line for every element.
 
-    A subclass has ``names``, the labels of the lines, and ``targets``, those of a leading axis of
-    the arrays or None where they have none.
+    A subclass has ``names``, the labels of the lines, and ``targets``, the labels of a leading axis
+    of the arrays, or None without this axis.
     """
 
     _columns: ClassVar[dict[str, str]]
-    """The attributes that are columns, and how their numbers are written."""
+    """The attributes that are columns, with the formats of their numbers."""
     _label: ClassVar[str]
-    """What the names are names of."""
+    """The name of the index of the data frame."""
     names: tuple[str, ...]
     targets: tuple[str, ...] | None
 
     @property
     def _caption(self) -> str:
-        """What is said below the table."""
+        """The text below the table."""
         raise NotImplementedError
 
     def to_frame(self):
@@ -36,7 +36,7 @@ class Table:
         Raises
         ------
         ImportError
-            Where pandas is not installed.
+            If pandas is not installed.
         """
         try:
             import pandas as pd

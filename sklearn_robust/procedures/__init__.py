@@ -1,4 +1,4 @@
-"""What a fit does: the plan, starts, the search of the S-estimate, residual scales, the fit."""
+"""Procedures of a fit: plan, starts, S-estimate, residual scales, regression, likelihood."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Planes from which the S-estimate of a sample of rows may be reached."""
+"""Candidates for the S-estimate on a sample of rows."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from . import s_search
 from .level_search import LevelSearch
 
 _JOINT_WORK = 20_000_000
-"""Multiplications in a Gram matrix of all columns up to which, besides the search that treats level
-columns apart, planes through rows are tried."""
+"""Multiplications in a Gram matrix up to which planes of all columns are searched too, besides the
+search that treats level columns separately."""
 
 
 def candidates(problem: Problem, n_parameters, *, floor, given, random_state) -> np.ndarray:
@@ -22,13 +22,13 @@ def candidates(problem: Problem, n_parameters, *, floor, given, random_state) ->
     Parameters
     ----------
     problem : Problem
-        Of rows in this process.
+        Its rows are in this process.
     n_parameters : float
-        How many parameters are free, fewer than there are rows.
+        The number of free parameters, fewer than there are rows.
     floor : float
         The least scale.
     given : ndarray of shape (n_given, n_parameters)
-        Parameters to look at too.
+        Further parameters to start from.
     random_state : RandomState
     """
     design = cast(LocalDesign, problem.design)

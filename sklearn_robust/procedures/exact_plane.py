@@ -1,4 +1,4 @@
-"""A plane that holds at least half of the rows, found from a few of them."""
+"""Search of a plane that fits more than half of the rows exactly."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..design.packed import PackedRows
 from ..design.residuals import normal_scaled_quantile
 
 _ALL_SEEN = 1000
-"""Rows up to which no plane is searched here: the S-estimate finds it."""
+"""Up to this many rows no plane is searched here, because the S-estimate finds it."""
 _MOST_PARAMETERS = 6
-"""Parameters up to which the plane is searched: more would need too many elemental subsets."""
+"""Most parameters for which the plane is searched; more would need too many subsets."""
 _SEEN = 100
-"""Rows from which elemental subsets are drawn."""
+"""Number of rows from which elemental subsets are drawn."""
 _LEAST_SHARE = 0.35
 """Share of these rows that must lie on the plane: one half, less three standard errors."""
 _SURE = 5.0
@@ -28,7 +28,7 @@ _ROUNDING = 1e3
 def exact_plane(design: Design) -> np.ndarray | None:
     """Return the parameters of a plane that fits more than half of the rows exactly.
 
-    None where there is none, or many parameters, or so few rows that any search sees them all.
+    None if none is found, or if there are many parameters or few rows.
     """
     if design.n_present <= _ALL_SEEN or design.columns.n_parameters > _MOST_PARAMETERS:
         return None
@@ -41,8 +41,8 @@ def exact_plane(design: Design) -> np.ndarray | None:
 def plane_of_few(block: PackedRows, floor: float) -> np.ndarray | None:
     """Return the parameters of a plane through about half of the rows, or None if none is found.
 
-    Planes through as few rows as determine one are drawn, always the same; that with the most
-    rows is fitted to these by least squares.
+    Planes through elemental subsets are drawn, always the same. The plane with the most rows is
+    fitted to these rows by least squares.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Searches under redescending losses in which no start can reject a whole level of a category."""
+"""Searches under redescending losses with moves of level coefficients."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ROUNDS = 5
 def minimise_with_level_moves(
     minimise: Callable, target: Objective | Likelihood, start: Start, **options
 ):
-    """Minimise; move the levels of categories where that leads lower.
+    """Minimise; move coefficients of levels if that leads to a lower minimum.
 
     The rows of a rejected level have weight zero, so no gradient brings it back. The coefficient
     of every level is therefore compared with coefficients that fit some of its rows. Where a level
@@ -26,7 +26,7 @@ def minimise_with_level_moves(
     Parameters
     ----------
     minimise : callable
-        Takes the other parameters, returns a result.
+        A solver; it takes the other parameters.
     target : Objective or Likelihood
     start, options
         As for a solver.

@@ -1,10 +1,10 @@
-"""The search for planes of small M-scale where some of the columns are level columns.
+"""Search of planes with a small M-scale if some columns are level columns.
 
-Through a few rows drawn at random goes a plane that gives a rare level the coefficient of one row.
-So the levels are treated apart, as in the M-S-estimates of Maronna & Yohai (2000): a convex fit
-takes them off y and off the numeric columns, what is left shows the slopes of these, and given the
-slopes a convex fit gives the coefficients of the levels. S-steps of all coefficients and moves of
-one level after the other follow.
+A plane through a few random rows gives a rare level the coefficient of one row. The levels are
+therefore treated separately, as in the M-S-estimates of Maronna & Yohai (2000). A convex fit
+removes them from y and from the numeric columns, and slopes are searched in the residuals. Given
+the slopes, a convex fit gives the coefficients of the levels. S-steps of all coefficients and moves
+of single levels follow.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ from . import s_search
 _ROUGH = {"tol": 1e-3, "steps": 15, "rounds": 3}
 _BETTER = {"tol": 1e-5, "steps": 30, "rounds": 2}
 _FINE = {"tol": 1e-7, "steps": 200, "rounds": 5}
-"""Relative change of the scale at which S-steps end, the most of them, and how many times moves of
-levels and S-steps follow each other."""
+"""Relative change of the scale at which S-steps end, the most steps, and the most rounds of S-steps
+and level moves."""
 _FOLLOWED = 4
-"""Candidates that are followed to the end."""
+"""Candidates that are iterated to convergence."""
 _REDRAWS = 40
-"""Times that some levels of the best plane are given other coefficients, and followed again."""
+"""Number of random changes of level coefficients of the best plane."""
 _REDRAWN = 0.2
-"""The share of the levels that are."""
+"""Share of the levels that a random change concerns."""
 _REDRAW_STEPS = 8
-"""S-steps after which a redrawn plane is compared."""
+"""S-steps after which a changed plane is compared with the best."""
 _PROMISING, _CLOSE = 1.02, 1.001
-"""Scales relative to the best at which a redrawn plane is followed further, and to the end."""
+"""Scales, relative to the best, below which a changed plane is refined further, and fully."""
 _LOWER = 1.0 - 1e-9
-"""Ratio of two scales that is not rounding."""
+"""Ratio of two scales below which the first is lower by more than rounding."""
 
 
 @dataclass
 class Candidate:
-    """A plane as the search moves it.
+    """A plane during the search.
 
     Attributes
     ----------
     plane : ndarray
-        Of the orthonormal combinations of the numeric columns.
+        Coefficients of the orthonormal combinations of the numeric columns.
     coefs : ndarray
-        Of the moves of the levels.
+        Coefficients of the moves of the levels.
     residuals : ndarray
     scale : float
     value : float
-        The criterion: the M-scale, or with a penalty the root of its square and the penalty's.
+        The criterion: the M-scale, or with a penalty the root of its square plus the penalty.
     """
 
     plane: np.ndarray
@@ -62,7 +62,7 @@ class Candidate:
     value: float = math.inf
 
     def copy(self) -> Candidate:
-        """Return a candidate that can be moved without this one."""
+        """Return an independent copy."""
         return Candidate(self.plane.copy(), self.coefs.copy(), self.residuals.copy(), self.scale)
 
 
@@ -72,16 +72,16 @@ class LevelSearch:
     Parameters
     ----------
     numeric : ndarray of int
-        The places, among the parameters, of the numeric columns; the intercept's is the last.
+        The positions of the numeric columns among the parameters; the intercept is the last.
     block : PackedRows
-        All rows, the numeric columns and the ones alone.
+        All rows, with the numeric columns and the column of ones only.
     levels : Blocks
     half : float
-        What the case-weighted sum of rho is to be.
+        The case-weighted sum of rho that defines the M-scale.
     floor : float
         The least scale, in the unit of y.
     penalty : ndarray of shape (n_parameters,)
-        What multiplies half the squared parameters beside half the squared scale.
+        Factor of half the squared parameters, which are added to half the squared scale.
     """
 
     def __init__(self, numeric, block: PackedRows, levels: Blocks, *, half, floor, penalty):
@@ -105,7 +105,7 @@ class LevelSearch:
         Parameters
         ----------
         given : ndarray of shape (n_given, n_parameters)
-            Parameters to begin at too.
+            Further parameters to start from.
         random_state : RandomState
         """
         starts = [self._split(params / self._unit) for params in given]
@@ -136,7 +136,7 @@ class LevelSearch:
         return Candidate(plane, own, residuals)
 
     def _measure(self, one: Candidate):
-        """Find scale and criterion of a candidate."""
+        """Compute scale and criterion of a candidate."""
         one.scale = kernels.m_scale(
             one.residuals, self._cases, self._half, self._floor, one.scale, 1e-10,
             np.empty(len(one.residuals)),
@@ -149,7 +149,7 @@ class LevelSearch:
     # ---- candidates from the numeric columns ----
 
     def _from_numeric_columns(self, random_state) -> list[Candidate]:
-        """Return candidates with slopes from what the levels leave of y and the other columns."""
+        """Return candidates with slopes found after the levels are removed from y and columns."""
         n_slopes = self._block.n_features
         numeric = self._block.columns[:n_slopes]
         if n_slopes == 0:
@@ -171,7 +171,7 @@ class LevelSearch:
         return self._candidate(self._inverse @ slopes, coefs)
 
     def _without_levels(self, values):
-        """Return what a convex fit of the levels leaves, its constant and coefficients."""
+        """Return residuals, constant and coefficients of a convex fit of the levels."""
         return fit_levels(values, self._cases, self._levels, self._level_ridge)
 
     # ---- refinement ----
@@ -184,7 +184,7 @@ class LevelSearch:
         self._measure(one)
 
     def _refined(self, one: Candidate, *, tol, steps, rounds) -> Candidate:
-        """Improve a candidate in place by S-steps and moves of the levels, by turns."""
+        """Improve a candidate in place by alternating S-steps and level moves."""
         self._measure(one)
         for _ in range(rounds):
             if one.scale > self._floor:
@@ -202,7 +202,7 @@ class LevelSearch:
         return one
 
     def _redrawn(self, best: Candidate, random_state) -> Candidate:
-        """Return what is found where some levels begin at a few of their rows, drawn at random."""
+        """Return the best plane found after fitting random levels to a few of their rows."""
         n_blocks, widest = len(self._levels.widths), int(self._levels.widths.max())
         for _ in range(_REDRAWS if best.scale > self._floor else 0):
             draws = random_state.uniform(size=(n_blocks, 3 * widest + 2))

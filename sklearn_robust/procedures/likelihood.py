@@ -1,4 +1,4 @@
-"""The maximum-likelihood fit of coefficients, scale and shape, from a start to the end."""
+"""The maximum-likelihood fit of coefficients, scale and shape."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class LikelihoodResult(AdaptiveResult):
     Attributes
     ----------
     likelihood : Likelihood
-        Of the rows that were taken in.
+        The likelihood of the rows that count.
     left_out : ndarray of int
-        The numbers of the rows that were not.
+        The numbers of the rows left out.
     n_parameters : float
-        How many parameters were free.
+        The number of free parameters.
     exact : bool
         Whether more than half of the rows are fitted exactly, and the scale is at its floor.
     """
@@ -48,17 +48,17 @@ class MaximumLikelihood:
     Attributes
     ----------
     likelihood : Likelihood
-        Of all rows.
+        The likelihood of all rows.
     init : str or None
-        The name of a start; None takes all rows in and begins at ``given``.
+        The name of a start. With None all rows count, and the search begins at ``given``.
     solver : str
         The name of a solver of the likelihood, or "auto".
     random_state : RandomState
     max_iter : int
     tol : float
     given : tuple of (ndarray of shape (n_parameters,), float or None, float or None), optional
-        Parameters, scale and shape at which the search begins. The start with the name then only
-        tells which rows are taken in.
+        Parameters, scale and shape at which the search begins. The named start then only decides
+        which rows count.
     """
 
     likelihood: Likelihood
@@ -71,7 +71,7 @@ class MaximumLikelihood:
 
     @cached_property
     def start(self) -> LikelihoodStart:
-        """Where the search begins, and the rows that are taken in."""
+        """Where the search begins, and the likelihood of the rows that count."""
         if self.init is None:
             return LikelihoodStart(self.likelihood, self._given_on(self.likelihood), NO_ROWS)
         begin = StartSearch(self.likelihood, self.init, self.solver, self.random_state).start
@@ -80,7 +80,7 @@ class MaximumLikelihood:
         return replace(begin, start=self._given_on(begin.likelihood))
 
     def _given_on(self, likelihood) -> AdaptiveStart:
-        """Return the given start; where scale and shape are not given, from rows taken in."""
+        """Return the given start; the rows give scale and shape if they are not given."""
         params, scale, alpha = self.given or (None, None, None)
         start = at_params(likelihood, from_params(self.likelihood.problem, params))
         if scale is None:
@@ -91,7 +91,7 @@ class MaximumLikelihood:
 
     @cached_property
     def plan(self) -> Plan:
-        """What the fit does."""
+        """The plan of the fit."""
         init = "given" if self.init is None or self.given is not None else self.init
         begin, n_rows = self.start, self.likelihood.design.n_rows
         return Plan(init, "learned", begin.n_first, n_rows, likelihood_solvers_for(self.solver))
@@ -121,10 +121,10 @@ class MaximumLikelihood:
         return replace(whole, params=minimum_norm(result.params, unit, start.root.null))
 
     def _minimise(self, likelihood, start, **options) -> AdaptiveResult:
-        """Minimise, or return the limit where there is no minimum.
+        """Minimise, or return the limit if the likelihood is unbounded.
 
-        That is where the start fits more than half of the rows exactly: its coefficients stay, the
-        scale is at its floor, and the shape the most likely one there.
+        It is unbounded if the start fits more than half of the rows exactly. The limit has the
+        coefficients of the start, the scale at its floor, and the most likely shape there.
         """
         if likelihood.unbounded_at(start):
             return _at_floor(likelihood, start, options)
@@ -139,7 +139,7 @@ class MaximumLikelihood:
 
 
 def _at_floor(likelihood, start: AdaptiveStart, options) -> AdaptiveResult:
-    """Return the most likely shape with the scale at its floor and the coefficients held."""
+    """Return the most likely shape for fixed coefficients and the scale at its floor."""
     floor = likelihood.floor
     start = coefficients_held(replace(start, scale=floor, alpha=likelihood.alpha_bounds[0]))
     result = joint(replace(likelihood, scale_bounds=(floor, floor)), start, **options)

@@ -1,4 +1,4 @@
-"""Starts of the likelihood, which has several minima: some looked at, the best gone on with."""
+"""Starts of the likelihood, which has several minima: several are compared."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from .shared_starts import SharedStarts
 from .subsample import accuracy_of, likelihood_start_from_subsample, sample_of, subsample_size
 
 _SAMPLE = 2000
-"""Rows on which starts are compared, at the most."""
+"""Most rows on which starts are compared."""
 _SHARP = LOOSE | {"tol": 1e-6}
-"""Options of the search that tells which rows are bad: its end is not gone on from."""
+"""Options of the fit that identifies bad rows; no later search starts from it."""
 _RANKING = 1e-2
-"""Accuracy of the searches that are only compared: their values then have that of its square."""
+"""Tolerance of searches that are only compared; the error of their values is about its square."""
 _SHAPES = (1.0, 0.5, 0.0)
-"""Shapes that are compared at each place."""
+"""Shapes that are compared at each start."""
 NO_ROWS = np.empty(0, dtype=np.intp)
-"""The rows left out where none are."""
+"""The rows left out, if there are none."""
 
 
 def at_params(likelihood: Likelihood, start: Start, alpha=1.0) -> AdaptiveStart:
@@ -51,12 +51,12 @@ class LikelihoodStart:
     Attributes
     ----------
     likelihood : Likelihood
-        Of the rows that are taken in.
+        Of the rows that count.
     start : AdaptiveStart
     left_out : ndarray of int
-        The numbers of the rows that are not.
+        The numbers of the other rows.
     estimate, believed : SEstimate or None
-        What tell them, where they were made.
+        The S-estimate and the efficient fit that identify them, if they were computed.
     n_first : int
         Rows of the subsample that was fitted first.
     status : Status
@@ -93,7 +93,7 @@ class StartSearch:
 
     @property
     def start(self) -> LikelihoodStart:
-        """The start; of many rows it is where the search of a subsample ends."""
+        """The start; with many rows it is the fit of a subsample."""
         design = self.likelihood.design
         compiled = self.init == "ols" and self.solver == "auto" and design.packed() is not None
         exact = self.init == "s" and exact_plane(design) is not None
@@ -132,12 +132,12 @@ class StartSearch:
         )
 
     def _at_shape(self, alpha, init) -> Regression:
-        """Return the fit at a shape, from a start with a name, at the scale of the MAD."""
+        """Return the fit at a shape from a named start, with the MAD as scale."""
         objective = self.likelihood.objective(1.0, alpha)
         return Regression(self._shared, objective, init, "mad", 0.95)
 
     def _named(self) -> LikelihoodStart:
-        """Return the start at the heaviest tails that a regression has under the same name."""
+        """Return the start of the same name of a regression at shape 0, the heaviest tails."""
         tails = _SHAPES[-1]
         start = self._at_shape(tails, self.init).named_start
         alpha = 1.0 if self.init == "ols" else tails
@@ -146,9 +146,9 @@ class StartSearch:
     def _compared(self) -> LikelihoodStart:
         """Return the best of the S-estimate, least squares and a convex fit.
 
-        Rows that the S-estimate rejects and that are far off in X are left out. The starts are
-        searched loosely on a sample of the others; of what these searches find and the starts
-        themselves, the most likely on all rows taken in is returned.
+        Bad leverage points are left out. A loose search from each start is done on a sample of the
+        other rows. Of the starts and the results of these searches, the most likely on all rows
+        that count is returned.
         """
         likelihood, shared = self.likelihood, self._shared
         estimate = shared.s_estimate
@@ -199,7 +199,7 @@ def _convex(likelihood, start):
 
 
 def _best(likelihood, starts):
-    """Return the first start at which the likelihood of all rows has no bound, or the best."""
+    """Return the first start at which the likelihood of all rows is unbounded, or the best."""
     for start in starts:
         if start.exact or likelihood.is_near_floor(start.scale):
             exact = at_params(likelihood, start)

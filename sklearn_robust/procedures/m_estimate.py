@@ -1,4 +1,4 @@
-"""The regression at a given shape: the start that has a name, the scale that has one, the fit."""
+"""The regression at a given shape: starts, residual scales, the fit."""
 
 from __future__ import annotations
 
@@ -40,36 +40,36 @@ from .subsample import start_from_subsample
 from .unbelieved import hold_unbelieved
 
 LOOSE: dict[str, Any] = {"tol": 1e-3, "max_iter": 100, "report": quiet}
-"""Options of the searches that only lead to a start."""
+"""Options of the searches for a start."""
 _GRADUATION = (1.0, 0.5, 0.0, -1.0, -2.0, -5.0, -20.0)
-"""Shapes on the way from a convex loss to one that redescends."""
+"""Shapes of graduated non-convexity, from a convex loss to redescending ones."""
 _FEW = 5
-"""Iterations within which a fit to the same rows is found again."""
+"""Most iterations in which a previous fit may be confirmed."""
 _CLOSE = 5.0
-"""Times ``tol`` within which it is the same fit: both may err by it."""
+"""Difference of two fits, in ``tol``, up to which they count as the same."""
 
 
 @dataclass(frozen=True)
 class Regression:
     """A fit at a given shape.
 
-    Where there are many rows, all of it is first done on a subsample; the fit of all rows begins
-    at what that finds.
+    With many rows, a subsample is fitted first in the same way, and the fit of all rows begins at
+    its result.
 
     Attributes
     ----------
     shared : SharedStarts
-        Of the same rows and penalty.
+        Starts for the same rows and penalty.
     objective : Objective
-        At the scale c that is given, or any.
+        Its scale is the given c; if c is estimated it can be any.
     init : str or ndarray of shape (n_parameters,)
         The name of a start, or parameters.
     scale : str or float
-        The name of a residual scale; a number where c is given.
+        The name of a residual scale, or the given c.
     efficiency : float
-        That for which a residual scale is multiplied to get c.
+        Asymptotic efficiency, from which the ratio of c to a residual scale follows.
     previous : float or None
-        The scale c of the fit before, where ``init`` holds what it found.
+        The scale c of the previous fit, if ``init`` holds the parameters of that fit.
     """
 
     shared: SharedStarts
@@ -81,7 +81,7 @@ class Regression:
 
     @cached_property
     def plan(self) -> Plan:
-        """What the fit does."""
+        """The plan of the fit."""
         init = self.init if isinstance(self.init, str) else "given"
         scale = self.scale if isinstance(self.scale, str) else "given"
         subsampled = self.objective.loss.alpha != 2.0 and not self._compiled
@@ -89,7 +89,7 @@ class Regression:
 
     @property
     def _compiled(self) -> bool:
-        """Whether all is found from least squares without leaving compiled code."""
+        """Whether the whole fit starts from least squares and runs in compiled code."""
         if not isinstance(self.init, str) or self.init != "ols" or self.shared.solver == "lbfgs":
             return False
         packed = self.objective.design.packed()
@@ -97,7 +97,7 @@ class Regression:
 
     @cached_property
     def sample(self) -> Regression | None:
-        """The same fit of the subsample, to a larger ``tol``; None where the plan has none."""
+        """The same fit for the subsample, to a larger ``tol``; None if the plan has none."""
         shared = self.shared.sample
         if shared is None or self.plan.n_first == 0:
             return None
@@ -111,7 +111,7 @@ class Regression:
 
     @cached_property
     def constant(self) -> float:
-        """The scale c over the residual scale."""
+        """The ratio of c to the residual scale."""
         return regression_constant(self.objective.loss, self.efficiency)
 
     def minimise(self, objective: Objective, start: Start, **options) -> SolverResult:
@@ -127,9 +127,9 @@ class Regression:
         report : callable
             Called with the objective at the beginning of each iteration.
         neighbour : RegressionResult, optional
-            The fit of another loss with the same rows, penalty and rule for the scale: the
-            search begins there if the objective is lower than at the start, and it must not
-            matter where it does.
+            The fit of another loss with the same rows, penalty and residual scale. The search
+            begins there if the objective is lower than at the start, and if the start does not
+            decide which minimum is found.
         """
         start = self._start(neighbour)
         at_scale = SCALES[self.scale] if isinstance(self.scale, str) else _given
@@ -147,7 +147,7 @@ class Regression:
 
     @property
     def _may_believe_no_row(self) -> bool:
-        """Whether a coefficient may rest on rejected rows alone."""
+        """Whether only rejected rows may determine a coefficient."""
         problem = self.objective.problem
         return (
             self.objective.loss.redescending
@@ -174,14 +174,15 @@ class Regression:
 
     @cached_property
     def named_start(self) -> Start:
-        """The start on all rows whose name ``init`` is."""
+        """The start on all rows named ``init``."""
         return STARTS[self.init](self)
 
     @property
     def _leads_to_one(self) -> bool:
-        """Whether searches from places that are likely end in the same minimum.
+        """Whether searches from likely starts end in the same minimum.
 
-        It is the only one, or c is that of the S-estimate, beside which others are shallow.
+        They do if there is only one, or if c follows from the S-estimate, since other minima are
+        then shallow.
         """
         return not self.objective.loss.redescending or self.scale in ("s", "reweighted")
 
@@ -201,7 +202,7 @@ def _s_start(regression: Regression) -> Start:
 
 
 def _gnc_start(regression: Regression) -> Start:
-    """Graduated non-convexity (Blake & Zisserman 1987): from convex to the target, c held."""
+    """Graduated non-convexity (Blake & Zisserman 1987): from convex to the target, at a fixed c."""
     objective, start = regression.objective, regression.shared.least_squares
     target = objective.loss.alpha
     if not regression.scale_given:
@@ -217,7 +218,7 @@ def _gnc_start(regression: Regression) -> Start:
 
 
 STARTS = {"ols": _ols_start, "gnc": _gnc_start, "s": _s_start}
-"""Every start that has a name."""
+"""Every named start."""
 
 
 # ---- scales --------------------------------------------------------------------------
@@ -241,7 +242,7 @@ def _mad(regression: Regression, start: Start, options) -> RegressionResult:
 def _s(regression: Regression, start: Start, options) -> RegressionResult:
     estimate = regression.shared.s_estimate
     objective = regression.objective.at(regression.constant * estimate.sigma)
-    if estimate.exact:  # from elsewhere no row is near enough at the floor to be of influence
+    if estimate.exact:  # at the floor, rows have no influence if the start is off their plane
         starts = [start, replace(start, params=estimate.params)]
         start = min(starts, key=lambda one: objective.value(one.params))
     result = regression.minimise(objective, start, **options)
@@ -267,10 +268,10 @@ def _falling(regression: Regression, start: Start, options) -> RegressionResult:
 
 
 def _same_fit_again(regression: Regression, start: Start, options) -> RegressionResult:
-    """Return the fit before, found again in few steps; it stalls where these rows ask for another.
+    """Return the previous fit, confirmed in few steps; it stalls if these rows have another fit.
 
-    No S-estimate is needed where coefficients and scale are still at rest, and half of the rows
-    within the window of the scale: it would only lead to them again.
+    No S-estimate is needed if coefficients and scale hardly change and half of the rows are within
+    the window of the scale, because it would only lead to the same fit.
     """
     previous, design = regression.previous, regression.objective.design
     nothing = partial(unusable, RegressionResult, start, sigma=None, vanished=False)
@@ -303,14 +304,13 @@ def _same_fit_again(regression: Regression, start: Start, options) -> Regression
 
 
 SCALES = {"mad": _mad, "s": _s, "reweighted": _reweighted}
-"""Every residual scale that has a name."""
+"""Every named residual scale."""
 
 
 def automatic(loss, init, scale):
-    """Return the names that "auto" stands for, in the place of it; others as they are.
+    """Return ``init`` and ``scale`` with "auto" replaced.
 
-    A loss that redescends starts from the S-estimate, and where that is the start its scale,
-    reweighted, is the scale.
+    A redescending loss starts from the S-estimate. After an S-estimate the scale is "reweighted".
     """
     if isinstance(init, str) and init == "auto":
         init = "s" if loss.redescending else "ols"

@@ -1,4 +1,4 @@
-"""What a fit does, decided once from its rows and its options."""
+"""The plan of a fit, decided once from its rows and its options."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..solvers.packed import irls_packed, likelihood_packed
 from ..solvers.result import first_usable
 
 _SMALL = 30_000_000
-"""Multiplications in a Gram matrix below which its normal equations are the faster way."""
+"""Multiplications in a Gram matrix up to which normal equations are faster than L-BFGS-B."""
 _QUICK = {"near": near_at_given_scale, "packed": irls_packed}
 _QUICK_LIKELIHOOD = {"near": likelihood_near, "packed": likelihood_packed}
 _SAID = {
@@ -27,7 +27,7 @@ _SAID = {
 
 @dataclass(frozen=True)
 class Plan:
-    """What a fit does.
+    """The plan of a fit; it prints as a few lines.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Plan:
     n_rows : int
         All rows.
     solvers : tuple of str
-        The solvers that are tried, in this order, until the result of one is usable.
+        The solvers in the order in which they are tried, until the result of one is usable.
     """
 
     init: str
@@ -79,11 +79,11 @@ def solvers_for(name: str, design: Design, *, near: bool) -> tuple[str, ...]:
     Parameters
     ----------
     name : str
-        What users give: the name of a solver, or "auto", which stands for the faster one. Names
-        that only the likelihood knows count as "auto".
+        The name of a solver, or "auto" for the faster one. Names of solvers of the likelihood
+        only count as "auto".
     design : Design
     near : bool
-        Whether searches begin near their ends.
+        Whether searches begin at the fit of a subsample.
     """
     if name not in SOLVERS:
         small = design.n_rows * (design.n_features + 1) ** 2 <= _SMALL
@@ -93,5 +93,5 @@ def solvers_for(name: str, design: Design, *, near: bool) -> tuple[str, ...]:
 
 
 def likelihood_solvers_for(name: str) -> tuple[str, ...]:
-    """Return the solvers of the likelihood to try; users give the name of one, or "auto"."""
+    """Return the solvers of the likelihood to try; ``name`` is that of one, or "auto"."""
     return ("near", "packed", "lbfgs") if name == "auto" else (name,)

@@ -1,4 +1,4 @@
-"""Coefficients and residual scale together: the joint fixed point of both."""
+"""Searches of coefficients and residual scale to a joint fixed point."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _SHARPER = 0.03
 _LEAST_SLOPE = -0.05
 """Bound on the slope of the change of log c in log c: a step is at most 20 times the change."""
 _LONGEST = 1.0
-"""Longest step in log c: a longer one might pass over a fixed point."""
+"""Longest step in log c; a longer one might jump over a fixed point."""
 _LEAST_FALL = 0.05
-"""Lower bound on the estimated share that one change is of the whole remaining fall of log c."""
+"""Lower bound on the estimated ratio of a change of log c to the whole remaining fall."""
 _SHORT_OF = 0.9
-"""Share of the estimated remaining fall that is taken at once."""
+"""Share of the estimated remaining fall that is taken in one step."""
 _NOT_FAR = 0.03
-"""Longest such step in log c: it must not pass over a scale at which the fall ends."""
+"""Longest extrapolated step in log c; a longer one might jump over the end of the fall."""
 _STEEPEST = -5.0
-"""A steeper slope is a jump: the two scales have led to different minima."""
+"""A steeper slope means a jump: the two scales have led to different minima."""
 
 
 class _FixedPoint:
     """Steps of log c towards the value at which its change is zero.
 
-    Secant steps until that value lies between two scales, then Illinois steps between them
-    (Dowell & Jarratt 1971): the change has kinks, at which secants alone run in circles.
+    Secant steps are taken until that value lies between two scales, then Illinois steps between
+    them (Dowell & Jarratt 1971). The change has kinks, at which secant steps alone may cycle.
     """
 
     def __init__(self):
@@ -40,7 +40,7 @@ class _FixedPoint:
         self._ends: dict[bool, tuple[float, float]] = {}
 
     def step(self, log_scale: float, change: float) -> float:
-        """Return the step from a scale whose residuals call for ``change`` of its logarithm."""
+        """Return the step from a scale; ``change`` is log c of its residuals less its own."""
         rising = change > 0.0
         last, last_change = self._last or (log_scale, change)
         far, far_change = self._ends.get(not rising, (log_scale, 0.0))
@@ -69,7 +69,7 @@ def minimise_with_scale(
     max_iter,
     report,
 ) -> SolverResult:
-    """Minimise the objective at the scale of its own residuals.
+    """Minimise the objective at the scale that follows from its residuals.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def near_with_mad(objective: Objective, start: Start, mad: MadScale, **options) 
 def packed_with_mad(
     objective: Objective, start: Start, mad: MadScale, *, report, **options
 ) -> SolverResult:
-    """Find coefficients and MAD together in compiled code; it stalls where the MAD vanishes.
+    """Find coefficients and MAD together in compiled code; it stalls if the MAD vanishes.
 
     Parameters and result are those of :func:`minimise_with_scale`.
     """
@@ -144,13 +144,13 @@ def minimise_with_falling_scale(
     max_iter,
     report,
 ) -> SolverResult:
-    """Minimise the objective, and again as long as its residuals give a smaller scale.
+    """Minimise the objective again and again while its residuals give a smaller scale.
 
-    Every minimum is found to ``tol``: a scale that may not rise must not fall because a fit is
-    inaccurate. The whole remaining fall is extrapolated from the last two changes and most of it
-    taken at once; where the scale would rise from there, a shorter step is taken. The first scale
-    is that of ``objective``, so that the last does not depend on the start. Parameters and result
-    are those of :func:`minimise_with_scale`.
+    Every minimum is found to ``tol``, because the scale can only fall and must not do so because of
+    an inaccurate fit. The remaining fall is extrapolated from the last two changes, and most of it
+    is taken in one step. If the scale would rise from there, a shorter step is taken. The first
+    scale is that of ``objective``, so the last scale does not depend on the start. Parameters and
+    result are those of :func:`minimise_with_scale`.
     """
     history: tuple[float, ...] = ()
     origin = called_for = objective.scale

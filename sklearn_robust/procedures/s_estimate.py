@@ -27,33 +27,32 @@ from .subsample import start_from_subsample
 WELSCH = resolve("welsch")
 """The loss of the M-scale."""
 _ALL = 2000
-"""Rows up to which planes are looked for on all of them: the least on a sample may be another."""
+"""Up to this many rows, planes are searched on all of them: a sample may have another minimum."""
 _SAMPLE = 1000
-"""Rows on which planes are looked for, at least; and so many for every parameter:"""
+"""Least number of rows of the sample on which planes are searched."""
 _SAMPLE_PER_PARAMETER = 10
+"""Least number of rows of this sample for every parameter."""
 _SAMPLE_PER_LEVEL = 40
-"""Rows for every parameter where most are those of level columns, which cost little."""
+"""Least number of rows of this sample for every level column, which costs little."""
 _LARGEST_SAMPLE = 20_000
-"""Rows on which they are looked for, at most, but for numeric columns: the others are levels."""
+"""Largest sample, unless the numeric columns need a larger one."""
 _REJECTED = 2.5
-"""Residuals beyond this many scales are rejected."""
+"""Rows with residuals beyond this many scales are rejected."""
 _BY_CHANCE = 0.01
-"""Samples of normal rows in which the furthest row is taken for one of high leverage."""
+"""Share of normal samples in which the furthest row counts as one of high leverage."""
 _LOOKS = 4
-"""Times that the metric of the rows is found, without those far off the time before."""
-
-
+"""Most times that the metric of the rows is computed, each without the rows far off before."""
 _NEARLY = 1.005
-"""Ratio of two M-scales that are nearly the same."""
+"""Ratio of M-scales below which two minima are nearly as good."""
 _CLEARLY = 0.999
-"""Ratio of two tau-scales that is not by chance."""
+"""Ratio of tau-scales below which the first is clearly lower."""
 _EFFICIENCY = 0.95
-"""Of the loss that the tau-scale averages, and of the M-estimate that tells bad rows."""
+"""Efficiency of the loss of the tau-scale, and of the M-estimate that identifies bad rows."""
 
 
 @dataclass(frozen=True)
 class SEstimate:
-    """Where the M-scale is least.
+    """The plane of least M-scale.
 
     Attributes
     ----------
@@ -62,13 +61,13 @@ class SEstimate:
     sigma : float
         The M-scale, in the unit of y.
     n_parameters : float
-        How many parameters were free: the rank, less what a penalty takes.
+        The number of free parameters: the rank, less what a penalty takes.
     root : InverseRoot
-        Of a curvature there in which rows far off do not count much.
+        Inverse root of a curvature at the plane in which rows far off count little.
     exact : bool
         Whether the scale is at its floor.
     rival : SEstimate or None
-        Another minimum whose M-scale is nearly as small, and that far more rows lie close to.
+        Another minimum whose M-scale is nearly as small, and whose tau-scale is clearly lower.
     status : Status
     """
 
@@ -82,17 +81,17 @@ class SEstimate:
 
     @property
     def least_biased(self) -> SEstimate:
-        """The rival where there is one: a fit that rejects bad rows is better begun there."""
+        """The rival, if there is one: it is the better start of a fit that rejects bad rows."""
         return self.rival or self
 
 
 def s_estimate(problem: Problem, start: Start, minimise, random_state, **options):
-    """Minimise the M-scale of the residuals, and half the penalty beside half its square.
+    """Minimise half the squared M-scale of the residuals, plus half the penalty.
 
-    The planes of :func:`candidates`, found on a sample of the rows where there are many, are
-    compared on all rows, and the best one followed to the end. There the
-    coefficients minimise the objective at the scale that their residuals give, under the
-    loss of the M-scale (Rousseeuw & Yohai 1984); each side's step decreases the M-scale.
+    The planes of :func:`candidates` are found on a sample if there are many rows. They are compared
+    on all rows, and the best one is iterated to convergence. There the coefficients minimise the
+    objective under the loss of the M-scale, at the M-scale of their residuals (Rousseeuw & Yohai
+    1984). Alternating steps of coefficients and scale decrease the M-scale.
 
     Parameters
     ----------
@@ -108,15 +107,15 @@ def s_estimate(problem: Problem, start: Start, minimise, random_state, **options
     Returns
     -------
     SEstimate
-        At the floor of the scale where the rows are no more than the free parameters, or more
-        than half of them lie on the plane.
+        Its scale is at the floor if there are no more rows than free parameters, or if more than
+        half of the rows lie on the plane.
     """
     design, floor = problem.design, problem.design.floor
     searchable = _searchable(design)
     n_parameters = problem.free_parameters(start.root) if searchable else 0.0
     if design.half_of_cases(n_parameters) <= 0.0:
         return SEstimate(start.params, floor, n_parameters, start.root, exact=True)
-    plane = exact_plane(design)  # a sample of the rows may show fewer than half of it
+    plane = exact_plane(design)  # a sample may have fewer than half of its rows on the plane
     if plane is not None and problem.ridge.is_zero:
         return SEstimate(plane, floor, n_parameters, start.root, exact=True)
     m_scale = MScale(design, tuning_constant(breakdown=0.5), n_parameters)
@@ -132,7 +131,7 @@ def s_estimate(problem: Problem, start: Start, minimise, random_state, **options
             minimise, _shrunk(problem), begin, m_scale, report=quiet, **options
         )  # fmt: skip
         params = result.params
-        # With a penalty the end is a joint fixed point, not quite the least.
+        # With a penalty the fixed point is not exactly the minimum.
         if problem.ridge.is_zero:
             params = min([params, begin.params], key=criterion)
         sigma = m_scale.residual_scale(params)
@@ -150,14 +149,14 @@ def s_estimate(problem: Problem, start: Start, minimise, random_state, **options
     estimate = ended(least)
     if rival is None or estimate.exact:
         return estimate
-    other = ended(rival)  # which may end below the one it began above
+    other = ended(rival)  # it may end at a lower minimum
     if criterion(other.params) <= criterion(estimate.params):
         return other
     return replace(estimate, rival=other)
 
 
 def _sample_size(design):
-    """Return on how many rows planes are looked for."""
+    """Return on how many rows planes are searched."""
     n_parameters, n_numeric = design.columns.n_parameters, design.n_numeric_parameters
     if design.n_present <= _ALL:
         return design.n_present
@@ -169,12 +168,12 @@ def _sample_size(design):
 
 
 def _least_and_rival(problem, found, criterion, m_scale):
-    """Return the plane of least criterion, and one next to it that far more rows lie close to.
+    """Return the plane of least criterion, and its rival or None.
 
-    The M-scale hardly tells a plane that is pulled by a group of bad rows from one that is not.
-    The tau-scale of Yohai & Zamar (1988), which counts how large the residuals of ordinary rows
-    are, is the less biased one: where it is clearly lower at a plane whose M-scale is nearly the
-    same, that plane is returned too, else None.
+    The M-scale hardly differs between a plane that a group of bad rows has attracted and one that
+    it has not. The tau-scale of Yohai & Zamar (1988) depends on the size of ordinary residuals, and
+    is less biased. If it is clearly lower at a plane whose M-scale is nearly the same, that plane
+    is the rival.
     """
     criteria = np.array(list(map(criterion, found)))
     least = int(np.argmin(criteria))
@@ -195,7 +194,7 @@ def _least_and_rival(problem, found, criterion, m_scale):
 def refined_from_subsample(
     problem: Problem, sample: Problem, estimate: SEstimate, options
 ) -> SEstimate:
-    """Return the S-estimate of all rows near that of a subsample; it stalls where none is near.
+    """Return the S-estimate of all rows near that of a subsample; it stalls if none is near.
 
     Parameters
     ----------
@@ -226,7 +225,7 @@ def refined_from_subsample(
 
 
 def _shrunk(problem):
-    """Return the objective of which the S-estimate is a minimum, at any scale."""
+    """Return the objective, at any scale, whose minimum at the M-scale is the S-estimate."""
     shrunk = replace(problem, penalty=problem.penalty.times(SHRINKAGE))
     return shrunk.objective(WELSCH, 1.0)
 
@@ -237,16 +236,16 @@ def _searchable(design):
 
 
 def _robust_root(problem, scale, start):
-    """Return the inverse root of the curvature under Cauchy's loss, which forgets no row."""
+    """Return the inverse root of the curvature under Cauchy's loss, which gives all rows weight."""
     root = problem.objective(resolve("cauchy"), scale).curvature(start.params)[-1]
     return replace(root, null=start.root.null)
 
 
 def efficient(problem: Problem, estimate: SEstimate, minimise, **options) -> SEstimate:
-    """Return the M-estimate of 95 % efficiency from there, at the scale reweighted.
+    """Return the M-estimate of 95 % efficiency that starts at the S-estimate, and its scale.
 
-    The S-estimate itself errs so much at rows far off in X that it rejects good ones among them.
-    With a penalty, which may outweigh a small scale, it is returned as it is.
+    The S-estimate is so inaccurate at rows far off in X that it rejects good ones among them. With
+    a penalty, which may outweigh a small scale, the S-estimate is returned.
     """
     if estimate.exact or not problem.ridge.is_zero:
         return estimate
@@ -258,14 +257,13 @@ def efficient(problem: Problem, estimate: SEstimate, minimise, **options) -> SEs
 
 
 def bad_leverage(design, estimate: SEstimate, believed: SEstimate, random_state):
-    """Return the rows that are rejected and far off in X, and parameters that they do not lead.
+    """Return the rows that are rejected and far off in X, and parameters that ignore them.
 
-    Rejected are those whose residual from ``believed``, what :func:`efficient` makes of the
-    S-estimate, is over 2.5 of its scales. Far off are those whose robust
-    distance is more than the furthest of as many normal rows has in one sample in a hundred,
-    so that outliers in y alone are not. A rare level may have taken its coefficient from rows far
-    off, which then are not rejected; so its other rows decide about it first. No rows are found
-    among too many columns for a Gram matrix.
+    A row is rejected if its residual from ``believed``, the result of :func:`efficient`, is over
+    2.5 of its scales. A row is far off if its robust distance exceeds the largest of as many normal
+    rows, with probability 0.99; outliers in y alone are not. A rare level may have taken its
+    coefficient from rows far off, which are then not rejected. Its other rows therefore determine
+    the coefficient first. If there are too many columns for a Gram matrix, no row is returned.
 
     Returns
     -------
@@ -291,16 +289,16 @@ def bad_leverage(design, estimate: SEstimate, believed: SEstimate, random_state)
 
 
 def _chi2_isf(probability, dimensions):
-    # As scipy.stats has it, whose import takes longer than the fit.
+    # The formula of scipy.stats, whose import takes longer than the fit.
     return 2.0 * gammainccinv(0.5 * dimensions, probability)
 
 
 def _metric(design, estimate):
-    """Return the matrix after which ordinary rows have unit mean square, and their dimension.
+    """Return the matrix that gives ordinary rows unit mean square, and their dimension.
 
-    It is that of the numeric columns, given the levels of the others: a rare level lies far off
-    in its own column. Rows count in it as in the S-estimate; those that prove to be far off are
-    taken out and the rest is looked at again, lest good leverage points hide the bad ones.
+    It is the metric of the numeric columns given the levels, because a rare level is always far off
+    in its column. Rows have the weights of the S-estimate. Rows far off are taken out and the
+    metric is computed again, so that good leverage points do not hide bad ones.
     """
     scale = tuning_constant(breakdown=0.5) * estimate.sigma
     weights = robust_weights(design, estimate.params, WELSCH, scale)

@@ -1,4 +1,4 @@
-"""Planes from which the S-estimate of a block of rows may be reached, the best first."""
+"""Search of planes with a small M-scale, for the S-estimate of a block of rows."""
 
 from __future__ import annotations
 
@@ -13,82 +13,83 @@ from ..design.packed import PackedRows
 from ..scales import SHRINKAGE, abs_residual_quantile
 
 _DRAWN, _DRAW_WORK = (20, 500), 1_000_000
-"""Least and largest number of planes through as few rows as determine one, and the
-multiplications to spend on one step of each of them."""
+"""Least and largest number of planes through elemental subsets (as few rows as determine a plane),
+and the multiplications to spend on one step of each of them."""
 _MORE, _MORE_WORK = (20, 200), 3_000_000
-"""The same for each further batch, where there may be several minima."""
+"""The same for each further batch, if there may be several minima."""
 _BATCHES, _MEETINGS = 60, 14
-"""Batches at the most, and how many are to lead to the same best minimum."""
+"""Most further batches, and the number of them that must lead to the best minimum."""
 _MOST_WORK = 500_000_000
-"""Multiplications not to go beyond for drawn planes, even for the least number."""
+"""Most multiplications for drawn planes, even if fewer than the least number are drawn."""
 _ALL_WORK = 5_000_000
-"""Multiplications for which all planes through as few rows are looked at."""
+"""Multiplications up to which the planes through all elemental subsets are tried."""
 _PART_WORK = 40_000_000
-"""Multiplications to spend on the planes of halves of the rows."""
+"""Multiplications to spend on planes fitted to halves of the rows."""
 _REFINE_WORK = 2_000_000_000
-"""Multiplications not to go beyond in any stage of the refinement, but for a few steps."""
+"""Most multiplications in a stage of the refinement, which has at least a few steps."""
 _LEAST_STEPS = 3
+"""Least number of steps in a stage of the refinement."""
 _ROUGH, _SHARP = 0.2, 1e-2
-"""Relative errors of scales: of those that a step follows, and of those that are compared."""
+"""Relative errors of scales: before a step, and for comparisons."""
 _FIRST, _BATCH, _NEAR = (8, 3), (15, 8), (20, 8)
-"""Planes that are refined by some more steps, and those of them that are followed until little
-changes: at first, of each further batch, and near the best."""
+"""How many planes take further steps, and how many of these are iterated to near convergence: of
+the first candidates, of each further batch, and near the best minimum."""
 _STEPS = 4
-"""These further steps."""
+"""Number of further steps."""
 _RETURNED = 3
-"""Planes that are returned."""
+"""Most planes that are returned."""
 _END, _MOST_STEPS = 5e-3, 50
-"""A move that is little, in scales, and steps within which planes come to it, nearly."""
+"""Length of a step, in scales, at which a plane has nearly converged; most steps until then."""
 _RIVAL = 1.2
-"""Minima with a scale up to so many times the least are rivals of it."""
+"""Largest ratio of the scale of another minimum to the least, for the search to go on."""
 _CROWDED = 10
-"""Rows for each parameter below which there are often several minima."""
+"""With fewer rows per parameter there are often several minima."""
 _ROUNDS = 3
-"""Times that planes near the best one are tried."""
+"""Most rounds in which planes near the best one are tried."""
 _MORE_STEPS = 1000
-"""About so many steps all this takes; it is left out where they would be too much work."""
+"""Approximate number of steps of the longer search, which is left out if they are too much work."""
 _EXCHANGED = 20
-"""Rows that are taken into its fit, each alone, and rows that are taken out."""
+"""Number of rows that are taken into the fit one at a time, and of rows that are taken out."""
 _BELIEVED = 0.05
-"""Least weight of a row that a plane believes."""
+"""Rows with a larger robust weight are believed."""
 _FAR = 10.0
-"""Rows further off than so many deviations of a column count less in the coordinates."""
+"""Rows further off than this, in median deviations of a column, count less in the coordinates."""
 _CONCENTRATED, _CONCENTRATED_WORK = 2, 200_000_000
-"""Times that the half of the rows nearest to each other in X is looked for, and the
-multiplications in a Gram matrix beyond which it is not."""
+"""Steps towards the most concentrated half of the rows in X, and the multiplications in a Gram
+matrix above which there are none."""
 _ALONE = 1e-8
-"""A row leaves the others so little of its fitted value that its deletion says nothing."""
+"""If 1 - leverage is below this, the row determines its fitted value alone; it is not deleted."""
 _SAME = 0.02
-"""Planes nearer than this, in scales at the root mean square row, are taken for one."""
+"""Planes whose root mean square difference, in scales, is below this count as the same."""
 _LOWER = 1.0 - 1e-6
-"""Ratio of two criteria that is more than what is owed to their accuracy."""
+"""Ratio of two criteria below which the first is lower by more than their errors."""
 _LEAST_LEVERAGE = 1e-100
-"""Lest the rows without any be divided by it."""
+"""Lower bound on leverage, to avoid a division by zero."""
 _TINY = 1e-9
-"""Added to a curvature, relative to its mean, lest it be singular."""
+"""Added to the diagonal of a curvature, relative to its mean, so that it is not singular."""
 
 
 def search(block: PackedRows, *, half, floor, penalty, given, random_state):
-    """Return planes of small M-scale: local minima of it, nearly, and different.
+    """Return different planes that are nearly local minima of the M-scale, the best first.
 
-    Looked at are given planes; least squares on halves of the rows, cut at the principal
-    sensitivity components of Peña & Yohai (1999), which point to groups of outliers that mask
-    each other, and on the half that is most concentrated in X; and planes through few rows, all
-    such where they are not many, otherwise drawn at random, rows that depend on others passed
-    over. Each takes a step before they are compared, and the best are refined further
-    (Salibian-Barrera & Yohai 2006). Several minima are to be expected where rows are far off in X
-    or few for so many columns, or where some have been found. Then more planes are drawn and
-    followed, and the neighbourhood of the best one is searched.
+    Candidates are the given planes, and least squares on halves of the rows that are cut at the
+    principal sensitivity components of Peña & Yohai (1999), which point to groups of outliers that
+    mask each other. Further candidates are least squares on the half that is most concentrated in
+    X, and planes through elemental subsets. All subsets are used if they are few; otherwise they
+    are drawn at random. Rows that depend on others in a subset are skipped. Each candidate takes a
+    step before they are compared, and the best are refined further (Salibian-Barrera & Yohai
+    2006). If rows are far off in X or few for the number of columns, or if several minima have
+    been found, more planes are drawn and refined, and the neighbourhood of the best is searched.
 
     Parameters
     ----------
     block : PackedRows
     half : float
-        What the case-weighted sum of rho is to be.
+        The case-weighted sum of rho that defines the M-scale.
     floor : float
         The least scale, in the unit of y.
     penalty : ndarray of shape (n_parameters,)
-        What multiplies half the squared parameters beside half the squared scale.
+        Factor of half the squared parameters, which are added to half the squared scale.
     given : ndarray of shape (n_given, n_parameters)
     random_state : RandomState
 
@@ -122,18 +123,18 @@ def search(block: PackedRows, *, half, floor, penalty, given, random_state):
 
 
 def unit_of(y):
-    """Return a unit in which ordinary targets are about 1."""
+    """Return the unit of y in which ordinary targets are about 1."""
     return abs_residual_quantile(y, 0.75) or float(np.max(np.abs(y))) or 1.0
 
 
 def in_units(y, unit):
-    """Return targets in a unit, none so large that its square would not fit a double."""
+    """Return targets in a unit, clipped so that their squares do not overflow."""
     with np.errstate(over="ignore"):
         return np.clip(y / unit, -1e150, 1e150)
 
 
 def distances(columns):
-    """Return how many deviations of a column a row lies from its median, at the most."""
+    """Return the largest distance of a row from a column's median, in deviations of the column."""
     values = np.ascontiguousarray(columns.T)
     apart = np.abs(values - _medians(values))
     ordinary = _medians(apart)
@@ -148,12 +149,12 @@ def _medians(values):
 
 
 def far_weights(columns):
-    """Return weights of the rows for the coordinates, less than 1 of those far off."""
+    """Return weights of the rows for the coordinates, below 1 for rows far off."""
     return np.minimum(1.0, _FAR / distances(columns)) ** 2
 
 
 def root_of(columns, weights):
-    """Return the matrix that makes the weighted columns orthonormal, dependent ones left out."""
+    """Return the matrix that makes weighted columns orthonormal, without dependent ones."""
     upper = np.linalg.qr(np.sqrt(weights)[:, None] * columns, mode="r")
     sizes = np.sqrt(np.einsum("ij,ij->j", upper, upper))
     sizes[sizes == 0.0] = 1.0
@@ -164,10 +165,10 @@ def root_of(columns, weights):
 
 
 def _halves(rows, y, cases):
-    """Yield case weights of the halves of the rows that the components tell apart."""
+    """Yield case weights of the halves of the rows cut at the sensitivity components."""
     m, r = rows.shape
     size = max(m // 2, min(r + 1, m))
-    cases = cases * max(1.0, m / cases.sum())  # weights below 1 are shares of the rows
+    cases = cases * max(1.0, m / cases.sum())  # weights with a small sum are proportions
     roots = np.sqrt(cases)[:, None]
     orthonormal = np.linalg.qr(roots * rows)[0]
     fitted = orthonormal @ (orthonormal.T @ (roots[:, 0] * y))
@@ -188,10 +189,11 @@ def _halves(rows, y, cases):
 
 
 def _concentrated(Z, cases, far):
-    """Yield case weights of halves of the rows, each nearer to each other in X than the last.
+    """Yield case weights of halves of the rows, each more concentrated in X than the last.
 
-    Steps of Rousseeuw & Van Driessen (1999) towards the least determinant: the half begins as the
-    rows that are not far off in any column, and goes on as those of least leverage on itself.
+    These are steps of Rousseeuw & Van Driessen (1999) towards the least determinant. The first half
+    has the rows that are not far off in any column. Each further half has the rows of least
+    leverage with respect to the previous one.
     """
     r, m = Z.shape
     size = max(m // 2 + 1, min(r + 1, m))
@@ -203,13 +205,13 @@ def _concentrated(Z, cases, far):
 
 
 def _regular(gram):
-    """Return the matrix with something added to the diagonal, so that it has an inverse."""
+    """Return the matrix with a small multiple of the identity added, so that it has an inverse."""
     return gram + (_TINY * np.trace(gram) / len(gram) or 1.0) * np.eye(len(gram))
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows in orthonormal coordinates, and planes of them.
+    """Rows in orthonormal coordinates, and the search of planes.
 
     Attributes
     ----------
@@ -218,7 +220,7 @@ class _Rows:
     half, floor : float
         As of :func:`search`.
     ridge : ndarray of shape (n_coordinates, n_coordinates)
-        What the penalty is a quadratic form of.
+        The matrix of the quadratic form of the penalty.
     """
 
     Z: np.ndarray
@@ -234,7 +236,7 @@ class _Rows:
 
     @property
     def _work(self):
-        """Return about how many multiplications a step of a plane takes; exp is 30."""
+        """Return the approximate multiplications in a step of a plane; exp counts as 30."""
         r, m = self.Z.shape
         return m * (r * (r + 4) // 2 + 30) + r**3
 
@@ -250,7 +252,7 @@ class _Rows:
         return kernels.planes_of_parts(self.Z, self.y, parts, self._shrunk)
 
     def drawn(self, counts, work, random_state):
-        """Return planes through as few rows as determine one, so many as ``work`` allows."""
+        """Return planes through elemental subsets, as many as ``work`` allows."""
         r, m = self.Z.shape
         count = min(int(np.clip(work // self._work, *counts)), _MOST_WORK // self._work)
         if 0 < math.comb(m, r) * self._work <= _ALL_WORK:
@@ -260,10 +262,10 @@ class _Rows:
         return kernels.planes_through(self.Z, self.y, draws)
 
     def near(self, plane):
-        """Return planes to which the neighbours of a minimum belong that may be lower.
+        """Return planes near a minimum from which a lower one may be reached.
 
-        Where rows of high leverage are taken into the fit that were rejected, or taken out, one
-        at a time; and of the halves of the rows that it believes.
+        Rejected rows of high leverage are taken into the fit, or believed ones out of it, one at a
+        time. Other planes are fitted to halves of the believed rows.
         """
         scale = self._scales(plane[None], _SHARP)[0]
         left = self.y - plane @ self.Z
@@ -288,9 +290,10 @@ class _Rows:
     # ---- refinement ----
 
     def minima(self, planes, kept, followed):
-        """Return minima reached from planes and their scales, different ones, the best first.
+        """Return different minima reached from planes and their scales, the best first.
 
-        So many are kept when each has taken a step, and so many of those are followed.
+        Each plane takes a step. Then ``kept`` planes take further steps, and ``followed`` of these
+        are iterated to near convergence.
         """
         scales = self._scales(planes, _ROUGH, len(planes))
         planes, scales = self._improved(planes, scales, 1, kept)
@@ -300,12 +303,12 @@ class _Rows:
         return self._different(planes, self._scales(planes, 1e-6), followed)
 
     def several(self, planes, scales):
-        """Return whether the best of the minima has rivals."""
+        """Return whether another minimum is nearly as good as the best."""
         criteria = self._criteria(planes, scales)
         return bool(np.sum(criteria <= _RIVAL**2 * criteria[0]) > 1)
 
     def met_again(self, planes, scales, random_state):
-        """Return the minima found when several batches of drawn planes have led to the best."""
+        """Draw batches of planes until several have led to the best minimum; return the minima."""
         meetings = 0
         for _ in range(_BATCHES):
             best = planes[0]
@@ -322,7 +325,7 @@ class _Rows:
         return planes, scales
 
     def descended(self, planes, scales):
-        """Return minima that are lower than those given, where there are any near the best one."""
+        """Search the neighbourhood of the best minimum; return the minima, the best first."""
         for _ in range(_ROUNDS):
             least = self._criteria(planes, scales)[0]
             planes, scales = self._joined(
@@ -340,14 +343,14 @@ class _Rows:
         return bool(np.linalg.norm(plane - other) <= _SAME * scale)
 
     def _improved(self, planes, scales, steps, count):
-        """Return the best of the planes after so many steps, and their scales."""
+        """Return the best of the planes after some steps, and their scales."""
         steps = self._bearable(steps, min(count, len(planes)))
         planes, scales = self._best(planes, scales, 1 + int(_REFINE_WORK / self._work) // steps)
         self._refine(planes, scales, 0.0, steps)
         return self._best(planes, self._scales(planes, _SHARP, count), count)
 
     def _bearable(self, steps, count):
-        """Return how many steps so many planes may take, ``steps`` where that is not too much."""
+        """Return how many steps ``count`` planes may take, at most ``steps``."""
         return min(steps, max(int(_REFINE_WORK / self._work) // count, _LEAST_STEPS))
 
     def _refine(self, planes, scales, tol, steps):
@@ -357,15 +360,15 @@ class _Rows:
         )  # fmt: skip
 
     def _scales(self, planes, tol, wanted=None):
-        """Return the scales of planes; of more than are wanted, those of some may be infinite."""
-        # A penalty counts in the order too.
+        """Return the scales of planes; beyond the ``wanted`` best they may be infinite."""
+        # With a penalty the order of the scales is not that of the criteria.
         wanted = len(planes) if wanted is None or np.any(self.ridge) else wanted
         return kernels.scales_of(
             self.Z, self.y, self.cases, self.half, self.floor, tol, wanted, planes
         )
 
     def _criteria(self, planes, scales):
-        """Return the squared scales and the penalty beside them."""
+        """Return the squared scales plus the penalty."""
         with np.errstate(over="ignore"):
             return scales**2 + np.einsum("ij,jk,ik->i", planes, self.ridge, planes)
 
@@ -374,7 +377,7 @@ class _Rows:
         return planes[best], scales[best]
 
     def _different(self, planes, scales, count):
-        """Return the best of the planes, without those near a better one, and their scales."""
+        """Return the best planes, without those close to a better one, and their scales."""
         planes, scales = self._best(planes, scales, len(planes))
         kept: list[int] = []
         for k, scale in enumerate(scales):

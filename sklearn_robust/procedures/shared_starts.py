@@ -19,7 +19,7 @@ from .subsample import accuracy_of, sample_of, subsample_size
 
 @dataclass(frozen=True)
 class SharedStarts:
-    """Least squares, the S-estimate, and the same of a subsample of the rows, each made once.
+    """Least squares, the S-estimate, and both for a subsample, each computed once.
 
     Attributes
     ----------
@@ -39,9 +39,9 @@ class SharedStarts:
 
     @cached_property
     def sample(self) -> SharedStarts | None:
-        """The same of a subsample, to a larger ``tol``.
+        """The same for a subsample, to a larger ``tol``.
 
-        None where the rows are few, or the columns dependent in the subsample.
+        None if the rows are few, or the columns are dependent in the subsample.
         """
         size = subsample_size(self.problem.design)
         if size == 0:
@@ -69,7 +69,7 @@ class SharedStarts:
         init, scale : str
             As of :class:`~sklearn_robust.procedures.plan.Plan`.
         subsampled : bool
-            Whether a subsample is fitted first where there is one.
+            Whether a subsample is fitted first, if there is one.
         """
         design = self.problem.design
         sample = self.sample if subsampled else None
@@ -110,6 +110,6 @@ class SharedStarts:
         return {"tol": self.tol, "max_iter": self.max_iter, "report": report}
 
     def minimise(self, objective: Objective, start: Start, **options) -> SolverResult:
-        """Minimise at a fixed scale by the plan of the S-estimate; move levels where it helps."""
+        """Minimise at a fixed scale by the plan of the S-estimate, with level moves."""
         minimise = partial(minimise_by, self.s_plan.solvers)
         return minimise_with_level_moves(minimise, objective, start, **options)

@@ -1,4 +1,4 @@
-"""Least squares and given parameters: the starts that need no other."""
+"""Starts from least squares and from given parameters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def from_params(problem: Problem, params) -> Start:
 
 
 def least_squares(problem: Problem, *, max_iter) -> Start:
-    """Start from (penalised) least squares, of least norm where that is not unique."""
+    """Start from (penalised) least squares, of least norm if it is not unique."""
     squares = problem.least_squares()
     params = np.zeros(problem.design.columns.n_parameters)
     if len(params) > LIMITS.widest:
@@ -29,15 +29,15 @@ def least_squares(problem: Problem, *, max_iter) -> Start:
         return replace(start, params=found.params)
     _, gradient, root = squares.curvature(params)
     params = params - root.solve(gradient)
-    if not root.well_conditioned:  # take back the rounding of the first step
+    if not root.well_conditioned:  # correct the rounding of the first step
         params = params - root.solve(squares.value_gradient(params)[1])
     return Start(minimum_norm(params, problem.design.columns.unit, root.null), root)
 
 
 def refined(problem: Problem, params, root: InverseRoot):
-    """Return least-squares parameters without the rounding that dependent columns magnify.
+    """Return least-squares parameters without the rounding errors that dependent columns magnify.
 
-    ``root`` is that of the curvature of least squares.
+    ``root`` is the inverse root of the curvature of least squares.
     """
     if root.well_conditioned:
         return params

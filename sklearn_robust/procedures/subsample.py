@@ -30,7 +30,7 @@ _LEAST_SHARE = 0.02
 
 
 def subsample_size(design: Design) -> int:
-    """Return on how many rows a fit begins, or 0 where it begins on all, because they are few."""
+    """Return the size of the subsample, or 0 if there are too few rows for one."""
     least = max(_LEAST, _PER_PARAMETER * design.columns.n_parameters)
     size = int(np.clip(design.n_rows // _SHARE, least, max(_MOST, least)))
     return 0 if design.n_rows < LIMITS.subsampled * size else size
@@ -42,15 +42,15 @@ def sample_of(design: Design, size: int) -> LocalDesign:
 
 
 def accuracy_of(design: Design) -> float:
-    """Return the ``tol`` of the fit of a subsample, a share of its sampling error."""
+    """Return the ``tol`` of the fit of a subsample, a fraction of its sampling error."""
     return _ROUGH * math.sqrt(design.columns.n_parameters / design.n_rows)
 
 
 def start_from_subsample(objective: Objective, params) -> Start:
     """Return a start at the parameters fitted to a subsample, with the curvature there.
 
-    It is the curvature of :meth:`Objective.curvature` times the share of it that the objective
-    has. A finite difference of the gradient along all coordinates gives that share.
+    The curvature of the objective is a share of that of :meth:`Objective.curvature`. A finite
+    difference of the gradient along all coordinates gives this share.
     """
     _, gradient, root = objective.curvature(params)
     size = root.root.shape[1]
@@ -62,7 +62,7 @@ def start_from_subsample(objective: Objective, params) -> Start:
 
 
 def likelihood_start_from_subsample(likelihood: Likelihood, found: AdaptiveResult) -> AdaptiveStart:
-    """Return a start at the fit of a subsample, with the curvature there where it is positive."""
+    """Return a start at the fit of a subsample, with the curvature there if it is positive."""
     start = start_from_subsample(likelihood.objective(found.scale, found.alpha), found.params)
     start = AdaptiveStart(start.params, start.root, found.scale, found.alpha)
     problem = Joint(likelihood, start)

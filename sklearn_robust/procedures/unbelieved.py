@@ -1,7 +1,7 @@
-"""Directions of the coefficients of which only rejected rows tell.
+"""Directions of the coefficients that only rejected rows determine.
 
-A redescending loss gives such rows no weight, so that nothing holds the coefficients there: they
-are where the search happened to leave them. A convex fit to those rows gives them.
+A redescending loss gives these rows no weight, so the coefficients would be wherever the search
+happened to end. A convex fit to the rejected rows determines them instead.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from ..problem import Objective
 from ..solvers.result import RegressionResult, Start
 
 _NOTHING = 1e-8
-"""Share of its curvature under least squares below which a direction rests on no believed row."""
+"""Share of the least-squares curvature below which no believed row determines a direction."""
 _ROUNDING = 1e-7
-"""Change of a fitted value, relative to the largest, that is rounding of the direction."""
+"""Change of a fitted value, relative to the largest one, that is rounding error."""
 _ROUNDS = 3
-"""Times that such directions are looked for, fitted, and the search goes on from there."""
+"""Most rounds of finding these directions, fitting them, and searching again."""
 _STEPS = 50
 """Steps of reweighted least squares of the convex fit."""
 _LEAST_SIZE = 1e-6
-"""Residuals below this many scales count as if they were as large in the convex fit."""
+"""Least size of a residual in the weights of the convex fit, in scales."""
 _LOADING = 0.1
-"""Share of the largest coefficient of a direction above which a column is named."""
+"""Coefficient of a direction, relative to the largest, above which its column is named."""
 _NOT_ABOVE = 1.0 + 1e-9
 """Ratio of two values of the objective that may be rounding."""
 
@@ -42,10 +42,10 @@ def hold_unbelieved(
     start: Start,
     root: InverseRoot,
 ) -> RegressionResult:
-    """Fit the directions that only rejected rows tell of by a convex loss, the others held.
+    """Fit the directions that only rejected rows determine by a convex loss, the others fixed.
 
-    Where that lowers the objective, some of the rows are believed after all: the search goes on
-    from there.
+    If this lowers the objective, some of these rows are believed after all, and the search
+    continues from there.
 
     Parameters
     ----------
@@ -53,11 +53,11 @@ def hold_unbelieved(
         Takes a start, returns a result.
     result : RegressionResult
     objective : Objective
-        Without penalty, which would hold every direction.
+        Without a penalty, which would determine every direction.
     start : Start
-        That of the search.
+        The start of the search.
     root : InverseRoot
-        Of the curvature of least squares.
+        Inverse root of the curvature of least squares.
 
     Returns
     -------
@@ -89,8 +89,8 @@ def _unbelieved(objective, params, root):
         return np.empty((len(params), 0))
     values, vectors = np.linalg.eigh(believed)
     directions = root.root @ vectors[:, values < _NOTHING * objective.loss.weight_at_zero]
-    # A row far off makes the others' share of the curvature small, too: what counts is whether
-    # the fitted values of believed rows change at all.
+    # A row far off can also make the share of the others small, so the fitted values of believed
+    # rows are tested for any change.
     design = objective.design
     changes = np.abs(_changes(design, params, directions)[1])
     weights = robust_weights(design, params, objective.loss, objective.scale)
@@ -109,7 +109,7 @@ def _changes(design: LocalDesign, params, directions):
 
 
 def _convex_fit(objective, params, directions):
-    """Return parameters moved along directions to the least sum of absolute residuals, nearly."""
+    """Move parameters along directions to approximately the least sum of absolute residuals."""
     design = objective.design
     residuals, changes = _changes(design, params, directions)
     shares, move = design.shares(), np.zeros(directions.shape[1])

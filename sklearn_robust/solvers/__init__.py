@@ -1,4 +1,4 @@
-"""Solvers: they minimise an objective or the likelihood from a start."""
+"""Solvers, which minimise an objective or the likelihood from a start."""
 
 from __future__ import annotations
 

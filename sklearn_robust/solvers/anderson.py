@@ -18,16 +18,16 @@ _LEAST_RATE, _MOST_RATE = 0.1, 0.9
 """Bounds on the estimated rate of convergence: the remaining distance after a step over that
 before it."""
 _FAR = 0.5
-"""Distance from the solution, in units of the scale, above which the start is not used."""
+"""Distance from the solution, in units of the scale, above which the search gives up."""
 _UNIT_STEPS = 1e-10
 """Relative ridge of the least-squares problem that combines the steps."""
 _NOT_ABOVE = 1.0 + 1e-12
-"""Ratio of two values of the objective that rounding allows where they are equal."""
+"""Ratio of two values of the objective that may be rounding."""
 _TINY = float(np.finfo(np.float64).tiny)
 
 
 class System(ABC):
-    """Equations to be solved; an approximate Newton step is known everywhere.
+    """A system of equations with an approximate Newton step at every point.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class System(ABC):
 
     @abstractmethod
     def read(self, x):
-        """Return the objective, the step and its relative size, which is held against ``tol``."""
+        """Return the objective, the step and its relative size, to be compared with ``tol``."""
 
     def within(self, x):
         """Return the nearest point within the bounds."""
@@ -47,11 +47,11 @@ class System(ABC):
 
 
 def accelerated(system: System, *, tol, max_iter, report):
-    """Find the root of a system near a start that is close, with Anderson's (1965) acceleration.
+    """Find the root of a system near the start, with Anderson's (1965) acceleration.
 
     The steps use the curvature of a subsample. Their combination corrects it towards the curvature
-    of all rows. There is no line search: where the steps do not soon become shorter, the search
-    ends, and a method that needs no close start has to take over.
+    of all rows. There is no line search. If the steps do not soon become shorter, the search ends,
+    and another method, which needs no close start, has to take over.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def accelerated(system: System, *, tol, max_iter, report):
 
 
 def _left(sizes):
-    """Estimate the distance from the solution; sizes may fall at every other step only."""
+    """Estimate the distance from the solution; sizes may fall only at every other step."""
     if len(sizes) < 3:
         return sizes[-1]
     rate = min(max(math.sqrt(sizes[-1] / max(sizes[-3], _TINY)), _LEAST_RATE), _MOST_RATE)
@@ -131,7 +131,7 @@ class _Regression(System):
         owed, decrease = scale * (root.root @ step), float(np.dot(step, step))
         size = current.relative_size(owed, params, decrease, root)
         step = np.append(step * (scale / self._objective.scale), log_step)
-        # Not a number where the scale has none, lest max() hide it.
+        # If log_step is NaN, the size must be too; max() might hide it.
         return current.reported(value), step, max(abs(log_step), size) + 0.0 * log_step
 
 
@@ -143,7 +143,7 @@ def minimise_near(objective: Objective, start: Start, rule: ScaleRule, **options
     objective : Objective
         At the scale where the search begins.
     start : Start
-        Its root is that of a curvature there.
+        Its root is that of the curvature at this start.
     rule : ScaleRule
     **options
         ``tol``, ``max_iter`` and ``report`` of :func:`accelerated`.
@@ -162,9 +162,9 @@ def minimise_near(objective: Objective, start: Start, rule: ScaleRule, **options
 
 
 def near_at_given_scale(objective: Objective, start: Start, **options) -> SolverResult:
-    """Minimise the objective near a start from a subsample, c held.
+    """Minimise the objective near a start from a subsample, at a fixed c.
 
-    Without a line search the steps may lead up under a loss with several minima; the search has
+    Without a line search the steps may lead uphill under a loss with several minima; the search has
     then stalled. Parameters and result are those of :func:`minimise_near`.
     """
     rule = GivenScale(objective.design, objective.scale)

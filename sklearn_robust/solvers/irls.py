@@ -12,7 +12,7 @@ _LONGEST = 1.9
 _LEAST_CURVATURE = 0.01
 """Lower bound on the estimated curvature of the objective, relative to that of the quadratic."""
 _FASTEST = 0.1
-"""Factor by which the majorant is reduced at most at a time, and raised after a step uphill."""
+"""Least factor by which a step reduces the majorant; its inverse raises it after a step uphill."""
 _LEAST_MAJORANT = 1e-10
 """Lower bound on the majorant: at 0 the curvature may be singular."""
 _LEAST_IF_REDESCENDING = 0.01
@@ -28,19 +28,19 @@ _UPHILL = 1e-12
 def irls(objective: Objective, start: Start, *, tol, max_iter, report) -> SolverResult:
     """Minimise the objective by a sequence of weighted least-squares fits.
 
-    Each iteration minimises a quadratic that touches the objective and lies above it, so
-    the objective never increases (Huber 1981, section 7.8), nor does it where the step is
-    lengthened by less than 2. The objective has a share of the quadratic's curvature, seen in
-    how a step changed the slope along it (as in Barzilai & Borwein 1988); steps are
-    lengthened by its inverse, and the step over the share is what the fit still owes.
+    Each iteration minimises a quadratic that touches the objective and lies above it, so the
+    objective never increases (Huber 1981, section 7.8), even if the step is lengthened by a factor
+    below 2. The curvature of the objective is a share of that of the quadratic. The share is
+    estimated from the change of the slope along the last step (as in Barzilai & Borwein 1988).
+    Steps are divided by it, and the step divided by the share estimates the remaining distance.
 
-    A share at its lower bound is no estimate, so a convex fit does not converge there. Where the
-    share is so small that steps cannot be lengthened enough, as between outliers that balance each
-    other, convergence is slow. The curvature of the quadratic is then lowered towards that of the
-    objective, in the end to Newton's. Under a loss that redescends this begins only once steps are
-    short, because longer ones might leave the minimum next to the start, and a hundredth of the
-    difference is kept. A step of the lowered quadratic may lead uphill: a quarter of it is tried
-    instead, and part of the difference is restored.
+    A share at its lower bound is no estimate, so a convex fit does not converge there. If the share
+    is so small that steps cannot be lengthened enough, as between outliers that balance each other,
+    convergence is slow. The curvature of the quadratic is then lowered towards that of the
+    objective, until the steps are Newton's. Under a redescending loss this begins only once steps
+    are short, because longer ones might leave the minimum next to the start, and a hundredth of
+    the difference is kept. If a step of the lowered quadratic leads uphill, a quarter of it is
+    tried, and part of the difference is restored.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def irls(objective: Objective, start: Start, *, tol, max_iter, report) -> Solver
     Returns
     -------
     SolverResult
-        If it did not converge, the best point that was seen.
+        The best point that was seen, if the search did not converge.
     """
     search = _Search(objective, start)
     converged = False
@@ -68,15 +68,15 @@ def irls(objective: Objective, start: Start, *, tol, max_iter, report) -> Solver
 
 
 class _Search:
-    """The state of ``irls`` from one reading of the rows to the next.
+    """The state of ``irls`` from one pass over the rows to the next.
 
     Attributes
     ----------
     params : ndarray of shape (n_parameters,)
-        Where the rows are read next.
+        Where the next pass evaluates the objective.
     history : list of float
     size : float
-        That of the last step, 0 where it is rounding.
+        Relative size of the last step, 0 if it is rounding.
     """
 
     def __init__(self, objective, start):
@@ -90,7 +90,7 @@ class _Search:
         self.history: list[float] = []
 
     def step(self, tol) -> bool:
-        """Read the rows once and go on; return whether what is then owed is within ``tol``."""
+        """Take a step, in one pass; return whether the remaining distance is within ``tol``."""
         objective, newton = self._objective, self._majorant < 1.0
         value, gradient, root = objective.curvature(self.params, self._majorant)
         uphill = self._newton and not value <= self._value + _UPHILL * abs(self._value)
@@ -122,7 +122,7 @@ class _Search:
         self.params = self._at + (self._objective.scale * self._length) * self._step
 
     def best(self):
-        """Return where the search would go on or, if that is not as good, where it was last."""
+        """Return the next point of the search or, if that is worse, the last one."""
         ahead = self._objective.value(self.params)
         return self.params if ahead <= self._value else self._at
 

@@ -25,15 +25,15 @@ _UPHILL = 1e-12
 _ROUNDED = 4.0 * np.finfo(np.float64).eps
 """Relative distance from a bound within which a coordinate is at it."""
 _UNSEEN = 1e-4
-"""Share of ``tol`` that converges before the first step, when the curvature is only assumed to be
-1: between outliers that balance each other it is smaller."""
+"""Factor of ``tol`` before the first step, when the curvature is only assumed to be 1. Between
+outliers that balance each other it is smaller."""
 _STRETCH = 16
-"""Iterations after which the curvature is computed again."""
+"""Number of iterations after which the curvature is computed again."""
 MAJORANT = 0.1
 """Share of the difference between the curvature of IRLS and that of the loss which the new
 curvature keeps."""
 _NEWTON = 1e-10
-"""The same share where Newton's curvature is wanted; not 0, which may be singular."""
+"""The same share for Newton's curvature; 0 might be singular."""
 _CHEAP = 30_000_000
 """Multiplications in a Gram matrix and its factor up to which the curvature is computed again."""
 _FARTHEST = 1.0
@@ -41,16 +41,15 @@ _FARTHEST = 1.0
 
 
 def lbfgs(objective: Objective, start: Start, *, tol, max_iter, report) -> SolverResult:
-    """Minimise the objective by ``scipy.optimize``'s L-BFGS-B, one reading of the rows a call.
+    """Minimise the objective by ``scipy.optimize``'s L-BFGS-B, one pass over the rows a call.
 
-    In the coordinates of the start's inverse root, least squares has unit curvature, and a
-    robust objective nearly so: few iterations are needed whatever the correlations of the
-    columns. The search ends when the quasi-Newton step still owed is within ``tol``. Where
-    the objective has become too flat for a line search to compare its values, unit
-    quasi-Newton steps, judged by the gradient alone, go the rest of the way. Where rows are
-    given up on the way, least squares is no guide to the curvature: for tables that are not large
-    nor their columns dependent it is found anew after some iterations, and at the end of a
-    convex fit.
+    In the coordinates of the start's inverse root, least squares has unit curvature, and a robust
+    objective nearly so. Few iterations are therefore needed for any correlations of the columns.
+    The search ends when the next quasi-Newton step is within ``tol``. If the objective is too flat
+    for a line search to compare its values, unit quasi-Newton steps follow, which only use the
+    gradient. If rows are rejected during the search, the curvature can be far from that of least
+    squares. In tables that are not large and have no dependent columns, it is computed again after
+    some iterations, and at the end of a convex fit.
 
     Parameters
     ----------
@@ -60,7 +59,7 @@ def lbfgs(objective: Objective, start: Start, *, tol, max_iter, report) -> Solve
     Returns
     -------
     SolverResult
-        If it did not converge, the best point that was seen.
+        The best point that was seen, if the search did not converge.
     """
     history: list[float] = []
     cheap = is_cheap(objective.design) and start.root.well_conditioned
@@ -84,7 +83,7 @@ def lbfgs(objective: Objective, start: Start, *, tol, max_iter, report) -> Solve
 
 
 def is_cheap(design) -> bool:
-    """Return whether finding the curvature costs little beside a search."""
+    """Return whether computing the curvature costs little compared with a search."""
     n_parameters = design.columns.n_parameters
     return (design.n_rows + n_parameters) * n_parameters**2 <= _CHEAP
 
@@ -96,10 +95,10 @@ def _reconditioned(objective, start, tol):
 
 
 def _checked(objective, start, tol):
-    """Return a start one Newton step further if that step is more than ``tol``, else the same.
+    """Return a start one Newton step further if that step exceeds ``tol``, else the same start.
 
-    Steps of a quasi-Newton method may never have seen a direction in which a convex objective
-    is nearly flat; Newton's step has, and is gone where it does not lead up.
+    A quasi-Newton method may miss a direction in which a convex objective is nearly flat. Newton's
+    step does not. It is taken unless it leads uphill.
     """
     if objective.loss.redescending:
         return start
@@ -117,12 +116,12 @@ def _checked(objective, start, tol):
 
 
 class SearchProblem(Protocol):
-    """What a search needs to know of a problem, in the coordinates x that suit a search."""
+    """The problem of a search, as a function of coordinates x of about unit curvature."""
 
     x: np.ndarray
     """Where the search begins."""
     bounds: np.ndarray
-    """Least and largest value of every coordinate, shape (n, 2); not finite where free."""
+    """Least and largest value of every coordinate, shape (n, 2); infinite if it is free."""
     rounding: float
     """How far rounding moves fitted values, relative to c."""
 
@@ -130,7 +129,7 @@ class SearchProblem(Protocol):
         """Return value and gradient at x."""
 
     def size(self, x, step, decrease) -> float:
-        """Return the relative size of a step, which is held against ``tol``."""
+        """Return the relative size of a step, which is compared with ``tol``."""
 
     def reported(self, value) -> float:
         """Return a value in the user's units."""
@@ -169,18 +168,18 @@ class _Point(NamedTuple):
 
 
 class Search:
-    """One search: its run on construction, the memory of its steps, and where it ended.
+    """A search, which runs on construction and keeps its last steps.
 
-    SciPy's line search begins with a step of length 1, so it is given x in units of the first
-    gradient's length, at most 1: that makes its first step the one of unit curvature, unless
-    that is long.
+    SciPy's line search begins with a step of length 1. It gets x in units of the length of the
+    first gradient, or 1 if that is longer, so that the first step is that of unit curvature, but
+    not longer than 1.
 
     Attributes
     ----------
     at : x, value and gradient at the last point
-    owed : ndarray, the step still owed there
-    converged : bool, whether it is within ``tol``
-    end : ndarray, where that step leads or, if it is not known well, the best point seen
+    owed : ndarray, the next quasi-Newton step there
+    converged : bool, whether this step is within ``tol``
+    end : ndarray, the point after this step or, if the step is unreliable, the best point seen
     history : list of float, the values of all iterations in the user's units
     """
 
@@ -209,13 +208,13 @@ class Search:
             return self._best.x
         if self._steps and self._size > 0.0:
             return self.at.x + self.owed
-        # A step of presumed length may lead up, and so may those that are rounding.
+        # A step under an assumed curvature may lead uphill, and so may one that is rounding.
         as_good = self.at.value <= self._best.value + _UPHILL * abs(self._best.value)
         return self.at.x if as_good else self._best.x
 
     def _line_searches(self, max_iter):
         length = min(float(np.linalg.norm(self._projected(self.at))), 1.0) or 1.0
-        last: tuple = None, None, self.at  # SciPy asks again for a value it has
+        last: tuple = None, None, self.at  # SciPy may ask for the same value twice
 
         def value_gradient(scaled):
             nonlocal last
@@ -241,9 +240,9 @@ class Search:
         )
 
     def _polish(self, max_iter):
-        """Take the steps owed until little is owed, or no less after several of them.
+        """Take unit quasi-Newton steps until they are short, or get no shorter.
 
-        That is for where the objective is flat: a long step, or one uphill, ends it.
+        This is for points where the objective is flat; a long step, or one uphill, ends it.
         """
         self._settle()
         best, tries = (self.at, self.owed, self._size), 0
@@ -262,14 +261,14 @@ class Search:
         self.at, self.owed, self._size = best
 
     def _evaluate(self, x):
-        # A bound that a change of units has moved by rounding is a bound all the same.
+        # The change of units may have moved a bound by rounding.
         near = _ROUNDED * np.abs(x)
         x = np.where(x <= self._low + near, self._low, x)
         x = np.where(x >= self._high - near, self._high, x)
         return _Point(x, *self._problem.value_gradient(x))
 
     def _arrive(self, point):
-        """Go on to a point, remember how the gradient changed, see whether little is owed."""
+        """Move to a point, store the change of the gradient, and test for convergence."""
         step, change = point.x - self.at.x, point.gradient - self.at.gradient
         if np.dot(step, change) > 0.0:
             self._steps = [*self._steps, step][-_MEMORY:]
@@ -283,7 +282,7 @@ class Search:
             self._settle()
 
     def _settle(self):
-        """See what is still owed where the search is."""
+        """Compute the next quasi-Newton step, and test for convergence."""
         x, gradient = self.at.x, self._projected(self.at)
         step = np.where(gradient != 0.0, -self._inverse_curvature(gradient), 0.0)
         self.owed = np.minimum(np.maximum(x + step, self._low), self._high) - x
@@ -294,14 +293,14 @@ class Search:
         self.converged = bool(near and short)
 
     def _projected(self, point):
-        """Return the gradient without what pushes against a bound."""
+        """Return the gradient without components that point out of the bounds."""
         below = (point.x <= self._low) & (point.gradient > 0.0)
         above = (point.x >= self._high) & (point.gradient < 0.0)
         return np.where(below | above, 0.0, point.gradient)
 
     def _inverse_curvature(self, gradient):
-        # Coordinates held at a bound are left out, and with them the steps that moved them:
-        # how these changed the gradient says nothing of the others.
+        # Coordinates at a bound are left out, with the steps that moved them: the change of the
+        # gradient along these steps is not that of the others.
         free = gradient != 0.0
         pairs = [
             (step, change * free)
@@ -310,8 +309,8 @@ class Search:
         ]
         if not pairs:
             return gradient
-        # SciPy's product presumes unit curvature where no step has been; the last step's
-        # curvature is the better guess, and comes in by a change of units.
+        # SciPy's product assumes unit curvature in directions without a step. The curvature of the
+        # last step is a better guess; a change of units supplies it.
         steps, changes = map(np.array, zip(*pairs, strict=True))
         step, change = steps[-1], changes[-1]
         unit = np.sqrt(np.dot(step, change) / np.dot(change, change))

@@ -1,4 +1,4 @@
-"""The negative log-likelihood in coefficients, scale and shape together."""
+"""Solvers of the likelihood in coefficients, scale and shape together."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .packed import LARGEST_LOG, irls_packed
 from .result import AdaptiveResult, AdaptiveStart, Status, first_usable, quiet, unusable
 
 _LARGEST_SHIFT = 0.25 / math.e
-"""The largest that eta - log c can be."""
+"""The largest value of eta - log c."""
 _SHARPER = 0.03
 """Tolerance of the coefficients relative to the remaining change of scale and shape."""
 _UPHILL = 1e-9
@@ -90,8 +90,8 @@ class Joint:
 def joint(likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report) -> AdaptiveResult:
     """Minimise the negative log-likelihood in all its arguments together, by L-BFGS-B.
 
-    A search that gives up is begun again from there with the curvature there, in tables that are
-    not large: near shape 0 few rows count, and least squares is no guide to the curvature.
+    In tables that are not large, a search that gives up is continued with the curvature at its last
+    point: near shape 0 few rows count, and the curvature is far from that of least squares.
 
     Parameters
     ----------
@@ -99,8 +99,8 @@ def joint(likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report
     start : AdaptiveStart
         Within the bounds.
     tol, max_iter, report
-        As in :func:`sklearn_robust.solvers.irls.irls`; ``tol`` also bounds what log c and
-        alpha still owe.
+        As in :func:`sklearn_robust.solvers.irls.irls`; ``tol`` also bounds the remaining steps of
+        log c and alpha.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def joint(likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report
 
 
 def _reconditioned(likelihood, start, params, scale, alpha):
-    """Return a start there with the curvature there; the same if that frees other directions."""
+    """Return a start at a point with its curvature, or the same start if its rank differs."""
     root = likelihood.objective(scale, alpha).curvature(params, MAJORANT)[-1]
     if root.root.shape[1] != start.root.root.shape[1]:
         return start
@@ -131,10 +131,10 @@ def _reconditioned(likelihood, start, params, scale, alpha):
 def likelihood_near(
     likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report
 ) -> AdaptiveResult:
-    """Maximise the likelihood near a start from a subsample, whose curvature it has.
+    """Maximise the likelihood near a start from a subsample, with the curvature of the start.
 
-    Without a line search the steps may lead up; the search has then stalled. Parameters and result
-    are those of :func:`joint`.
+    Without a line search the steps may lead uphill; the search has then stalled. Parameters and
+    result are those of :func:`joint`.
     """
     if start.curvature is None:
         return unusable(AdaptiveResult, start, Status.NOT_APPLICABLE, alpha=math.nan)
@@ -160,7 +160,7 @@ def _result(where, history, converged):
 
 
 class _JointSystem(System):
-    """The likelihood as a system: its gradient, in units of its curvature, is to be zero."""
+    """The likelihood as a system of equations: its gradient is zero."""
 
     def __init__(self, problem, curvature):
         self._problem, self._curvature = problem, curvature
@@ -189,10 +189,10 @@ def coefficients_held(start: AdaptiveStart) -> AdaptiveStart:
 def alternating(
     likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report
 ) -> AdaptiveResult:
-    """Minimise it by turns: the coefficients by IRLS, then scale and shape.
+    """Alternate between coefficients, by IRLS, and scale and shape.
 
-    Parameters and result are those of :func:`joint`. What is still owed is the last change of
-    log c and alpha, continued at the rate at which the changes shrink.
+    Parameters and result are those of :func:`joint`. The remaining distance is extrapolated from
+    the last change of log c and alpha and the rate at which changes shrink.
     """
     history: tuple[float, ...] = ()
     previous, accuracy = math.inf, max(tol, _SHARPER)

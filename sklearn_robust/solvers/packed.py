@@ -13,7 +13,7 @@ from .irls import newton_share
 from .result import AdaptiveResult, AdaptiveStart, SolverResult, Start, Status, unusable
 
 LARGEST_LOG = 352.0
-"""Bound on log c: the square of a larger c would not fit a double."""
+"""Bound on log c; the square of a larger c would overflow."""
 
 
 def irls_packed(
@@ -21,21 +21,21 @@ def irls_packed(
 ) -> SolverResult:
     """Take the steps of :func:`sklearn_robust.solvers.irls.irls` in compiled code.
 
-    The method is for few rows whose columns are far from dependent.
+    The method applies to few rows whose columns are far from dependent.
 
     Parameters
     ----------
     objective, start, tol, max_iter, report
         As in :func:`sklearn_robust.solvers.irls.irls`.
     median_constant : float
-        Where it is not 0, the scale is this much times the median absolute residual, found anew
-        at every iteration. The method is then for rows that all have the case weight 1.
+        If it is not 0, the scale is this constant times the median absolute residual, computed at
+        every iteration. The method then applies only if all case weights are 1.
 
     Returns
     -------
     SolverResult
         Stalled if a curvature was singular, or if the iterations were used up and the objective
-        is higher than it was, or the scale not at rest.
+        has risen or the scale still changes.
     """
     rows, learned = _packed(objective, start), median_constant > 0.0
     if rows is None or (learned and not rows.equal):
@@ -58,7 +58,7 @@ def irls_packed(
 def likelihood_packed(
     likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report
 ) -> AdaptiveResult:
-    """Maximise the likelihood in compiled code; it stalls where it has not converged.
+    """Maximise the likelihood in compiled code; it stalls if it does not converge.
 
     Parameters and result are those of :func:`sklearn_robust.solvers.likelihood.joint`.
     """
@@ -83,5 +83,5 @@ def likelihood_packed(
 
 
 def _packed(target: Objective | Likelihood, start):
-    """Return the packed rows, or None where they are many or their columns nearly dependent."""
+    """Return the packed rows, or None if they are many or their columns nearly dependent."""
     return target.design.packed() if start.root.well_conditioned else None

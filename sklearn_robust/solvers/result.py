@@ -1,4 +1,4 @@
-"""The start of a solver and its result."""
+"""The start, the result and the status of a solver."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Status(Enum):
     UNFINISHED = "unfinished"
     """The iterations were used up; the result is the best point that was seen."""
     STALLED = "stalled"
-    """The method does not close in on a minimum from this start; the result is of no use."""
+    """The method makes no progress from this start; the result is of no use."""
     NOT_APPLICABLE = "not applicable"
-    """The method is not made for this problem; nothing was tried."""
+    """The method does not apply to this problem; nothing was tried."""
 
     @property
     def usable(self) -> bool:
@@ -42,12 +42,12 @@ class Start:
     Attributes
     ----------
     params : ndarray of shape (n_parameters,)
-        Of the standardised columns, the intercept last.
+        Parameters of the standardised columns, the intercept last.
     root : InverseRoot
-        Of the curvature of least squares; the identity where there are too many columns to
-        form it.
+        Inverse root of the curvature of least squares; the identity if there are too many columns
+        to form it.
     scale : float or None
-        The scale c of the fit of a subsample, where the search starts from one.
+        The scale c of the fit of a subsample, if the search starts from one.
     """
 
     params: np.ndarray
@@ -69,10 +69,10 @@ class AdaptiveStart(Start):
         The scale c, in the unit of y.
     alpha : float
     curvature : ndarray of shape (2, 2) or None
-        Of the likelihood in log scale and shape, where the search starts from the fit of a
+        Curvature of the likelihood in log scale and shape, if the search starts from the fit of a
         subsample.
     exact : bool
-        Whether more than half of the rows are fitted exactly there.
+        Whether the start fits more than half of the rows exactly.
     """
 
     scale: float = 1.0
@@ -93,18 +93,18 @@ class SolverResult:
     Attributes
     ----------
     params : ndarray of shape (n_parameters,)
-        Of the standardised columns, the intercept last.
+        Parameters of the standardised columns, the intercept last.
     scale : float
         The scale c at which ``params`` minimise the objective.
     objective : float
         F at the last point where it was evaluated, within ``tol`` of ``params``, in the squared
         unit of y.
     n_iter : int
-        Iterations, all scales together.
+        Number of iterations, all scales together.
     status : Status
         Converged if the remaining step is within ``tol`` in every parameter.
     history : tuple of float
-        F at the beginning of each iteration, each at the scale of its time.
+        F at the beginning of each iteration, at the scale of that iteration.
     """
 
     params: np.ndarray
@@ -127,14 +127,14 @@ class RegressionResult(SolverResult):
     Attributes
     ----------
     sigma : float or None
-        The residual scale from which ``scale`` was made, where it was estimated.
+        The residual scale from which ``scale`` was computed, if it was estimated.
     vanished : bool
         Whether the residual scale was zero to rounding at some plane, so that ``sigma`` is its
-        floor, or made from a wider quantile than the median.
+        floor or comes from a wider quantile than the median.
     exact : bool
-        Whether, besides, the fit is such a plane: more than half of the rows are fitted exactly.
+        Whether this plane is the fit, so that more than half of the rows are fitted exactly.
     unbelieved : tuple of int
-        The numbers of the columns whose coefficients rest on rejected rows alone.
+        The numbers of the columns whose coefficients only rejected rows determine.
     """
 
     sigma: float | None
@@ -156,7 +156,7 @@ class AdaptiveResult(SolverResult):
 
 
 def unusable(kind, start: Start, status: Status, **more):
-    """Return a result of a kind for a method that found nothing: its numbers mean nothing."""
+    """Return a result of a given class for a method that found nothing."""
     nothing = {"scale": math.nan, "objective": math.inf, "n_iter": 0, "history": ()}
     return kind(params=start.params, status=status, **nothing, **more)
 
@@ -167,7 +167,7 @@ def first_usable(*attempts: Callable[[], Any]):
     Parameters
     ----------
     *attempts : callable
-        Each takes nothing and returns an object with a :class:`Status`.
+        Each takes no argument and returns an object with a :class:`Status`.
     """
     for attempt in attempts:
         result = attempt()
