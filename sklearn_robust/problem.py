@@ -139,8 +139,8 @@ class Objective:
         """Add the penalty to value and gradient of the mean loss, all in units of c."""
         if self.problem.ridge.is_zero:
             return value, gradient
-        held, push = self.problem.ridge.value_gradient(params / self.scale)
-        return value + held, gradient + push
+        penalty, slope = self.problem.ridge.value_gradient(params / self.scale)
+        return value + penalty, gradient + slope
 
     def relative_size(self, step, params, decrease, root: InverseRoot) -> float:
         """Return the size of a step, in coefficients and in fitted values.

@@ -26,36 +26,36 @@ class ScaleRule(ABC):
         self._design = design
         self._constant = constant
 
-    def __call__(self, params) -> float:
+    def c_at(self, params) -> float:
         """Return the scale c of the residuals at ``params``."""
-        return self._constant * self.residual_scale(params)
+        return self._constant * self.sigma_at(params)
 
-    def scale(self, sigma: float) -> float:
+    def c_of(self, sigma: float) -> float:
         """Return the scale c of a residual scale."""
         return self._constant * sigma
 
-    def is_floor(self, scale: float) -> bool:
+    def is_floor(self, c: float) -> bool:
         """Return whether the residual scale of a scale c is at the floor."""
-        return self.sigma(scale) <= self._design.floor
+        return self.sigma_of(c) <= self._design.floor
 
-    def sigma(self, scale: float) -> float:
+    def sigma_of(self, c: float) -> float:
         """Return the residual scale of a scale c."""
-        return scale / self._constant
+        return c / self._constant
 
     @abstractmethod
-    def residual_scale(self, params) -> float:
+    def sigma_at(self, params) -> float:
         """Return the residual scale at ``params``."""
 
     def read(self, objective: Objective, params):
         """Return F/c², c times its gradient, and the step of log c towards this rule."""
         value, gradient = objective.value_gradient(params)
-        return value, gradient, math.log(self(params) / objective.scale)
+        return value, gradient, math.log(self.c_at(params) / objective.scale)
 
 
 class GivenScale(ScaleRule):
     """The given scale ``constant``, independent of the residuals."""
 
-    def residual_scale(self, params):
+    def sigma_at(self, params):
         return 1.0
 
     def read(self, objective, params):
@@ -79,7 +79,7 @@ class MadScale(ScaleRule):
         self._shares = [0.5, *WIDER]
         self.vanished = False
 
-    def residual_scale(self, params):
+    def sigma_at(self, params):
         while self._shares:
             sigma = normal_scaled_quantile(self._design, params, self._shares[0])
             if sigma > self._design.floor:
@@ -91,16 +91,16 @@ class MadScale(ScaleRule):
     def read(self, objective, params):
         if not self._shares:  # the scale stays at the floor
             value, gradient = objective.value_gradient(params)
-            return value, gradient, math.log(self.scale(self._design.floor) / objective.scale)
+            return value, gradient, math.log(self.c_of(self._design.floor) / objective.scale)
         unit = normal_quantile(self._shares[0])
-        middle = self.sigma(objective.scale) * unit
+        middle = self.sigma_of(objective.scale) * unit
         value, gradient, near = loss_gradient_and_abs_residuals(
             self._design, params, objective.loss, objective.scale,
             (_LOWER * middle, _UPPER * middle),
         )  # fmt: skip
         found = near.quantile(self._shares[0])
         sigma = found / unit if found is not None else 0.0
-        scale = self.scale(sigma) if sigma > self._design.floor else self(params)
+        scale = self.c_of(sigma) if sigma > self._design.floor else self.c_at(params)
         return *objective.with_penalty(params, value, gradient), math.log(scale / objective.scale)
 
     @property
@@ -116,7 +116,7 @@ class MScale(ScaleRule):
         super().__init__(design, constant)
         self._n_parameters = n_parameters
 
-    def residual_scale(self, params):
+    def sigma_at(self, params):
         return m_scale(self._design, params, self._n_parameters, self._design.floor)
 
     def read(self, objective, params):
@@ -140,11 +140,11 @@ class TruncatedScale(ScaleRule):
         self._n_parameters = n_parameters
         self._largest = largest
 
-    def at_most(self, scale: float) -> TruncatedScale:
+    def at_most(self, c: float) -> TruncatedScale:
         """Return the same rule with another upper bound on c."""
-        largest = self.sigma(scale)
+        largest = self.sigma_of(c)
         return TruncatedScale(self._design, self._constant, self._n_parameters, largest)
 
-    def residual_scale(self, params):
+    def sigma_at(self, params):
         sigma = truncated_deviation(self._design, params, self._largest, self._n_parameters)
         return max(sigma, self._design.floor)

@@ -21,7 +21,7 @@ from sklearn_robust.distribution import general_robust
 from sklearn_robust.problem import Likelihood
 from sklearn_robust.procedures import least_squares
 from sklearn_robust.procedures.likelihood_starts import at_params
-from sklearn_robust.procedures.plan import likelihood_solvers_for, maximise_likelihood_by
+from sklearn_robust.procedures.plan import likelihood_solvers_for, minimise_nll_by
 from sklearn_robust.solvers import LIKELIHOOD_SOLVERS
 
 NLL = 2.0
@@ -106,7 +106,7 @@ def test_gradient_matches_differences(l2, params):
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_gradient_is_zero_or_pushes_against_a_bound(alpha, bounds, solver):
     likelihood, start = _likelihood(*_drawn(alpha, n=500), alpha_bounds=bounds)
-    result = maximise_likelihood_by(
+    result = minimise_nll_by(
         likelihood_solvers_for(solver), likelihood, at_params(likelihood, start), tol=1e-8,
         max_iter=500, report=lambda value: None,
     )  # fmt: skip

@@ -140,10 +140,10 @@ def test_a_falling_scale_comes_to_rest_where_small_steps_lead(n, p, seed):
     estimate = s_estimate(problem, least, irls, np.random.RandomState(0), **options)
     options["report"] = quiet
     scale = TruncatedScale(problem.design, 2.0, estimate.n_parameters, estimate.sigma)
-    start, last = Start(estimate.params, estimate.root), scale(estimate.params)
+    start, last = Start(estimate.params, estimate.root), scale.c_at(estimate.params)
     found = minimise_with_falling_scale(irls, objective.at(last), start, scale, **options)
     plain = irls(objective.at(last), start, **options)
-    while (fallen := scale.at_most(last)(plain.params)) < last * (1.0 - 1e-11):
+    while (fallen := scale.at_most(last).c_at(plain.params)) < last * (1.0 - 1e-11):
         last = fallen
         plain = irls(objective.at(last), replace(start, params=plain.params), **options)
     assert found.converged

@@ -62,7 +62,7 @@ class CsrDesign(LocalDesign):
         gradient = kernels.csr_gradient(*self._entries, centre, influence, start, stop)
         return sums, gradient, gram, sizes, cases
 
-    def residuals_range(self, coef, intercept, start, stop, out):
+    def write_residuals(self, coef, intercept, start, stop, out):
         centre = self.columns.centre
         kernels.csr_residuals(
             *self._entries, self.y, self.origin, centre, coef, intercept, start, stop, out

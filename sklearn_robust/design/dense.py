@@ -35,7 +35,7 @@ class DenseDesign(LocalDesign):
             wanted.intercept, loss.code, loss.alpha, wanted.scale, *wanted.options, first, last,
         )  # fmt: skip
 
-    def residuals_range(self, coef, intercept, start, stop, out):
+    def write_residuals(self, coef, intercept, start, stop, out):
         X, by_column, y, _, first, last = self._window(start, stop)
         kernels.dense_residuals(
             X, by_column, y, self.origin, self.columns.centre, coef, intercept, first, last, out

@@ -279,7 +279,7 @@ class LocalDesign(Design):
     def residuals_of_range(self, coef, intercept, start, stop):
         """Return y minus the fitted values of a range; finite where the row is absent."""
         out = np.empty(stop - start)
-        self.residuals_range(coef, intercept, start, stop, out)
+        self.write_residuals(coef, intercept, start, stop, out)
         if self.sample_weight is not None:  # an absent row may hold anything
             absent = self.sample_weight[start:stop] == 0.0
             out[absent & ~np.isfinite(out)] = np.finfo(np.float64).max
@@ -312,7 +312,7 @@ class LocalDesign(Design):
         """Return the sums of a :class:`~.passes.LossPass`, as from ``kernels.dense_pass``."""
 
     @abstractmethod
-    def residuals_range(self, coef, intercept, start, stop, out) -> None:
+    def write_residuals(self, coef, intercept, start, stop, out) -> None:
         """Write the residuals of the range to ``out``, of its length."""
 
     @abstractmethod

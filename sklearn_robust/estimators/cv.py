@@ -241,7 +241,7 @@ class RobustRegressorCV(RobustLinearModel):
             folds.append(fold)
             progress.step("fold", search.told(fold))
         results = results_of(search.candidates, folds)
-        self.best_index_ = self._chosen(results, len(splits))
+        self.best_index_ = self._best_place(results, len(splits))
         self.n_splits_, self.cv_results_ = len(splits), results
         self.best_params_ = search.candidates[self.best_index_]
         self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
@@ -351,7 +351,7 @@ class RobustRegressorCV(RobustLinearModel):
             return self.random_state.randint(_LARGEST_SEED, size=n_folds)
         return [self.random_state] * n_folds
 
-    def _chosen(self, results, n_splits):
+    def _best_place(self, results, n_splits):
         """Return the index of the chosen candidate."""
         mean = results["mean_test_score"]
         if np.all(np.isnan(mean)):
@@ -368,16 +368,16 @@ class RobustRegressorCV(RobustLinearModel):
 
         return max(np.flatnonzero(mean >= mean[best] - error).tolist(), key=plainness)
 
-    def _chosen_one(self):
+    def _best_estimator(self):
         return self._template(self.random_state).set_params(**self.best_params_)
 
     def _plain(self):
-        plain = self._chosen_one()
+        plain = self._best_estimator()
         plain.__dict__.update(self._learned())
         return plain
 
     def _fit_target(self, design, initial, report):
-        return self._chosen_one()._fit_target(design, initial, report)
+        return self._best_estimator()._fit_target(design, initial, report)
 
 
 def _routing_is_on():

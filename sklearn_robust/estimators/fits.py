@@ -28,7 +28,7 @@ __all__ = [
     "STARTS",
     "designs",
     "fit_likelihood",
-    "fit_shape",
+    "fit_regression",
     "serial_algebra",
     "shared_starts",
 ]
@@ -60,7 +60,7 @@ def shared_starts(estimator, design) -> SharedStarts:
     )
 
 
-def fit_shape(estimator, shared: SharedStarts, initial, neighbour=None, *, report):
+def fit_regression(estimator, shared: SharedStarts, initial, neighbour=None, *, report):
     """Return the fit of a :class:`RobustRegressor` to one target, and the result behind it.
 
     Parameters
@@ -82,7 +82,7 @@ def fit_shape(estimator, shared: SharedStarts, initial, neighbour=None, *, repor
     regression = Regression(shared, objective, init, scale, estimator.efficiency, previous)
     result = regression.fit(report, neighbour)
     fit = _target_fit(
-        design, result.params, result, loss, sigma=result.sigma, vanished=result.vanished,
+        design, result, loss, sigma=result.sigma, vanished=result.vanished,
         exact=result.exact, unbelieved=result.unbelieved,
     )  # fmt: skip
     return fit, result
@@ -112,7 +112,7 @@ def fit_likelihood(estimator, design, initial, *, report) -> TargetFit:
     ).fit(report)  # fmt: skip
     likelihood = result.likelihood
     return _target_fit(
-        design, result.params, result, likelihood.objective_at(result).loss, result.left_out,
+        design, result, likelihood.objective_at(result).loss, result.left_out,
         sigma=None, vanished=result.exact, exact=result.exact,
         nll=likelihood.unpenalised(result),
         sizes=abs_residual_quantiles(likelihood.design, result.params),
@@ -133,9 +133,9 @@ def _likelihood(estimator, design) -> Likelihood:
     )
 
 
-def _target_fit(design, params, result, loss, left_out=(), **more) -> TargetFit:
-    coef, intercept = design.to_original(params)
-    weights, largest_weight = final_weights(design, params, loss, result.scale, left_out)
+def _target_fit(design, result, loss, left_out=(), **more) -> TargetFit:
+    coef, intercept = design.to_original(result.params)
+    weights, largest_weight = final_weights(design, result.params, loss, result.scale, left_out)
     return TargetFit(
         coef=coef, intercept=intercept, scale=result.scale,
         alpha=loss.alpha, weights=weights, largest_weight=largest_weight, n_iter=result.n_iter,

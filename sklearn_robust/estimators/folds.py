@@ -87,14 +87,14 @@ class Search(NamedTuple):
             candidate = self.candidates[place]
             estimator = clone(template).set_params(**candidate)
             estimator.n_features_in_ = n_features
-            problem = candidate["l2_regularization"], candidate["scale"]
-            if problem[0] != last[0]:
+            group = candidate["l2_regularization"], candidate["scale"]
+            if group[0] != last[0]:
                 shared = [fits().shared_starts(estimator, design) for design in designs]
-            if problem != last:
+            if group != last:
                 results = [None] * len(designs)
-            last = problem
+            last = group
             pairs = [
-                fits().fit_shape(estimator, *of, report=_silent)
+                fits().fit_regression(estimator, *of, report=_silent)
                 for of in zip(shared, initial, results, strict=True)
             ]
             results = [result for _, result in pairs]

@@ -281,7 +281,7 @@ class RobustRegressor(RobustLinearModel):
 
     def _fit_target(self, design, initial, report):
         shared = fits().shared_starts(self, design)
-        return fits().fit_shape(self, shared, initial, report=report)[0]
+        return fits().fit_regression(self, shared, initial, report=report)[0]
 
 
 def check_scale(name, scale):

@@ -4,13 +4,13 @@ A pass reads rows ``start`` to ``stop`` once and returns a few sums. It holds no
 no thread, so that callers may run several ranges side by side and add the sums in order.
 """
 
-from .block import irls_packed
 from .columns import dense_moments
 from .dense import dense_pass, dense_residuals
 from .level_moves import move_blocks
 from .levels import change_blocks, fit_blocks, redraw_blocks, refine_mixed
 from .likelihood import fit_likelihood_packed
 from .losses import GENERAL, psi_slopes, rho_influence_weight, rho_psi_weights
+from .packed import irls_packed
 from .partition import log_partition
 from .planes import planes_of_parts, planes_through, refine, scales_of
 from .residuals import (

@@ -5,7 +5,9 @@ import math
 import numpy as np
 
 from .algebra import LINE, dot
-from .block import (
+from .compiled import compiled, entry
+from .losses import GENERAL, NEAREST_TWO
+from .packed import (
     LONGEST,
     SETTLED,
     TINY,
@@ -17,8 +19,6 @@ from .block import (
     weighted_step,
     write_downhill,
 )
-from .compiled import compiled, entry
-from .losses import GENERAL, NEAREST_TWO
 from .partition import log_partition
 from .planes import residuals_of
 from .residuals import BLOCK, block_shapes

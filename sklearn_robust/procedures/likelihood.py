@@ -15,7 +15,7 @@ from ..solvers.likelihood import coefficients_held, joint
 from ..solvers.result import AdaptiveResult, AdaptiveStart, quiet
 from .level_moves import minimise_with_level_moves
 from .likelihood_starts import NO_ROWS, LikelihoodStart, StartSearch, at_params
-from .plan import Plan, likelihood_solvers_for, maximise_likelihood_by
+from .plan import Plan, likelihood_solvers_for, minimise_nll_by
 from .starts import from_params, least_squares_root
 
 
@@ -128,7 +128,7 @@ class MaximumLikelihood:
         """
         if likelihood.unbounded_at(start):
             return _at_floor(likelihood, start, options)
-        result = maximise_likelihood_by(self.plan.solvers, likelihood, start, **options)
+        result = minimise_nll_by(self.plan.solvers, likelihood, start, **options)
         if likelihood.is_near_floor(result.scale):
             ended = replace(start, params=result.params)
             limit = _at_floor(likelihood, ended, options | {"report": quiet})

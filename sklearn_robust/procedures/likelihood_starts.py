@@ -15,7 +15,7 @@ from ..solvers.lbfgs import lbfgs
 from ..solvers.result import AdaptiveStart, Start, Status, first_usable
 from .exact_plane import exact_plane
 from .m_estimate import LOOSE, Regression
-from .plan import likelihood_solvers_for, maximise_likelihood_by, minimise_by
+from .plan import likelihood_solvers_for, minimise_by, minimise_nll_by
 from .residual_scales import minimise_with_scale, packed_with_mad
 from .s_estimate import SEstimate, bad_leverage, efficient
 from .shared_starts import SharedStarts
@@ -39,7 +39,7 @@ def at_params(likelihood: Likelihood, start: Start, alpha=1.0) -> AdaptiveStart:
     The scale is the MAD, or the first wider quantile of the residuals that is not zero.
     """
     mad = MadScale(likelihood.design, 1.0)
-    scale = float(np.clip(mad(start.params), *likelihood.scale_bounds))
+    scale = float(np.clip(mad.c_at(start.params), *likelihood.scale_bounds))
     alpha = float(np.clip(alpha, *likelihood.alpha_bounds))
     return AdaptiveStart(start.params, start.root, scale, alpha, exact=mad.vanished)
 
@@ -180,7 +180,7 @@ class StartSearch:
         return LikelihoodStart(likelihood, best, left_out, estimate, believed)
 
 
-_fastest = partial(maximise_likelihood_by, likelihood_solvers_for("auto"))
+_fastest = partial(minimise_nll_by, likelihood_solvers_for("auto"))
 
 
 def _without(likelihood, rows):

@@ -37,7 +37,7 @@ from .residual_scales import (
 from .shared_starts import SharedStarts
 from .starts import from_params, refined
 from .subsample import start_from_subsample
-from .unbelieved import hold_unbelieved
+from .unbelieved import fit_unbelieved
 
 LOOSE: dict[str, Any] = {"tol": 1e-3, "max_iter": 100, "report": quiet}
 """Options of the searches for a start."""
@@ -135,9 +135,9 @@ class Regression:
         at_scale = SCALES[self.scale] if isinstance(self.scale, str) else _given
         search = partial(at_scale, self, options=self.shared.options(report))
         result = search(start)
-        if self._may_believe_no_row and not result.vanished:
+        if self._may_have_unbelieved_directions and not result.vanished:
             root = self.shared.least_squares.root
-            result = hold_unbelieved(search, result, self.objective, start, root)
+            result = fit_unbelieved(search, result, self.objective, start, root)
         params = result.params
         if self.objective.loss.alpha == 2.0:
             params = refined(self.objective.problem, params, self.shared.least_squares.root)
@@ -146,7 +146,7 @@ class Regression:
         return replace(result, params=params, exact=exact)
 
     @property
-    def _may_believe_no_row(self) -> bool:
+    def _may_have_unbelieved_directions(self) -> bool:
         """Whether only rejected rows may determine a coefficient."""
         problem = self.objective.problem
         return (
@@ -209,7 +209,10 @@ def _gnc_start(regression: Regression) -> Start:
         convex = replace(objective, loss=resolve(alpha=_GRADUATION[0]))
         mad = MadScale(objective.design, regression.constant)
         result = minimise_with_scale(regression.minimise, convex, start, mad, **LOOSE)
-        start, objective = replace(start, params=result.params), objective.at(mad(result.params))
+        start, objective = (
+            replace(start, params=result.params),
+            objective.at(mad.c_at(result.params)),
+        )
     for alpha in _GRADUATION:
         if math.isnan(target) or alpha > target:
             graduated = replace(objective, loss=resolve(alpha=alpha))
@@ -236,7 +239,7 @@ def _mad(regression: Regression, start: Start, options) -> RegressionResult:
     searches = [together[name] for name in regression.plan.solvers if name in together]
     searches.append(partial(minimise_with_scale, regression.minimise))
     result = first_usable(*(partial(of, objective, start, mad, **options) for of in searches))
-    return RegressionResult(**vars(result), sigma=mad.sigma(result.scale), vanished=mad.vanished)
+    return RegressionResult(**vars(result), sigma=mad.sigma_of(result.scale), vanished=mad.vanished)
 
 
 def _s(regression: Regression, start: Start, options) -> RegressionResult:
@@ -261,9 +264,9 @@ def _falling(regression: Regression, start: Start, options) -> RegressionResult:
     minimise, objective = regression.minimise, regression.objective
     sigma = regression.shared.truncated_sigma
     truncated = TruncatedScale(objective.design, regression.constant, estimate.n_parameters, sigma)
-    objective = objective.at(truncated.scale(sigma))
+    objective = objective.at(truncated.c_of(sigma))
     result = minimise_with_falling_scale(minimise, objective, start, truncated, **options)
-    sigma, vanished = truncated.sigma(result.scale), truncated.is_floor(result.scale)
+    sigma, vanished = truncated.sigma_of(result.scale), truncated.is_floor(result.scale)
     return RegressionResult(**vars(result), sigma=sigma, vanished=vanished)
 
 
@@ -304,7 +307,7 @@ def _same_fit_again(regression: Regression, start: Start, options) -> Regression
 
 
 SCALES = {"mad": _mad, "s": _s, "reweighted": _reweighted}
-"""Every named residual scale."""
+"""The fit at every named residual scale."""
 
 
 def automatic(loss, init, scale):

@@ -66,7 +66,7 @@ def minimise_by(solvers: tuple[str, ...], objective: Objective, start, **options
     return first_usable(*ways)
 
 
-def maximise_likelihood_by(solvers: tuple[str, ...], likelihood: Likelihood, start, **options):
+def minimise_nll_by(solvers: tuple[str, ...], likelihood: Likelihood, start, **options):
     """Minimise the negative log-likelihood by the first solver whose result is usable."""
     known = _QUICK_LIKELIHOOD | LIKELIHOOD_SOLVERS
     ways = (partial(known[name], likelihood, start, **options) for name in solvers)

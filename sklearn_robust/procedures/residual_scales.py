@@ -63,7 +63,7 @@ def minimise_with_scale(
     minimise: Callable,
     objective: Objective,
     start: Start,
-    residual_scale: ScaleRule,
+    rule: ScaleRule,
     *,
     tol,
     max_iter,
@@ -78,7 +78,7 @@ def minimise_with_scale(
     objective : Objective
         At any scale.
     start : Start
-    residual_scale : ScaleRule
+    rule : ScaleRule
     tol, max_iter, report
         As for the solver; ``tol`` also bounds the remaining step of log c.
 
@@ -86,7 +86,7 @@ def minimise_with_scale(
     -------
     SolverResult
     """
-    objective = objective.at(residual_scale(start.params))
+    objective = objective.at(rule.c_at(start.params))
     fixed_point = _FixedPoint()
     history: tuple[float, ...] = ()
     wanted = max(tol, _SHARPER)
@@ -95,7 +95,7 @@ def minimise_with_scale(
             objective, start, tol=wanted, max_iter=max_iter - len(history), report=report
         )
         history += result.history
-        change = math.log(residual_scale(result.params) / objective.scale)
+        change = math.log(rule.c_at(result.params) / objective.scale)
         step = fixed_point.step(math.log(objective.scale), change)
         allowed = max(tol, objective.rounding(result.params, start.root))
         converged = result.converged and wanted <= allowed and abs(step) <= allowed
@@ -138,7 +138,7 @@ def minimise_with_falling_scale(
     minimise: Callable,
     objective: Objective,
     start: Start,
-    residual_scale: TruncatedScale,
+    rule: TruncatedScale,
     *,
     tol,
     max_iter,
@@ -161,7 +161,7 @@ def minimise_with_falling_scale(
         )
         history += result.history
         allowed = max(tol, objective.rounding(result.params, start.root))
-        scale = residual_scale.at_most(called_for)(result.params)
+        scale = rule.at_most(called_for).c_at(result.params)
         change = math.log(objective.scale / scale)
         at_rest = abs(change) <= allowed
         if at_rest or len(history) >= max_iter:

@@ -121,12 +121,12 @@ def s_estimate(problem: Problem, start: Start, minimise, random_state, **options
     m_scale = MScale(design, tuning_constant(breakdown=0.5), n_parameters)
 
     def criterion(params):
-        return m_scale.residual_scale(params) ** 2 + 2.0 * problem.ridge.value_gradient(params)[0]
+        return m_scale.sigma_at(params) ** 2 + 2.0 * problem.ridge.value_gradient(params)[0]
 
     def ended(params):
         begin = replace(start, params=params)
         if searchable and len(params) <= LIMITS.widest:
-            begin = replace(begin, root=_robust_root(problem, m_scale(params), begin))
+            begin = replace(begin, root=_robust_root(problem, m_scale.c_at(params), begin))
         result = minimise_with_scale(
             minimise, _shrunk(problem), begin, m_scale, report=quiet, **options
         )  # fmt: skip
@@ -134,7 +134,7 @@ def s_estimate(problem: Problem, start: Start, minimise, random_state, **options
         # With a penalty the fixed point is not exactly the minimum.
         if problem.ridge.is_zero:
             params = min([params, begin.params], key=criterion)
-        sigma = m_scale.residual_scale(params)
+        sigma = m_scale.sigma_at(params)
         exact = sigma <= floor or normal_scaled_quantile(design, params, 0.5) <= floor
         return SEstimate(params, floor if exact else sigma, n_parameters, begin.root, exact)
 
@@ -182,7 +182,7 @@ def _least_and_rival(problem, found, criterion, m_scale):
         return found[least], None
 
     def tau(params):
-        sigma = m_scale.residual_scale(params)
+        sigma = m_scale.sigma_at(params)
         c = regression_constant(WELSCH, _EFFICIENCY) * sigma
         return c * np.sqrt(problem.unpenalised().objective(WELSCH, c).value(params))
 
@@ -212,12 +212,12 @@ def refined_from_subsample(
         everything = least_squares(problem, max_iter=options["max_iter"])
         n_parameters = problem.free_parameters(everything.root)
     m_scale = MScale(design, tuning_constant(breakdown=0.5), n_parameters)
-    scale = m_scale.scale(estimate.sigma)
+    scale = m_scale.c_of(estimate.sigma)
     start = start_from_subsample(_shrunk(sample).at(scale), estimate.params)
     result = minimise_near(_shrunk(problem).at(scale), start, m_scale, **options)
-    if not result.converged or m_scale.sigma(result.scale) <= design.floor:
+    if not result.converged or m_scale.sigma_of(result.scale) <= design.floor:
         return replace(estimate, status=Status.STALLED)
-    sigma, rival = m_scale.sigma(result.scale), None
+    sigma, rival = m_scale.sigma_of(result.scale), None
     if estimate.rival is not None:
         rival = refined_from_subsample(problem, sample, estimate.rival, options)
         rival = rival if rival.status.usable else None
@@ -250,7 +250,7 @@ def efficient(problem: Problem, estimate: SEstimate, minimise, **options) -> SEs
     if estimate.exact or not problem.ridge.is_zero:
         return estimate
     truncated = TruncatedScale(problem.design, 1.0, estimate.n_parameters, estimate.sigma)
-    sigma = truncated.residual_scale(estimate.params)
+    sigma = truncated.sigma_at(estimate.params)
     objective = problem.objective(WELSCH, regression_constant(WELSCH, _EFFICIENCY) * sigma)
     found = minimise(objective, Start(estimate.params, estimate.root), **options)
     return replace(estimate, params=found.params, sigma=sigma)

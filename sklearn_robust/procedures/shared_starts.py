@@ -103,7 +103,7 @@ class SharedStarts:
         """The truncated deviation at the S-estimate of least bias, at most its scale."""
         estimate = self.s_estimate.least_biased
         truncated = TruncatedScale(self.problem.design, 1.0, estimate.n_parameters, estimate.sigma)
-        return truncated.residual_scale(estimate.params)
+        return truncated.sigma_at(estimate.params)
 
     def options(self, report) -> dict:
         """Return the options of a search."""

@@ -35,7 +35,7 @@ _NOT_ABOVE = 1.0 + 1e-9
 """Ratio of two values of the objective that may be rounding."""
 
 
-def hold_unbelieved(
+def fit_unbelieved(
     search: Callable,
     result: RegressionResult,
     objective: Objective,

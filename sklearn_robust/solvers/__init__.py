@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .irls import irls
 from .lbfgs import lbfgs
-from .likelihood import SOLVERS as LIKELIHOOD_SOLVERS
+from .likelihood import LIKELIHOOD_SOLVERS
 from .result import SolverResult, Start, Status
 
 __all__ = ["LIKELIHOOD_SOLVERS", "SOLVERS", "SolverResult", "Start", "Status"]

@@ -131,7 +131,7 @@ def _reconditioned(likelihood, start, params, scale, alpha):
 def likelihood_near(
     likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report
 ) -> AdaptiveResult:
-    """Maximise the likelihood near a start from a subsample, with the curvature of the start.
+    """Minimise near a start from a subsample, with the curvature of the start.
 
     Without a line search the steps may lead uphill; the search has then stalled. Parameters and
     result are those of :func:`joint`.
@@ -220,5 +220,5 @@ def alternating(
         previous, accuracy = change, max(tol, _SHARPER * min(change, 1.0))
 
 
-SOLVERS = {"lbfgs": joint, "irls": alternating}
+LIKELIHOOD_SOLVERS = {"lbfgs": joint, "irls": alternating}
 """Every solver of the likelihood that users can name."""

@@ -58,7 +58,7 @@ def irls_packed(
 def likelihood_packed(
     likelihood: Likelihood, start: AdaptiveStart, *, tol, max_iter, report
 ) -> AdaptiveResult:
-    """Maximise the likelihood in compiled code; it stalls if it does not converge.
+    """Minimise the negative log-likelihood in compiled code; it stalls if it does not converge.
 
     Parameters and result are those of :func:`sklearn_robust.solvers.likelihood.joint`.
     """

@@ -44,8 +44,9 @@ class Start:
     params : ndarray of shape (n_parameters,)
         Parameters of the standardised columns, the intercept last.
     root : InverseRoot
-        Inverse root of the curvature of least squares; the identity if there are too many columns
-        to form it.
+        Inverse root of a curvature near ``params``: of least squares, of Cauchy's loss at an
+        S-estimate, or of the objective of a subsample. Its null space is that of least squares.
+        The identity if there are too many columns to form it.
     scale : float or None
         The scale c of the fit of a subsample, if the search starts from one.
     """
