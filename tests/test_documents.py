@@ -25,6 +25,7 @@ PUBLIC = [
     "sklearn_robust.inspection",
     "sklearn_robust.losses",
     "sklearn_robust.metrics",
+    "sklearn_robust.objectives",
     "sklearn_robust.onnx",
     "sklearn_robust.partition",
     "sklearn_robust.scales",
