@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import KW_ONLY, dataclass, fields
+from dataclasses import KW_ONLY, dataclass, field, fields
 from numbers import Real
 
 import numpy as np
@@ -164,11 +164,11 @@ class RobustObjective:
     boosting from a poor minimum. Weights are those of the residuals about their centre m, the mean
     of the residuals within 2.5 sigma of the densest half: while trees still lie off the good rows,
     all to one side because of outliers on the other, rows are judged by where most residuals are.
-    When the fit is done m is 0 but for noise. And sigma begins at the spread of y and falls no faster
-    than the power 0.3 of the rate at which trees take up residuals, so that no group of rows is
-    rejected before a tree has had the time to reach it; the learning rate is read off the
-    predictions. With few rounds (fewer than about 20 over the learning rate) it may not get down to
-    the scale of the noise.
+    When the fit is done m is 0 but for noise. And sigma begins at the spread of y and falls no
+    faster than the power 0.3 of the rate at which trees take up residuals, so that no group of rows
+    is rejected before a tree has had the time to reach it; the learning rate is read off the
+    predictions. With few rounds (fewer than about 6 over the learning rate where the noise is a
+    sixth of the spread of y) sigma may not get down to the scale of the noise.
 
     For that the object remembers the last round, one for each thread. The memory ends where the
     predictions are all equal again, as they are when a fit begins, where y or the weights are
@@ -197,7 +197,7 @@ class RobustObjective:
     >>> objective = RobustObjective(scale=2.0)
     >>> gradient, curvature = objective(np.array([1.0, 2.0, 50.0]), np.array([0.0, 2.0, 0.0]))
     >>> gradient.round(2), curvature.round(2)
-    (array([-0.88,  0.  , -0.  ]), array([0.88, 1.  , 0.1 ]))
+    (array([-0.88, -0.  , -0.  ]), array([0.88, 1.  , 0.1 ]))
 
     >>> from xgboost import XGBRegressor  # doctest: +SKIP
     >>> start = initial_prediction(y)  # doctest: +SKIP
@@ -210,6 +210,9 @@ class RobustObjective:
     loss: str = "general"
     scale: str | float = "auto"
     efficiency: float = 0.95
+    _memory: threading.local = field(
+        default_factory=threading.local, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self):
         check_number("alpha", self.alpha, -math.inf, 2.0)
@@ -220,10 +223,9 @@ class RobustObjective:
             check_choice("scale", self.scale, ["auto", *_SCALES], " or a number in [1e-150, 1e150]")
         check_number("efficiency", self.efficiency, 0.0, 1.0, "()")
         regression_constant(self._family, float(self.efficiency))
-        object.__setattr__(self, "_memory", threading.local())
 
     def __getstate__(self):
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {of.name: getattr(self, of.name) for of in fields(self) if of.init}
 
     def __setstate__(self, state):
         for name, value in state.items():
