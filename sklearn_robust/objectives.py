@@ -15,7 +15,7 @@ import numpy as np
 
 from .losses import NAMED, Loss, regression_constant, resolve
 from .metrics import s_scale
-from .scales import TIE, WINDOW, m_scale, mad, middle, scale_floor, truncated_deviation
+from .scales import ENOUGH, TIE, WINDOW, m_scale, mad, middle, scale_floor, truncated_deviation
 from .validation import check_choice, check_number, check_unmasked, check_weights
 
 __all__ = ["RobustObjective", "eval_metric", "initial_prediction"]
@@ -71,39 +71,66 @@ def _centre(residuals, cases):
 
 
 @dataclass(frozen=True)
-class _Round:
-    """What the next round of a fit has to know of the last one."""
+class _Rows:
+    """Targets, predictions and case weights of the rows that have a weight, at most 20 000."""
 
     y_true: np.ndarray
     y_pred: np.ndarray
     cases: np.ndarray
-    gradient: np.ndarray
-    curvature: np.ndarray
+
+    @classmethod
+    def evenly_spaced(cls, *columns) -> _Rows:
+        """Return the rows from which centre, scale and learning rate are taken."""
+        present = np.flatnonzero(columns[-1] > 0.0)
+        taken = present[:: -(-len(present) // ENOUGH)]
+        return cls(*(of[taken] for of in columns))
+
+
+@dataclass(frozen=True)
+class _Round:
+    """What the next round of a fit has to know of the last one.
+
+    Attributes
+    ----------
+    rows : _Rows
+    centre, scale : float
+        Of the residuals: from them follow gradient and curvature, and so what the tree did.
+    floor : float
+        The least residual scale of the fit.
+    measured, sigma : float
+        The residual scale that was found, and the one that was taken.
+    """
+
+    rows: _Rows
+    centre: float
+    scale: float
     floor: float
     measured: float
     sigma: float
 
-    def precedes(self, y_true, y_pred, cases, measured) -> bool:
+    def precedes(self, rows, measured) -> bool:
         """Return whether these can be the predictions of the same fit, a tree later."""
         return (
             measured <= _RESTART * self.measured
-            and np.ptp(y_pred) > 0.0
-            and np.array_equal(y_true, self.y_true)
-            and np.array_equal(cases, self.cases)
+            and np.ptp(rows.y_pred) > 0.0
+            and np.array_equal(rows.y_true, self.rows.y_true)
+            and np.array_equal(rows.cases, self.rows.cases)
         )
 
-    def least_sigma(self, y_pred) -> float:
+    def least_sigma(self, family, rows) -> float:
         """Return the least residual scale that the next round may take.
 
         A tree moves the rows of a leaf by the learning rate times gradient over curvature. So the
         squares of the moves, weighted by the curvature, over their product with the gradient are
         the learning rate.
         """
-        moves = y_pred - self.y_pred
-        owed = -float(self.gradient @ moves)
+        last = self.rows
+        residuals, moves = last.y_true - last.y_pred, rows.y_pred - last.y_pred
+        gradient, curvature = _majorant(family, residuals, self.centre, self.scale, last.cases)
+        owed = -float(gradient @ moves)
         if owed <= 0.0:
             return self.sigma
-        rate = min(float(self.curvature @ moves**2) / owed, 1.0)
+        rate = min(float(curvature @ moves**2) / owed, 1.0)
         return self.sigma * (1.0 - rate) ** _PACE
 
 
@@ -177,6 +204,7 @@ class RobustObjective:
     ``xgb_model``) goes on from the scale of the fit before, if that was of the same y by the same
     object and no better; with a copy it begins anew.
 
+    Of more than 20 000 rows with a weight, that many evenly spaced ones give centre and scale.
     Residuals of training rows shrink as trees fit the noise, and the scale with them. Trees that
     are small, a small learning rate and early stopping by :func:`eval_metric` prevent that.
 
@@ -255,21 +283,23 @@ class RobustObjective:
         residuals = y_true - y_pred
         if isinstance(self.scale, Real):
             return _majorant(self._family, residuals, 0.0, float(self.scale), cases)
-        centre = _centre(residuals, cases) if self._family.redescending else 0.0
-        measured = _SCALES[self._rule](residuals - centre, cases)
-        last = getattr(self._memory, "last", None)
-        if last is not None and last.precedes(y_true, y_pred, cases, measured):
+        now = self._memory.last = self._next_round(_Rows.evenly_spaced(y_true, y_pred, cases))
+        return _majorant(self._family, residuals, now.centre, now.scale, cases)
+
+    def _next_round(self, rows) -> _Round:
+        """Return centre and scale of a round, from its residuals and from the round before."""
+        family, last = self._family, getattr(self._memory, "last", None)
+        residuals = rows.y_true - rows.y_pred
+        centre = _centre(residuals, rows.cases) if family.redescending else 0.0
+        measured = _SCALES[self._rule](residuals - centre, rows.cases)
+        if last is not None and last.precedes(rows, measured):
             floor = last.floor
-            least = last.least_sigma(y_pred) if self._family.redescending else 0.0
+            least = last.least_sigma(family, rows) if family.redescending else floor
         else:
-            floor, least = _FLOAT32 * scale_floor(y_true, cases), 0.0
-        sigma = max(measured, floor, least)
-        scale = regression_constant(self._family, float(self.efficiency)) * sigma
-        gradient, curvature = _majorant(self._family, residuals, centre, scale, cases)
-        self._memory.last = _Round(
-            y_true, y_pred, cases, gradient, curvature, floor, measured, sigma
-        )
-        return gradient, curvature
+            floor = least = _FLOAT32 * scale_floor(rows.y_true, rows.cases)
+        sigma = max(measured, least, floor)
+        scale = regression_constant(family, float(self.efficiency)) * sigma
+        return _Round(rows, centre, scale, floor, measured, sigma)
 
     @property
     def _family(self) -> Loss:

@@ -136,6 +136,9 @@ def test_code_does_what_the_page_says(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     if any("dask" in code for code, _ in blocks_of(path)):
         pytest.importorskip("dask.dataframe")
+    for library in ("xgboost", "lightgbm"):
+        if any(f"from {library} import" in code for code, _ in blocks_of(path)):
+            pytest.importorskip(library)
     names = {}
     for code, output in blocks_of(path):
         printed = io.StringIO()
