@@ -385,8 +385,9 @@ def eval_metric(y_true, y_pred, sample_weight=None):
     Bad rows among the validation rows decide when boosting stops if these are judged by squared
     error. The M-scale, :func:`sklearn_robust.metrics.s_scale`, stays what it is while fewer than
     half are bad. Pass this function as ``custom_metric`` of ``xgboost.train``, ``feval`` of
-    ``lightgbm.train`` or ``eval_metric`` of ``LGBMRegressor.fit``. ``XGBRegressor`` takes a score
-    that returns a number: its ``eval_metric`` is ``metrics.s_scale`` itself.
+    ``lightgbm.train`` or ``eval_metric`` of ``LGBMRegressor.fit``; there ``metric="None"`` keeps
+    LightGBM from stopping by squared error as well. ``XGBRegressor`` takes a score that returns a
+    number: its ``eval_metric`` is ``metrics.s_scale`` itself.
 
     Parameters
     ----------
