@@ -153,7 +153,7 @@ def test_scale_falls_no_faster_than_the_residuals_are_taken_up():
     sigma = objective._memory.last.sigma
     spread = RobustObjective()
     spread(y, start)
-    assert_close(sigma, spread._memory.last.sigma * (1.0 - rate) ** 0.3, tol=1e-9)
+    assert_close(sigma, spread._memory.last.sigma * (1.0 - rate) ** 0.5, tol=1e-9)
     fresh = RobustObjective()
     fresh(y, truth)
     assert sigma > 2.0 * fresh._memory.last.sigma
