@@ -30,7 +30,8 @@ to 1.5 times as large; at 0.3 they are 1.1 times as large where 30 % of the rows
 _PASSES = 2
 """Times that the centre of the residuals is refined by their mean within the window."""
 _RESTART = 1.1
-"""Residuals that grow by more than this from a round to the next are those of another fit."""
+"""Residuals that grow by more than this from a round to the next are those of another fit, and so
+are moves that would need a learning rate above this."""
 _FLOAT32 = float(np.finfo(np.float32).eps / np.finfo(np.float64).eps)
 """Both libraries hold targets in single precision: the least scale is so many times larger."""
 
@@ -108,30 +109,28 @@ class _Round:
     measured: float
     sigma: float
 
-    def precedes(self, rows, measured) -> bool:
-        """Return whether these can be the predictions of the same fit, a tree later."""
-        return (
-            measured <= _RESTART * self.measured
-            and np.ptp(rows.y_pred) > 0.0
-            and np.array_equal(rows.y_true, self.rows.y_true)
-            and np.array_equal(rows.cases, self.rows.cases)
-        )
-
-    def least_sigma(self, family, rows) -> float:
-        """Return the least residual scale that the next round may take.
+    def learning_rate(self, family, rows, measured) -> float | None:
+        """Return the learning rate of the tree since, or None where this is another fit.
 
         A tree moves the rows of a leaf by the learning rate times gradient over curvature. So the
         squares of the moves, weighted by the curvature, over their product with the gradient are
-        the learning rate.
+        the learning rate. No other fit of the same rows is likely to begin at such a move.
         """
         last = self.rows
+        if (
+            measured > _RESTART * self.measured
+            or np.ptp(rows.y_pred) == 0.0
+            or not np.array_equal(rows.y_true, last.y_true)
+            or not np.array_equal(rows.cases, last.cases)
+        ):
+            return None
         residuals, moves = last.y_true - last.y_pred, rows.y_pred - last.y_pred
+        if not moves.any():
+            return 0.0
         gradient, curvature = _majorant(family, residuals, self.centre, self.scale, last.cases)
         owed = -float(gradient @ moves)
-        if owed <= 0.0:
-            return self.sigma
-        rate = min(float(curvature @ moves**2) / owed, 1.0)
-        return self.sigma * (1.0 - rate) ** _PACE
+        moved = float(curvature @ moves**2)
+        return min(moved / owed, 1.0) if 0.0 < moved <= _RESTART * owed else None
 
 
 @dataclass(frozen=True)
@@ -145,9 +144,10 @@ class RobustObjective:
               h_i = s_i\,w\bigl((r_i - m)/c\bigr)
 
     with :math:`r_i` the residual, w the robust weight, c the scale, :math:`s_i` the sample weight
-    and m the centre of the residuals. The curvature is never below 1e-6 of that at zero. The true second derivative would be negative where a loss
-    redescends. The unit is that of squared error: settings such as ``min_child_weight`` and
-    ``reg_lambda`` mean what they mean there. Scale and centre are found anew in every round.
+    and m the centre of the residuals; h is never below 1e-6 of its value at zero. The true second
+    derivative would be negative where a loss redescends. The unit is that of squared error:
+    settings such as ``min_child_weight`` and ``reg_lambda`` mean what they mean there. Scale and
+    centre are found anew in every round.
 
     Pass it as ``objective`` of ``XGBRegressor`` and ``LGBMRegressor``, as ``obj`` of
     ``xgboost.train``, or as ``params["objective"]`` of ``lightgbm.train``. Let boosting begin at
@@ -199,10 +199,9 @@ class RobustObjective:
 
     For that the object remembers the last round, one for each thread. The memory ends where the
     predictions are all equal again, as they are when a fit begins, where y or the weights are
-    others, or where the residuals grow. A second fit gives the same result, and copies and pickles
-    remember nothing. A fit that begins at predictions of its own (``base_margin``, ``init_score``,
-    ``xgb_model``) goes on from the scale of the fit before, if that was of the same y by the same
-    object and no better; with a copy it begins anew.
+    others, where the residuals grow, or where the predictions moved as no tree moves them. A second
+    fit gives the same result, and copies and pickles remember nothing. Training that goes on from
+    the last fit of the object (``xgb_model``) goes on from its scale.
 
     Of more than 20 000 rows with a weight, that many evenly spaced ones give centre and scale.
     Residuals of training rows shrink as trees fit the noise, and the scale with them. Trees that
@@ -250,7 +249,8 @@ class RobustObjective:
         else:
             check_choice("scale", self.scale, ["auto", *_SCALES], " or a number in [1e-150, 1e150]")
         check_number("efficiency", self.efficiency, 0.0, 1.0, "()")
-        regression_constant(self._family, float(self.efficiency))
+        if not isinstance(self.scale, Real):
+            regression_constant(self._family, float(self.efficiency))
 
     def __getstate__(self):
         return {of.name: getattr(self, of.name) for of in fields(self) if of.init}
@@ -292,11 +292,12 @@ class RobustObjective:
         residuals = rows.y_true - rows.y_pred
         centre = _centre(residuals, rows.cases) if family.redescending else 0.0
         measured = _SCALES[self._rule](residuals - centre, rows.cases)
-        if last is not None and last.precedes(rows, measured):
-            floor = last.floor
-            least = last.least_sigma(family, rows) if family.redescending else floor
-        else:
+        rate = None if last is None else last.learning_rate(family, rows, measured)
+        if last is None or rate is None:
             floor = least = _FLOAT32 * scale_floor(rows.y_true, rows.cases)
+        else:
+            floor = last.floor
+            least = last.sigma * (1.0 - rate) ** _PACE if family.redescending else floor
         sigma = max(measured, least, floor)
         scale = regression_constant(family, float(self.efficiency)) * sigma
         return _Round(rows, centre, scale, floor, measured, sigma)

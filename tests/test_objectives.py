@@ -169,13 +169,13 @@ def test_a_second_fit_gives_the_same_result(library):
     assert np.array_equal(again.predict(X), first)
 
 
-def test_a_fit_of_the_same_y_from_a_worse_start_begins_anew():
+def test_a_fit_of_the_same_y_from_predictions_of_its_own_begins_anew():
     _, y, truth = table()
     used, rng = RobustObjective(), np.random.default_rng(1)
-    for fit in (np.full(len(y), 5.0), truth):
-        used(y, fit)
-    worse = truth + 3.0 * rng.normal(size=len(y))
-    assert np.array_equal(used(y, worse), RobustObjective()(y, worse))
+    for other in (truth + 3.0 * rng.normal(size=len(y)), truth, 0.9 * truth):
+        for fit in (np.full(len(y), 5.0), truth - 0.1):
+            used(y, fit)
+        assert np.array_equal(used(y, other), RobustObjective()(y, other))
 
 
 @pytest.mark.parametrize(
