@@ -8,7 +8,8 @@ noise the rows within 5 of the truth are called good. All models begin at the me
 ``--factor`` and ``--offset`` the targets are in another unit, and the last figure is the largest
 difference of a prediction of RobustObjective from that in the first unit, in deviations of the
 noise; with ``--centred`` its targets are centred and scaled in double precision, as they are within
-scikit-learn's TransformedTargetRegressor. Figures above that of another objective, or above 1.2 where 10 % are bad, are marked:
+scikit-learn's TransformedTargetRegressor. Figures above that of another objective, or above 1.2
+where 10 % are bad, are marked:
 python benchmarks/objectives.py [--seeds 20] [--factor 1000 --offset 1e6 [--centred]].
 """
 
