@@ -25,6 +25,7 @@ PUBLIC = [
     "sklearn_robust.inspection",
     "sklearn_robust.losses",
     "sklearn_robust.metrics",
+    "sklearn_robust.objectives",
     "sklearn_robust.onnx",
     "sklearn_robust.partition",
     "sklearn_robust.scales",
@@ -135,6 +136,9 @@ def test_code_does_what_the_page_says(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     if any("dask" in code for code, _ in blocks_of(path)):
         pytest.importorskip("dask.dataframe")
+    for library in ("xgboost", "lightgbm"):
+        if any(f"from {library} import" in code for code, _ in blocks_of(path)):
+            pytest.importorskip(library)
     names = {}
     for code, output in blocks_of(path):
         printed = io.StringIO()
