@@ -106,7 +106,7 @@ def test_inherited_methods_and_properties_are_looked_at():
 
 def test_html_of_estimators_links_to_their_pages():
     estimators = {name: what for name, what in public() if name.endswith(("Regressor", "CV"))}
-    assert len(estimators) == 5
+    assert len(estimators) == 6
     for name, estimator in estimators.items():
         assert f"/generated/{name}.html" in estimator()._repr_html_()
 

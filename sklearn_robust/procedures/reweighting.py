@@ -1,0 +1,208 @@
+"""Reweighted fits of any regressor: from residuals to weights, round by round."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+
+from ..design import make_design
+from ..losses import Loss, regression_constant, resolve
+from ..partition import log_partition
+from ..penalties import Ridge
+from ..problem import Problem
+from ..scales import WIDER, m_scale, mad, normal_scaled_quantile, truncated_deviation
+from .shared_starts import SharedStarts
+
+REJECTED = 0.1
+"""Rows that are held out are left out below this robust weight, as reports of rejected rows say."""
+BELIEVED = 0.5
+"""They are fully believed above this one: 2.5 standard deviations for Welsch's loss at 0.95."""
+_GRADUATION = (0.0, -2.0)
+"""Shapes of the first rounds, before a loss that redescends further."""
+_CENTRED = 2
+"""Rounds in which the residuals are centred first: a fit that has followed one-sided outliers lies
+off the good rows by an offset, which is most of what can be told of it."""
+_NO_WEIGHT = 1e-12
+"""Where no row has a larger weight, none is believed."""
+_SHAPES = (1.0, 0.0)
+"""Shapes from which the likelihood is maximised; the better end counts."""
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """How residuals become weights.
+
+    Attributes
+    ----------
+    loss : Loss or None
+        None where shape and scale are those of the greatest likelihood.
+    scale : str or float
+        The name of a residual scale, or the scale c.
+    efficiency : float
+        That for which a residual scale is multiplied to get c.
+    held_out : bool
+        Whether the residuals are those of rows that their fit has not seen.
+    floor : float
+        The least residual scale.
+    """
+
+    loss: Loss | None
+    scale: str | float
+    efficiency: float
+    held_out: bool
+    floor: float
+
+    def loss_of_round(self, number: int) -> Loss | None:
+        """Return the loss of a round, the first of which is number 0."""
+        loss = self.loss
+        if loss is None or not loss.redescending or number >= len(_GRADUATION):
+            return loss
+        shape = _GRADUATION[number]
+        return loss if shape <= loss.alpha else resolve(alpha=shape)
+
+    @property
+    def n_leading(self) -> int:
+        """How many rounds only lead to a start."""
+        redescends = self.loss is None or self.loss.redescending
+        return max(_CENTRED, len(_GRADUATION)) if redescends else 0
+
+    def weigh(self, residuals, cases, number: int) -> Weighed:
+        """Return the weights of the residuals of a round."""
+        if number < _CENTRED and self.n_leading:
+            residuals = residuals - s_location(residuals, cases)
+        loss, sigma = self.loss_of_round(number), None
+        if loss is None:
+            loss, c = most_likely(residuals, cases, self.floor)
+        elif isinstance(self.scale, str):
+            sigma = max(SIGMAS[self.scale](residuals, cases, self.floor), self.floor)
+            c = regression_constant(loss, self.efficiency) * sigma
+        else:
+            c = float(self.scale)
+        weights = loss.rho_psi_weight(residuals, c)[2] / loss.weight_at_zero
+        if self.held_out:
+            weights = np.clip((weights - REJECTED) / (BELIEVED - REJECTED), 0.0, 1.0)
+        return Weighed(weights, c, sigma, loss.alpha)
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """Weights of rows in [0, 1], and the scale c, the residual scale and the shape they are from."""
+
+    weights: np.ndarray
+    scale: float
+    sigma: float | None
+    alpha: float
+
+
+@dataclass(frozen=True)
+class Reweighted:
+    """The last weights of all.
+
+    Attributes
+    ----------
+    weighed : Weighed
+    residuals : ndarray of shape (n_rows,)
+        Those that were weighed last.
+    n_iter : int
+        Rounds.
+    converged : bool
+        Whether the weights have come to rest.
+    believed : bool
+        Whether any row has a weight; where none has, the weights are those of the round before.
+    """
+
+    weighed: Weighed
+    residuals: np.ndarray
+    n_iter: int
+    converged: bool
+    believed: bool
+
+
+def reweight(
+    residuals_of: Callable, cases, weighing: Weighing, *, max_iter, tol, report
+) -> Reweighted:
+    """Weigh the residuals of fits to the weights of the round before, until these are at rest.
+
+    Parameters
+    ----------
+    residuals_of : callable
+        Takes a robust weight for every row, returns the residuals of a fit to them.
+    cases : ndarray of shape (n_rows,)
+        Case weights.
+    weighing : Weighing
+    max_iter : int
+    tol : float
+        Bound on the mean change of a weight in the last round, relative to the mean weight.
+    report : callable
+        Called with the weights and their change after each round.
+    """
+    weights = np.ones(len(cases))
+    for number in range(max_iter):
+        residuals = residuals_of(weights)
+        weighed = weighing.weigh(residuals, cases, number)
+        believed = bool(np.max(weighed.weights, initial=0.0, where=cases > 0.0) > _NO_WEIGHT)
+        if not believed:
+            weighed = Weighed(weights, weighed.scale, weighed.sigma, weighed.alpha)
+            break
+        change = float(cases @ np.abs(weighed.weights - weights) / (cases @ weighed.weights))
+        weights = weighed.weights
+        report(weighed, change)
+        if change <= tol and number >= weighing.n_leading:
+            return Reweighted(weighed, residuals, number + 1, True, True)
+    return Reweighted(weighed, residuals, number + 1, False, believed)
+
+
+def s_location(residuals, cases) -> float:
+    """Return the centre about which the M-scale of the residuals is least."""
+    design = make_design(np.empty((len(residuals), 0)), residuals, cases, fit_intercept=True)
+    starts = SharedStarts(
+        Problem(design, Ridge(0.0)), solver="auto", random_state=np.random.RandomState(0),
+        max_iter=100, tol=1e-6,
+    )  # fmt: skip
+    return float(design.to_original(starts.s_estimate.least_biased.params)[1])
+
+
+# ---- residual scales -----------------------------------------------------------------
+
+
+def _mad(residuals, cases, floor):
+    for share in (0.5, *WIDER):
+        sigma = normal_scaled_quantile(residuals, share, cases)
+        if sigma > floor:
+            return sigma
+    return floor
+
+
+def _m(residuals, cases, floor):
+    return m_scale(residuals, cases, floor=floor)
+
+
+def _reweighted(residuals, cases, floor):
+    return truncated_deviation(residuals, m_scale(residuals, cases, floor=floor), cases)
+
+
+SIGMAS = {"mad": _mad, "s": _m, "reweighted": _reweighted}
+"""The residual scales about zero that have a name."""
+
+
+def most_likely(residuals, cases, floor) -> tuple[Loss, float]:
+    """Return the shape in [0, 2] and the scale c of the greatest likelihood about zero.
+
+    The density is that of Barron (2019), exp(-rho(r/c))/(c·Z(alpha)).
+    """
+    unit, total = _mad(residuals, cases, floor), cases.sum()
+
+    def nll(params):
+        alpha, log_scale = float(params[0]), float(params[1])
+        rho = resolve(alpha=alpha).rho_psi_weight(residuals, unit * math.exp(log_scale))[0]
+        return float(cases @ rho) / total + log_scale + log_partition(alpha)[0]
+
+    least = math.log(floor / unit)
+    bounds = [(0.0, 2.0), (min(least, -1.0), max(20.0, least + 1.0))]
+    ends = [minimize(nll, (alpha, 0.0), method="L-BFGS-B", bounds=bounds) for alpha in _SHAPES]
+    alpha, log_scale = min(ends, key=lambda end: end.fun).x
+    return resolve(alpha=float(alpha)), unit * math.exp(log_scale)
