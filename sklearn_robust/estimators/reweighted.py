@@ -127,7 +127,7 @@ class ReweightedRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     The first two rounds take the S-estimate of location off the residuals: a regressor that has
     followed one-sided outliers lies off the good rows by an offset. For a loss that redescends
     they have the shapes 0 and -2. With w the weight that the loss gives, rows that are held out
-    get 1 from w = 0.5 up, 0 from 0.1 down, and a weight between that is linear in w. Weights that
+    get 1 from w = 0.3 up, 0 from 0.05 down, and a weight between that is linear in w. Weights that
     vary among good rows would make an error that the regressor has, where the truth is steep, up
     to a quarter larger; and trees that are grown to single rows follow a row however small its
     weight is, unless it is zero.

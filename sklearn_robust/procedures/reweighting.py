@@ -14,18 +14,24 @@ from ..losses import Loss, regression_constant, resolve
 from ..partition import log_partition
 from ..penalties import Ridge
 from ..problem import Problem
-from ..scales import WIDER, m_scale, mad, normal_scaled_quantile, truncated_deviation
+from ..scales import WIDER, m_scale, normal_scaled_quantile, truncated_deviation
 from .shared_starts import SharedStarts
 
-REJECTED = 0.1
-"""Rows that are held out are left out below this robust weight, as reports of rejected rows say."""
-BELIEVED = 0.5
-"""They are fully believed above this one: 2.5 standard deviations for Welsch's loss at 0.95."""
+REJECTED = 0.05
+"""Rows that are held out are left out below this robust weight: beyond 5.2 standard deviations for
+Welsch's loss at an efficiency of 0.95."""
+BELIEVED = 0.3
+"""They are fully believed above this one: within 3.3 standard deviations there."""
 _GRADUATION = (0.0, -2.0)
 """Shapes of the first rounds, before a loss that redescends further."""
 _CENTRED = 2
 """Rounds in which the residuals are centred first: a fit that has followed one-sided outliers lies
 off the good rows by an offset, which is most of what can be told of it."""
+_SMALL_CHANGE = 0.01
+"""Weights that change by less than this on average, and no longer by less from round to round, are
+at rest as far as fits that jump, such as trees, let them be."""
+_NO_LESS = 0.7
+"""A change is no longer less than the one before above this share of it."""
 _NO_WEIGHT = 1e-12
 """Where no row has a larger weight, none is believed."""
 _SHAPES = (1.0, 0.0)
@@ -90,7 +96,7 @@ class Weighing:
 
 @dataclass(frozen=True)
 class Weighed:
-    """Weights of rows in [0, 1], and the scale c, the residual scale and the shape they are from."""
+    """Weights of rows in [0, 1], and the scale c, residual scale and shape that they are from."""
 
     weights: np.ndarray
     scale: float
@@ -140,7 +146,7 @@ def reweight(
     report : callable
         Called with the weights and their change after each round.
     """
-    weights = np.ones(len(cases))
+    weights, before = np.ones(len(cases)), math.inf
     for number in range(max_iter):
         residuals = residuals_of(weights)
         weighed = weighing.weigh(residuals, cases, number)
@@ -151,8 +157,10 @@ def reweight(
         change = float(cases @ np.abs(weighed.weights - weights) / (cases @ weighed.weights))
         weights = weighed.weights
         report(weighed, change)
-        if change <= tol and number >= weighing.n_leading:
+        jumps = weighing.held_out and _NO_LESS * before < change < _SMALL_CHANGE
+        if number >= weighing.n_leading and (change <= tol or jumps):
             return Reweighted(weighed, residuals, number + 1, True, True)
+        before = change
     return Reweighted(weighed, residuals, number + 1, False, believed)
 
 
