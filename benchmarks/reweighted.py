@@ -7,8 +7,8 @@ deviation 1. One-sided outliers are 10 to 20 too high, anywhere or in the corner
 are large; swapped units multiply y by 2.54. Of Cauchy noise the good rows are those within 5.
 "plain" is the regressor itself, "target" the same behind a QuantileTransformer of y, "absolute"
 histogram boosting of absolute errors. "rounds" is the median number of rounds, "cost" the median
-time of the reweighted fit over that of the plain one with weights, and "most" the cost of as many rounds of folds
-and a last fit each.
+time of the reweighted fit over that of the plain one with weights, "most" the cost of a fit of all
+folds and one of all rows in every round.
 """
 
 import argparse

@@ -111,9 +111,16 @@ def test_error_is_nearly_that_of_the_good_rows(share, allowed):
         assert error(BOOSTING, slice(None)) > 1.3 * good
 
 
-@pytest.mark.parametrize("model", [BOOSTING, KernelRidge(kernel="rbf", gamma=0.5, alpha=0.1)])
+@pytest.mark.parametrize(
+    "model",
+    [
+        clone(BOOSTING).set_params(max_iter=60),
+        make_pipeline(StandardScaler(), KernelRidge(kernel="rbf", gamma=0.03, alpha=0.3)),
+    ],
+    ids=["boosting", "kernel ridge"],
+)
 def test_outliers_at_ten_sigma_are_found(model):
-    X, _, truth, bad = curved(0.15)
+    X, _, truth, bad = curved(0.15, n=1000)
     noise = np.random.default_rng(1).normal(size=len(truth))
     y = truth + noise + 10.0 * bad
     weights = ReweightedRegressor(model, random_state=0).fit(X, y).weights_
@@ -135,7 +142,7 @@ def test_shape_is_learned_from_the_tails():
     heavy, light = X[:, 0] + rng.standard_cauchy(1000), X[:, 0] + rng.normal(size=1000)
     model = ReweightedRegressor(Ridge(), alpha="learned", random_state=0)
     assert model.fit(X, heavy).alpha_ < 0.3
-    assert abs(model.scale_ / np.sqrt(2.0) - 1.0) < 0.15  # of Cauchy's unit in this family
+    assert abs(np.sqrt(2.0) * model.scale_ - 1.0) < 0.1  # Cauchy's own unit
     assert not hasattr(model, "sigma_")
     assert model.fit(X, light).alpha_ > 1.5
 
@@ -244,9 +251,8 @@ def test_the_default_is_histogram_boosting():
         make_pipeline(StandardScaler(), make_pipeline(StandardScaler(), Ridge())),
         TransformedTargetRegressor(make_pipeline(StandardScaler(), Ridge())),
         GridSearchCV(make_pipeline(StandardScaler(), Ridge()), {"ridge__alpha": [1.0]}),
-        TransformedTargetRegressor(),
     ],
-    ids=["pipeline", "nested", "target", "search", "empty target"],
+    ids=["pipeline", "nested", "target", "search"],
 )
 @pytest.mark.parametrize("routing", [False, True])
 def test_weights_reach_the_last_regressor(wrapped, routing):

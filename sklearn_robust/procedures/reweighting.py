@@ -146,9 +146,10 @@ def reweight(
     report : callable
         Called with the weights and their change after each round.
     """
-    weights, before = np.ones(len(cases)), math.inf
+    weights, residuals = np.ones(len(cases)), np.zeros(len(cases))
+    before, share = math.inf, 1.0
     for number in range(max_iter):
-        residuals = residuals_of(weights)
+        residuals = (1.0 - share) * residuals + share * residuals_of(weights)
         weighed = weighing.weigh(residuals, cases, number)
         believed = bool(np.max(weighed.weights, initial=0.0, where=cases > 0.0) > _NO_WEIGHT)
         if not believed:
@@ -157,9 +158,12 @@ def reweight(
         change = float(cases @ np.abs(weighed.weights - weights) / (cases @ weighed.weights))
         weights = weighed.weights
         report(weighed, change)
-        jumps = weighing.held_out and _NO_LESS * before < change < _SMALL_CHANGE
-        if number >= weighing.n_leading and (change <= tol or jumps):
+        leading = number < weighing.n_leading
+        circles = weighing.held_out and not leading and change > _NO_LESS * before
+        if not leading and (change <= tol or (circles and change < _SMALL_CHANGE)):
             return Reweighted(weighed, residuals, number + 1, True, True)
+        if circles:  # residuals become means over the rounds, which come to rest
+            share /= 1.0 + share
         before = change
     return Reweighted(weighed, residuals, number + 1, False, believed)
 
