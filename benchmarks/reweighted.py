@@ -85,7 +85,7 @@ MODELS = {
     "boosting": BOOSTING,
     "forest": behind("passthrough", RandomForestRegressor(30, random_state=0)),
     "extra trees": behind("passthrough", ExtraTreesRegressor(30, random_state=0)),
-    "kernel ridge": behind(StandardScaler(), KernelRidge(kernel="rbf", gamma=0.03, alpha=0.3)),
+    "kernel ridge": behind(StandardScaler(), KernelRidge(kernel="rbf", gamma=0.03, alpha=0.1)),
     "splines": behind(SplineTransformer(), Ridge(1e-2)),
 }
 

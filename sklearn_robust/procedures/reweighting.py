@@ -17,16 +17,17 @@ from ..problem import Problem
 from ..scales import WIDER, m_scale, normal_scaled_quantile, truncated_deviation
 from .shared_starts import SharedStarts
 
-REJECTED = 0.05
-"""Rows that are held out are left out below this robust weight: beyond 5.2 standard deviations for
-Welsch's loss at an efficiency of 0.95."""
-BELIEVED = 0.3
-"""They are fully believed above this one: within 3.3 standard deviations there."""
-_GRADUATION = (0.0, -2.0)
-"""Shapes of the first rounds, before a loss that redescends further."""
-_CENTRED = 2
-"""Rounds in which the residuals are centred first: a fit that has followed one-sided outliers lies
-off the good rows by an offset, which is most of what can be told of it."""
+_WINDOW = (0.05, 0.3)
+"""Rows that are held out are left out below the first robust weight and fully believed above the
+second: for Welsch's loss at an efficiency of 0.95 beyond 5.2 and within 3.3 standard deviations."""
+_FIRST_WINDOWS = ((0.5, 0.9), (0.3, 0.8))
+"""Those of the first rounds, which have to get away from a fit that bad rows have drawn near:
+beyond 2.5 and within 1, then beyond 3.3 and within 1.4 standard deviations."""
+_FIRST_SHAPES = (0.0, -2.0)
+"""Shapes of the first rounds by training residuals, before a loss that redescends further."""
+_N_FIRST = 2
+"""How many first rounds there are. Their residuals are centred: a fit that has followed one-sided
+outliers lies off the good rows by an offset, which is most of what can be told of it."""
 _SMALL_CHANGE = 0.01
 """Weights that change by less than this on average, and no longer by less from round to round, are
 at rest as far as fits that jump, such as trees, let them be."""
@@ -62,36 +63,35 @@ class Weighing:
     held_out: bool
     floor: float
 
-    def loss_of_round(self, number: int) -> Loss | None:
-        """Return the loss of a round, the first of which is number 0."""
-        loss = self.loss
-        if loss is None or not loss.redescending or number >= len(_GRADUATION):
-            return loss
-        shape = _GRADUATION[number]
-        return loss if shape <= loss.alpha else resolve(alpha=shape)
-
     @property
-    def n_leading(self) -> int:
+    def n_first(self) -> int:
         """How many rounds only lead to a start."""
-        redescends = self.loss is None or self.loss.redescending
-        return max(_CENTRED, len(_GRADUATION)) if redescends else 0
+        return _N_FIRST if self.loss is None or self.loss.redescending else 0
 
     def weigh(self, residuals, cases, number: int) -> Weighed:
-        """Return the weights of the residuals of a round."""
-        if number < _CENTRED and self.n_leading:
+        """Return the weights of the residuals of a round, the first of which is number 0."""
+        first = number < self.n_first
+        if first:
             residuals = residuals - s_location(residuals, cases)
-        loss, sigma = self.loss_of_round(number), None
+        loss, sigma = self.loss, None
         if loss is None:
             loss, c = most_likely(residuals, cases, self.floor)
-        elif isinstance(self.scale, str):
-            sigma = max(SIGMAS[self.scale](residuals, cases, self.floor), self.floor)
-            c = regression_constant(loss, self.efficiency) * sigma
         else:
-            c = float(self.scale)
+            if first and not self.held_out and not _FIRST_SHAPES[number] <= loss.alpha:
+                loss = resolve(alpha=_FIRST_SHAPES[number])
+            c, sigma = self._scale(loss, residuals, cases)
         weights = loss.rho_psi_weight(residuals, c)[2] / loss.weight_at_zero
         if self.held_out:
-            weights = np.clip((weights - REJECTED) / (BELIEVED - REJECTED), 0.0, 1.0)
+            low, high = _FIRST_WINDOWS[number] if first else _WINDOW
+            weights = np.clip((weights - low) / (high - low), 0.0, 1.0)
         return Weighed(weights, c, sigma, loss.alpha)
+
+    def _scale(self, loss, residuals, cases):
+        """Return the scale c and the residual scale that it is made from, None for a given c."""
+        if not isinstance(self.scale, str):
+            return float(self.scale), None
+        sigma = max(SIGMAS[self.scale](residuals, cases, self.floor), self.floor)
+        return regression_constant(loss, self.efficiency) * sigma, sigma
 
 
 @dataclass(frozen=True)
@@ -158,9 +158,9 @@ def reweight(
         change = float(cases @ np.abs(weighed.weights - weights) / (cases @ weighed.weights))
         weights = weighed.weights
         report(weighed, change)
-        leading = number < weighing.n_leading
-        circles = weighing.held_out and not leading and change > _NO_LESS * before
-        if not leading and (change <= tol or (circles and change < _SMALL_CHANGE)):
+        first = number < weighing.n_first
+        circles = weighing.held_out and not first and change > _NO_LESS * before
+        if not first and (change <= tol or (circles and change < _SMALL_CHANGE)):
             return Reweighted(weighed, residuals, number + 1, True, True)
         if circles:  # residuals become means over the rounds, which come to rest
             share /= 1.0 + share
