@@ -140,7 +140,7 @@ def reweighted(estimator, residuals_of, y, cases, report) -> Reweighted:
     loss = None if learned else resolve(estimator.loss, estimator.alpha)
     scale = estimator.scale
     if isinstance(scale, str) and scale == "auto":
-        scale = "reweighted" if learned or loss.redescending else "mad"
+        scale = "reweighted" if loss is None or loss.redescending else "mad"
     held_out, floor = estimator.residuals == "cv", scale_floor(y, cases)
     weighing = Weighing(loss, scale, estimator.efficiency, held_out, floor)
     cases = np.ones(len(y)) if cases is None else cases

@@ -126,8 +126,8 @@ class ReweightedRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     -----
     For a loss that redescends the first two rounds take the S-estimate of location off the
     residuals: a regressor that has followed one-sided outliers lies off the good rows by an offset.
-    With w the weight that the loss gives, rows that are held out get 1 from w = 0.3 up, 0 from 0.05
-    down, and a weight between that is linear in w; for Welsch's loss these are 3.3 and 5.2 sigma.
+    With w the weight that the loss gives, rows that are held out get 1 from w = 0.2 up, 0 from 0.02
+    down, and a weight between that is linear in w; for Welsch's loss these are 3.8 and 5.9 sigma.
     (In the first two rounds less is believed: from 0.9 and 0.5, then 0.8 and 0.3. By training
     residuals the weight is w itself, and they have the shapes 0 and -2.) Weights that vary among
     good rows would enlarge the error that the regressor has where the truth is steep; and trees
@@ -385,17 +385,20 @@ class ReweightedRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     def _store(self, result, cases):
         weighed = result.weighed
         for name in ("n_features_in_", "feature_names_in_"):
-            vars(self).pop(name, None)
-            if hasattr(self.estimator_, name):
-                setattr(self, name, getattr(self.estimator_, name))
+            self._learn(name, getattr(self.estimator_, name, None))
         self.weights_, self.residuals_ = weighed.weights, result.residuals
         self.scale_, self.alpha_, self.n_iter_ = weighed.scale, weighed.alpha, result.n_iter
-        vars(self).pop("sigma_", None)
-        if weighed.sigma is not None:
-            self.sigma_ = weighed.sigma
+        self._learn("sigma_", weighed.sigma)
         order = np.argsort(np.abs(result.residuals), kind="stable")
         counted = weighed.weights if cases is None else cases * weighed.weights
         self._sizes = np.abs(result.residuals[order]), np.cumsum(counted[order])
+
+    def _learn(self, name, value):
+        """Set a learned attribute; at None it is not there."""
+        if value is not None:
+            setattr(self, name, value)
+        elif name in vars(self):
+            delattr(self, name)
 
     def _warn(self, result):
         if not result.believed:

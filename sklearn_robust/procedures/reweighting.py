@@ -17,9 +17,9 @@ from ..problem import Problem
 from ..scales import WIDER, m_scale, normal_scaled_quantile, truncated_deviation
 from .shared_starts import SharedStarts
 
-_WINDOW = (0.05, 0.3)
+_WINDOW = (0.02, 0.2)
 """Rows that are held out are left out below the first robust weight and fully believed above the
-second: for Welsch's loss at an efficiency of 0.95 beyond 5.2 and within 3.3 standard deviations."""
+second: for Welsch's loss at an efficiency of 0.95 beyond 5.9 and within 3.8 standard deviations."""
 _FIRST_WINDOWS = ((0.5, 0.9), (0.3, 0.8))
 """Those of the first rounds, which have to get away from a fit that bad rows have drawn near:
 beyond 2.5 and within 1, then beyond 3.3 and within 1.4 standard deviations."""
