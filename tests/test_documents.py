@@ -241,6 +241,21 @@ def test_vendors_example(capsys):
     assert "BTI 5000" in " ".join(capsys.readouterr().out.split())
 
 
+def test_any_regressor_example(capsys):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    pytest.importorskip("pandas")
+    plt.switch_backend("Agg")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
+        made = runpy.run_path(str(ROOT / "examples" / "plot_any_regressor.py"))
+    assert len(plt.get_fignums()) == 1
+    plt.close("all")
+    assert made["area"] > 0.999
+    off = list(map(float, re.findall(r"off by ([\d.]+)", capsys.readouterr().out)))
+    assert 2.0 * off[2] < off[0]
+    assert 1.2 * off[2] < off[1]
+
+
 @pytest.mark.slow
 def test_tour(capsys):
     plt = pytest.importorskip("matplotlib.pyplot")
