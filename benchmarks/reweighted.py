@@ -3,8 +3,9 @@
 A figure is the root mean square error of the predictions of fresh rows against the truth, over all
 seeds, divided by that of the same regressor fitted to the good rows alone: 1 is a fit that loses
 nothing by not knowing which rows are bad. Those above their limit are marked. The noise has
-deviation 1. One-sided outliers are 10 to 20 too high, anywhere or ("corner") all in the half of the table
-where two columns are large; swapped units multiply y by 2.54. Of Cauchy noise the good rows are those within 5.
+deviation 1. One-sided outliers are 10 to 20 too high, anywhere or ("corner") all in the half of the
+table where two columns are large; swapped units multiply y by 2.54. Of Cauchy noise the good rows
+are those within 5.
 "plain" is the regressor itself, "target" the same behind a QuantileTransformer of y, "absolute"
 histogram boosting of absolute errors. "rounds" is the median number of rounds, "cost" the median
 time of the reweighted fit over that of the plain one with weights, "most" the cost of a fit of all
