@@ -21,6 +21,7 @@ from sklearn.ensemble import (
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import (
+    BayesianRidge,
     HuberRegressor,
     LinearRegression,
     LogisticRegression,
@@ -37,6 +38,7 @@ from sklearn.model_selection import (
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -149,6 +151,16 @@ def test_shape_is_learned_from_the_tails():
     assert abs(np.sqrt(2.0) * model.scale_ - 1.0) < 0.1  # Cauchy's own unit
     assert not hasattr(model, "sigma_")
     assert model.fit(X, light).alpha_ > 1.5
+
+
+@pytest.mark.parametrize("n", [60, 300])
+def test_rounds_come_to_rest_where_single_rows_matter_too(n):
+    rounds = []
+    for seed in range(5):
+        X, y = linear(n, seed=seed)
+        model = ReweightedRegressor(DecisionTreeRegressor(max_depth=3), random_state=0)
+        rounds.append(model.fit(X, y).n_iter_)
+    assert np.median(rounds) <= 6
 
 
 # ---- symmetries ----------------------------------------------------------------------
@@ -305,6 +317,9 @@ def test_what_the_regressor_has_is_passed_on():
     assert not hasattr(forest, "coef_")
     sgd = ReweightedRegressor(SGDRegressor(), residuals="train", random_state=0, max_iter=50)
     assert not hasattr(sgd.fit(X, y), "partial_fit")
+    bayes = ReweightedRegressor(BayesianRidge(), scale=2.0, random_state=0).fit(X, y)
+    assert hasattr(bayes.estimator_, "sigma_")
+    assert not hasattr(bayes, "sigma_")
 
 
 def test_a_warm_start_goes_on_from_the_fit_before():

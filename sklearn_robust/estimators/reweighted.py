@@ -9,7 +9,6 @@ from functools import partial
 import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import check_array, check_random_state, column_or_1d, get_tags
@@ -34,6 +33,8 @@ _FOLDS = 5
 _LARGEST_SEED = 2**31 - 1
 _REFITS = ("fit", "partial_fit", "set_")
 """How names of methods begin that would change the fit of the inner regressor."""
+_OWN = "sigma_"
+"""The attribute that is not always there: that of the inner regressor is something else."""
 
 
 class ReweightedRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
@@ -326,7 +327,7 @@ class ReweightedRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     def __getattr__(self, name):
         fitted = vars(self).get("estimator_")
-        if fitted is None or name.startswith(("_", *_REFITS)):
+        if fitted is None or name == _OWN or name.startswith(("_", *_REFITS)):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(fitted, name)
 
@@ -339,7 +340,12 @@ class ReweightedRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         return tags
 
     def _inner(self):
-        return HistGradientBoostingRegressor() if self.estimator is None else self.estimator
+        if self.estimator is not None:
+            return self.estimator
+        # Ensembles take long to load, and not every fit needs them.
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
+        return HistGradientBoostingRegressor()
 
     def _check_parameters(self):
         check_inner(self._inner())
