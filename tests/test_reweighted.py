@@ -407,6 +407,13 @@ def test_parameters_out_of_range_are_refused(parameters):
         ReweightedRegressor(**{"estimator": Ridge()} | parameters).fit(*linear())
 
 
+def test_predictions_have_to_be_finite():
+    X, y = linear()
+    model = TransformedTargetRegressor(Ridge(), func=np.arcsinh, inverse_func=lambda z: z / 0.0)
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="must predict finite numbers"):
+        ReweightedRegressor(model.set_params(check_inverse=False)).fit(X, y)
+
+
 @pytest.mark.parametrize("other", [{"scale": 1.0}, {"loss": "huber"}], ids=str)
 def test_a_learned_shape_goes_with_its_own_scale(other):
     with pytest.raises(ValueError, match="with alpha='learned'"):

@@ -70,7 +70,7 @@ class Inner:
 
     def train(self, weights):
         """Return the residuals of the fit to all rows at robust weights."""
-        return self._y - self.fitted(weights).predict(self._X).reshape(len(self._y))
+        return self._residuals(self.fitted(weights).predict(self._X))
 
     def held_out(self, splits, n_jobs):
         """Return the function that returns the residuals of held-out rows at robust weights."""
@@ -82,7 +82,16 @@ class Inner:
                 self._estimator, self._X, self._y, cv=splits, n_jobs=n_jobs,
                 params=self._params(weights),
             )  # fmt: skip
-        return self._y - np.reshape(predicted, len(self._y))
+        return self._residuals(predicted)
+
+    def _residuals(self, predicted):
+        residuals = self._y - np.reshape(predicted, len(self._y))
+        if not np.all(np.isfinite(residuals)):
+            raise ValueError(
+                f"estimator must predict finite numbers, got NaN or infinity from "
+                f"{self._estimator!r}."
+            )
+        return residuals
 
     def _params(self, weights):
         if self._cases is None and np.all(weights == 1.0):

@@ -222,7 +222,7 @@ class ReweightedRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         ValueError
             If a parameter is out of range, the estimator takes no sample weights, y or the
             weights hold NaN or infinity, ``cv`` does not hold every row out once, or the
-            regressor refuses X.
+            regressor refuses X or predicts what is not finite.
         TypeError
             If other ``params`` are given than ``groups``, without metadata routing.
 

@@ -26,8 +26,11 @@ beyond 2.5 and within 1, then beyond 3.3 and within 1.4 standard deviations."""
 _FIRST_SHAPES = (0.0, -2.0)
 """Shapes of the first rounds by training residuals, before a loss that redescends further."""
 _N_FIRST = 2
-"""How many first rounds there are. Their residuals are centred: a fit that has followed one-sided
+"""How many first rounds there are at least. Their residuals are centred: a fit that has followed one-sided
 outliers lies off the good rows by an offset, which is most of what can be told of it."""
+_FALLING = 0.9
+"""They go on as long as the scale falls below this share of that of the round before: bad rows are
+still leaving the fit."""
 _SMALL_CHANGE = 0.01
 """Weights that change by less than this on average, and no longer by less from round to round, are
 at rest as far as fits that jump, such as trees, let them be."""
@@ -64,25 +67,25 @@ class Weighing:
     floor: float
 
     @property
-    def n_first(self) -> int:
-        """How many rounds only lead to a start."""
-        return _N_FIRST if self.loss is None or self.loss.redescending else 0
+    def leads(self) -> bool:
+        """Whether there are first rounds, which only lead to a start."""
+        return self.loss is None or self.loss.redescending
 
-    def weigh(self, residuals, cases, number: int) -> Weighed:
-        """Return the weights of the residuals of a round, the first of which is number 0."""
-        first = number < self.n_first
-        if first:
+    def weigh(self, residuals, cases, first: int | None = None) -> Weighed:
+        """Return the weights of residuals; ``first`` is the number of a first round, from 0."""
+        if first is not None:
+            first = min(first, _N_FIRST - 1)
             residuals = residuals - s_location(residuals, cases)
         loss, sigma = self.loss, None
         if loss is None:
             loss, c = most_likely(residuals, cases, self.floor)
         else:
-            if first and not self.held_out and not _FIRST_SHAPES[number] <= loss.alpha:
-                loss = resolve(alpha=_FIRST_SHAPES[number])
+            if first is not None and not self.held_out and not _FIRST_SHAPES[first] <= loss.alpha:
+                loss = resolve(alpha=_FIRST_SHAPES[first])
             c, sigma = self._scale(loss, residuals, cases)
         weights = loss.rho_psi_weight(residuals, c)[2] / loss.weight_at_zero
         if self.held_out:
-            low, high = _FIRST_WINDOWS[number] if first else _WINDOW
+            low, high = _WINDOW if first is None else _FIRST_WINDOWS[first]
             weights = np.clip((weights - low) / (high - low), 0.0, 1.0)
         return Weighed(weights, c, sigma, loss.alpha)
 
@@ -147,10 +150,10 @@ def reweight(
         Called with the weights and their change after each round.
     """
     weights, residuals = np.ones(len(cases)), np.zeros(len(cases))
-    before, share = math.inf, 1.0
+    before, share, first, scale = math.inf, 1.0, weighing.leads, math.inf
     for number in range(max_iter):
         residuals = (1.0 - share) * residuals + share * residuals_of(weights)
-        weighed = weighing.weigh(residuals, cases, number)
+        weighed = weighing.weigh(residuals, cases, number if first else None)
         believed = bool(np.max(weighed.weights, initial=0.0, where=cases > 0.0) > _NO_WEIGHT)
         if not believed:
             weighed = Weighed(weights, weighed.scale, weighed.sigma, weighed.alpha)
@@ -158,13 +161,13 @@ def reweight(
         change = float(cases @ np.abs(weighed.weights - weights) / (cases @ weighed.weights))
         weights = weighed.weights
         report(weighed, change)
-        first = number < weighing.n_first
         circles = weighing.held_out and not first and change > _NO_LESS * before
         if not first and (change <= tol or (circles and change < _SMALL_CHANGE)):
             return Reweighted(weighed, residuals, number + 1, True, True)
         if circles:  # residuals become means over the rounds, which come to rest
             share /= 1.0 + share
-        before = change
+        first = first and (number + 1 < _N_FIRST or weighed.scale < _FALLING * scale)
+        before, scale = change, weighed.scale
     return Reweighted(weighed, residuals, number + 1, False, believed)
 
 
