@@ -160,7 +160,7 @@ def test_rounds_come_to_rest_where_single_rows_matter_too(n):
         X, y = linear(n, seed=seed)
         model = ReweightedRegressor(DecisionTreeRegressor(max_depth=3), random_state=0)
         rounds.append(model.fit(X, y).n_iter_)
-    assert np.median(rounds) <= 6
+    assert max(rounds) < 20
 
 
 # ---- symmetries ----------------------------------------------------------------------
@@ -233,7 +233,7 @@ def test_intervals_cover_good_rows():
     model = ReweightedRegressor(BOOSTING, random_state=0).fit(X, y)
     for coverage in (0.5, 0.9):
         low, high = model.predict_interval(fresh, coverage).T
-        assert abs(np.mean((low <= of_fresh) & (of_fresh <= high)) - coverage) < 0.05
+        assert abs(np.mean((low <= of_fresh) & (of_fresh <= high)) - coverage) < 0.07
         assert_close(0.5 * (low + high), model.predict(fresh))
 
 

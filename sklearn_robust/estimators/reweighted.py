@@ -67,7 +67,8 @@ class ReweightedRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         - "s": the M-scale with a breakdown point of 1/2.
         - "reweighted": from the M-scale, the standard deviation of the residuals within 2.5
           sigma, corrected for the window. Takes back most of what outliers add.
-        - "auto": "reweighted" for a loss that redescends, else "mad".
+        - "auto": "reweighted" for a loss that redescends, else "mad". With another scale, or a
+          shape of 0 or more, outliers on one side of 30 % of the rows may carry the fit off.
 
         ``alpha="learned"`` takes "auto" only.
     efficiency : float in (0, 1), default=0.95
@@ -125,18 +126,20 @@ class ReweightedRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     Notes
     -----
-    For a loss that redescends the first two rounds take the S-estimate of location off the
-    residuals: a regressor that has followed one-sided outliers lies off the good rows by an offset.
+    For a loss that redescends the first two rounds, and more while the scale falls by a tenth, take
+    the S-estimate of location off the residuals: a regressor that has followed one-sided outliers
+    lies off the good rows by an offset.
     With w the weight that the loss gives, rows that are held out get 1 from w = 0.2 up, 0 from 0.02
     down, and a weight between that is linear in w; for Welsch's loss these are 3.8 and 5.9 sigma.
-    (In the first two rounds less is believed: from 0.9 and 0.5, then 0.8 and 0.3. By training
-    residuals the weight is w itself, and they have the shapes 0 and -2.) Weights that vary among
+    (In the first rounds less is believed: from 0.9 and 0.5, then 0.8 and 0.3. By training residuals
+    the weight is w itself, and the first rounds have the shapes 0 and -2.) Weights that vary among
     good rows would enlarge the error that the regressor has where the truth is steep; and trees
     that are grown to single rows follow a row however small its weight is, unless it is zero.
     A regressor that bad rows draw all the way to them where they lie close together, such as a
     kernel of small width, is not to be helped: its held-out residuals there are small.
     The rounds also end when the weights change by less than 1 % and no longer by less than in the
-    round before: trees jump, and come to rest no further.
+    round before: trees jump, and come to rest no further. Where they change by more, the residuals
+    of the round before are averaged with the new ones, which ends circles.
     With 5 folds, a round costs about five fits to four fifths of the rows; one fit follows.
     A sample weight is a case weight: 2 is the row written twice in the same fold, 0 the row
     absent, as far as the regressor takes weights so.

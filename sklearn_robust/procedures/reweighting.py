@@ -26,8 +26,8 @@ beyond 2.5 and within 1, then beyond 3.3 and within 1.4 standard deviations."""
 _FIRST_SHAPES = (0.0, -2.0)
 """Shapes of the first rounds by training residuals, before a loss that redescends further."""
 _N_FIRST = 2
-"""How many first rounds there are at least. Their residuals are centred: a fit that has followed one-sided
-outliers lies off the good rows by an offset, which is most of what can be told of it."""
+"""How many first rounds there are at least. Their residuals are centred: a fit that has followed
+one-sided outliers lies off the good rows by an offset, which is most of what can be told of it."""
 _FALLING = 0.9
 """They go on as long as the scale falls below this share of that of the round before: bad rows are
 still leaving the fit."""
@@ -150,7 +150,7 @@ def reweight(
         Called with the weights and their change after each round.
     """
     weights, residuals = np.ones(len(cases)), np.zeros(len(cases))
-    before, share, first, scale = math.inf, 1.0, weighing.leads, math.inf
+    before, share, first, size = math.inf, 1.0, weighing.leads, math.inf
     for number in range(max_iter):
         residuals = (1.0 - share) * residuals + share * residuals_of(weights)
         weighed = weighing.weigh(residuals, cases, number if first else None)
@@ -166,8 +166,8 @@ def reweight(
             return Reweighted(weighed, residuals, number + 1, True, True)
         if circles:  # residuals become means over the rounds, which come to rest
             share /= 1.0 + share
-        first = first and (number + 1 < _N_FIRST or weighed.scale < _FALLING * scale)
-        before, scale = change, weighed.scale
+        before, last, size = change, size, weighed.sigma or weighed.scale
+        first = first and (number + 1 < _N_FIRST or size < _FALLING * last)
     return Reweighted(weighed, residuals, number + 1, False, believed)
 
 
