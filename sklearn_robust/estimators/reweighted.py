@@ -66,7 +66,8 @@ class ReweightedRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         - "mad": the median absolute residual over 0.6745.
         - "s": the M-scale with a breakdown point of 1/2.
         - "reweighted": from the M-scale, the standard deviation of the residuals within 2.5
-          sigma, corrected for the window. Takes back most of what outliers add.
+          sigma, corrected for the window; it may only fall from round to round. Takes back most
+          of what outliers add.
         - "auto": "reweighted" for a loss that redescends, else "mad". With another scale, or a
           shape of 0 or more, outliers on one side of 30 % of the rows may carry the fit off.
 

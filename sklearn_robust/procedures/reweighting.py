@@ -71,8 +71,12 @@ class Weighing:
         """Whether there are first rounds, which only lead to a start."""
         return self.loss is None or self.loss.redescending
 
-    def weigh(self, residuals, cases, first: int | None = None) -> Weighed:
-        """Return the weights of residuals; ``first`` is the number of a first round, from 0."""
+    def weigh(self, residuals, cases, first: int | None = None, last=math.inf) -> Weighed:
+        """Return the weights of residuals.
+
+        ``first`` is the number of a first round, from 0; ``last`` the residual scale of the round
+        before, which a falling one does not exceed.
+        """
         if first is not None:
             first = min(first, _N_FIRST - 1)
             residuals = residuals - s_location(residuals, cases)
@@ -82,18 +86,18 @@ class Weighing:
         else:
             if first is not None and not self.held_out and not _FIRST_SHAPES[first] <= loss.alpha:
                 loss = resolve(alpha=_FIRST_SHAPES[first])
-            c, sigma = self._scale(loss, residuals, cases)
+            c, sigma = self._scale(loss, residuals, cases, last)
         weights = loss.rho_psi_weight(residuals, c)[2] / loss.weight_at_zero
         if self.held_out:
             low, high = _WINDOW if first is None else _FIRST_WINDOWS[first]
             weights = np.clip((weights - low) / (high - low), 0.0, 1.0)
         return Weighed(weights, c, sigma, loss.alpha)
 
-    def _scale(self, loss, residuals, cases):
+    def _scale(self, loss, residuals, cases, last):
         """Return the scale c and the residual scale that it is made from, None for a given c."""
         if not isinstance(self.scale, str):
             return float(self.scale), None
-        sigma = max(SIGMAS[self.scale](residuals, cases, self.floor), self.floor)
+        sigma = max(SIGMAS[self.scale](residuals, cases, self.floor, last), self.floor)
         return regression_constant(loss, self.efficiency) * sigma, sigma
 
 
@@ -150,10 +154,10 @@ def reweight(
         Called with the weights and their change after each round.
     """
     weights, residuals = np.ones(len(cases)), np.zeros(len(cases))
-    before, share, first, size = math.inf, 1.0, weighing.leads, math.inf
+    before, share, first, size, sigma = math.inf, 1.0, weighing.leads, math.inf, math.inf
     for number in range(max_iter):
         residuals = (1.0 - share) * residuals + share * residuals_of(weights)
-        weighed = weighing.weigh(residuals, cases, number if first else None)
+        weighed = weighing.weigh(residuals, cases, number if first else None, sigma)
         believed = bool(np.max(weighed.weights, initial=0.0, where=cases > 0.0) > _NO_WEIGHT)
         if not believed:
             weighed = Weighed(weights, weighed.scale, weighed.sigma, weighed.alpha)
@@ -166,6 +170,7 @@ def reweight(
             return Reweighted(weighed, residuals, number + 1, True, True)
         if circles:  # residuals become means over the rounds, which come to rest
             share /= 1.0 + share
+        sigma = weighed.sigma or math.inf
         before, last, size = change, size, weighed.sigma or weighed.scale
         first = first and (number + 1 < _N_FIRST or size < _FALLING * last)
     return Reweighted(weighed, residuals, number + 1, False, believed)
@@ -184,7 +189,7 @@ def s_location(residuals, cases) -> float:
 # ---- residual scales -----------------------------------------------------------------
 
 
-def _mad(residuals, cases, floor):
+def _mad(residuals, cases, floor, last=math.inf):
     for share in (0.5, *WIDER):
         sigma = normal_scaled_quantile(residuals, share, cases)
         if sigma > floor:
@@ -192,12 +197,13 @@ def _mad(residuals, cases, floor):
     return floor
 
 
-def _m(residuals, cases, floor):
+def _m(residuals, cases, floor, last):
     return m_scale(residuals, cases, floor=floor)
 
 
-def _reweighted(residuals, cases, floor):
-    return truncated_deviation(residuals, m_scale(residuals, cases, floor=floor), cases)
+def _reweighted(residuals, cases, floor, last):
+    # A scale that may rise takes in bad rows one by one, each of which raises it further.
+    return truncated_deviation(residuals, min(m_scale(residuals, cases, floor=floor), last), cases)
 
 
 SIGMAS = {"mad": _mad, "s": _m, "reweighted": _reweighted}
