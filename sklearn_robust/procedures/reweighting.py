@@ -14,7 +14,14 @@ from ..losses import Loss, regression_constant, resolve
 from ..partition import log_partition
 from ..penalties import Ridge
 from ..problem import Problem
-from ..scales import WIDER, m_scale, normal_scaled_quantile, truncated_deviation
+from ..scales import (
+    WIDER,
+    WINDOW,
+    abs_residual_quantile,
+    m_scale,
+    normal_scaled_quantile,
+    truncated_deviation,
+)
 from .shared_starts import SharedStarts
 
 _WINDOW = (0.02, 0.2)
@@ -202,8 +209,11 @@ def _m(residuals, cases, floor, last):
 
 
 def _reweighted(residuals, cases, floor, last):
-    # A scale that may rise takes in bad rows one by one, each of which raises it further.
-    return truncated_deviation(residuals, min(m_scale(residuals, cases, floor=floor), last), cases)
+    # A scale that may rise takes in bad rows one by one, each of which raises it further. Half of
+    # the rows stay in the window, as where a fit was exact in one round and is not in the next.
+    least = abs_residual_quantile(residuals, 0.5, cases) / WINDOW
+    largest = min(m_scale(residuals, cases, floor=floor), max(last, least))
+    return truncated_deviation(residuals, largest, cases)
 
 
 SIGMAS = {"mad": _mad, "s": _m, "reweighted": _reweighted}
