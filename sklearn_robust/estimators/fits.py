@@ -36,6 +36,10 @@ __all__ = [
     "shared_starts",
 ]
 
+_INACCURATE = 1e6
+"""Times the rounding of y to which a regressor of any kind may solve: scikit-learn's iterative ones
+have a tolerance of about 1e-6 of y."""
+
 
 def designs(estimator, X, y, sample_weight):
     """Yield the design with each target, or raise an error where X holds NaN or infinity."""
@@ -141,7 +145,7 @@ def reweighted(estimator, residuals_of, y, cases, report) -> Reweighted:
     scale = estimator.scale
     if isinstance(scale, str) and scale == "auto":
         scale = "reweighted" if loss is None or loss.redescending else "mad"
-    held_out, floor = estimator.residuals == "cv", scale_floor(y, cases)
+    held_out, floor = estimator.residuals == "cv", _INACCURATE * scale_floor(y, cases)
     weighing = Weighing(loss, scale, estimator.efficiency, held_out, floor)
     cases = np.ones(len(y)) if cases is None else cases
     options = {"max_iter": estimator.max_iter, "tol": estimator.tol, "report": report}

@@ -108,7 +108,8 @@ class ReweightedRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     sigma_ : float
         The residual scale, comparable to a standard deviation, from which c was made; only where
         c was estimated by one. Held-out residuals hold the error of the fit, so that it is larger
-        than the deviation of y about the truth.
+        than the deviation of y about the truth. Never below about 1e-6 of the spread of y, to
+        which regressors solve.
     alpha_ : float
         The shape; NaN for a named loss outside the family.
     n_iter_ : int
