@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from .estimators.adaptive import AdaptiveRobustRegressor
 from .estimators.cv import RobustRegressorCV
+from .estimators.reweighted import ReweightedRegressor
 from .estimators.robust import RobustRegressor
 
 __version__ = "0.1.0"
 
-__all__ = ["AdaptiveRobustRegressor", "RobustRegressor", "RobustRegressorCV"]
+__all__ = [
+    "AdaptiveRobustRegressor",
+    "ReweightedRegressor",
+    "RobustRegressor",
+    "RobustRegressorCV",
+]

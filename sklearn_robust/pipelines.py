@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from inspect import Parameter, signature
+
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
 
 
 def unwrapped(estimator):
@@ -32,3 +35,25 @@ def last_of(estimator, X):
     for transformer in transformers:
         X = transformer.transform(X)
     return last, X
+
+
+def weight_parameter(estimator) -> str | None:
+    """Return the name under which ``fit`` takes sample weights, or None where it takes none.
+
+    A pipeline takes those of its last step under a name that begins with that of the step; a
+    search or a ``TransformedTargetRegressor`` hands on what it is given.
+    """
+    if isinstance(estimator, Pipeline):
+        name, last = estimator.steps[-1]
+        within = weight_parameter(last)
+        return None if within is None else f"{name}__{within}"
+    if has_fit_parameter(estimator, "sample_weight"):
+        return "sample_weight"
+    hands_on = any(
+        parameter.kind is Parameter.VAR_KEYWORD
+        for parameter in signature(estimator.fit).parameters.values()
+    )
+    if not hands_on:
+        return None
+    wrapped = getattr(estimator, "estimator", getattr(estimator, "regressor", None))
+    return None if wrapped is None else weight_parameter(wrapped)

@@ -107,7 +107,7 @@ def test_inherited_methods_and_properties_are_looked_at():
 
 def test_html_of_estimators_links_to_their_pages():
     estimators = {name: what for name, what in public() if name.endswith(("Regressor", "CV"))}
-    assert len(estimators) == 5
+    assert len(estimators) == 6
     for name, estimator in estimators.items():
         assert f"/generated/{name}.html" in estimator()._repr_html_()
 
@@ -243,6 +243,21 @@ def test_vendors_example(capsys):
     bti = {name: of[made["vendors"].index("vendor_BTI")] for name, of in made["effects"].items()}
     assert bti["RobustRegressor"] < bti["HuberRegressor"] < bti["LinearRegression"]
     assert "BTI 5000" in " ".join(capsys.readouterr().out.split())
+
+
+def test_any_regressor_example(capsys):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    pytest.importorskip("pandas")
+    plt.switch_backend("Agg")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
+        made = runpy.run_path(str(ROOT / "examples" / "plot_any_regressor.py"))
+    assert len(plt.get_fignums()) == 1
+    plt.close("all")
+    assert made["area"] > 0.999
+    off = list(map(float, re.findall(r"off by ([\d.]+)", capsys.readouterr().out)))
+    assert 2.0 * off[2] < off[0]
+    assert 1.2 * off[2] < off[1]
 
 
 @pytest.mark.slow

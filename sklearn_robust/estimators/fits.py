@@ -17,6 +17,8 @@ from ..losses import NAMED, resolve
 from ..penalties import Ridge
 from ..problem import Likelihood, Problem
 from ..procedures import SCALES, STARTS, MaximumLikelihood, Regression, SharedStarts, automatic
+from ..procedures.reweighting import Reweighted, Weighing, reweight
+from ..scales import scale_floor
 from ..solvers import LIKELIHOOD_SOLVERS, SOLVERS
 from .targets import TargetFit
 
@@ -29,9 +31,14 @@ __all__ = [
     "designs",
     "fit_likelihood",
     "fit_regression",
+    "reweighted",
     "serial_algebra",
     "shared_starts",
 ]
+
+_INACCURATE = 1e6
+"""Times the rounding of y to which a regressor of any kind may solve: scikit-learn's iterative ones
+have a tolerance of about 1e-6 of y."""
 
 
 def designs(estimator, X, y, sample_weight):
@@ -118,6 +125,31 @@ def fit_likelihood(estimator, design, initial, *, report) -> TargetFit:
         sizes=abs_residual_quantiles(likelihood.design, result.params),
         n_cases=likelihood.design.total_weight, n_parameters=result.n_parameters,
     )  # fmt: skip
+
+
+def reweighted(estimator, residuals_of, y, cases, report) -> Reweighted:
+    """Return the last weights of a :class:`ReweightedRegressor`.
+
+    Parameters
+    ----------
+    estimator : ReweightedRegressor
+    residuals_of : callable
+        Takes a robust weight for every row, returns the residuals of a fit to them.
+    y : ndarray of shape (n_samples,)
+    cases : ndarray of shape (n_samples,) or None
+    report : callable
+        Called with the weights and their change after each round.
+    """
+    learned = isinstance(estimator.alpha, str)
+    loss = None if learned else resolve(estimator.loss, estimator.alpha)
+    scale = estimator.scale
+    if isinstance(scale, str) and scale == "auto":
+        scale = "reweighted" if loss is None or loss.redescending else "mad"
+    held_out, floor = estimator.residuals == "cv", _INACCURATE * scale_floor(y, cases)
+    weighing = Weighing(loss, scale, estimator.efficiency, held_out, floor)
+    cases = np.ones(len(y)) if cases is None else cases
+    options = {"max_iter": estimator.max_iter, "tol": estimator.tol, "report": report}
+    return reweight(residuals_of, cases, weighing, **options)
 
 
 def _likelihood(estimator, design) -> Likelihood:
