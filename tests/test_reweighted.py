@@ -14,6 +14,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import make_friedman1
 from sklearn.ensemble import (
     BaggingRegressor,
+    ExtraTreesRegressor,
     HistGradientBoostingRegressor,
     RandomForestRegressor,
     StackingRegressor,
@@ -423,3 +424,19 @@ def test_a_learned_shape_goes_with_its_own_scale(other):
 def test_unknown_metadata_are_refused():
     with pytest.raises(TypeError, match="got \\['colour'\\]"):
         ReweightedRegressor(Ridge()).fit(*linear(), colour="red")
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_bad_rows_that_are_many_in_a_small_part_of_the_table_do_not_confirm_each_other(seed):
+    """A start from held-out rows alone keeps all bad rows here."""
+    rng = np.random.default_rng(seed)
+    numbers, city = rng.uniform(size=(600, 3)), rng.integers(12, size=600)
+    truth = np.linspace(-4.0, 4.0, 12)[city] + 4.0 * np.sin(6.0 * numbers[:, 0])
+    bad = np.arange(600) < 180
+    y = truth + 3.0 * numbers[:, 1] + 0.5 * rng.normal(size=600)
+    y += bad * rng.uniform(10.0, 20.0, size=600)
+    X = np.column_stack([numbers, np.eye(12)[city]])
+    trees = ExtraTreesRegressor(20, random_state=0)
+    model = ReweightedRegressor(trees, random_state=0).fit(X, y)
+    assert np.all(model.weights_[bad] == 0.0)
+    assert np.mean(model.weights_[~bad] > 0.5) > 0.98

@@ -127,14 +127,14 @@ def fit_likelihood(estimator, design, initial, *, report) -> TargetFit:
     )  # fmt: skip
 
 
-def reweighted(estimator, residuals_of, y, cases, report) -> Reweighted:
+def reweighted(estimator, sources, y, cases, *, report) -> Reweighted:
     """Return the last weights of a :class:`ReweightedRegressor`.
 
     Parameters
     ----------
     estimator : ReweightedRegressor
-    residuals_of : callable
-        Takes a robust weight for every row, returns the residuals of a fit to them.
+    sources : tuple of callable
+        As of :func:`~sklearn_robust.procedures.reweighting.reweight`.
     y : ndarray of shape (n_samples,)
     cases : ndarray of shape (n_samples,) or None
     report : callable
@@ -149,7 +149,7 @@ def reweighted(estimator, residuals_of, y, cases, report) -> Reweighted:
     weighing = Weighing(loss, scale, estimator.efficiency, held_out, floor)
     cases = np.ones(len(y)) if cases is None else cases
     options = {"max_iter": estimator.max_iter, "tol": estimator.tol, "report": report}
-    return reweight(residuals_of, cases, weighing, **options)
+    return reweight(sources, cases, weighing, **options)
 
 
 def _likelihood(estimator, design) -> Likelihood:

@@ -12,6 +12,7 @@ from sklearn.model_selection import cross_val_predict
 from ..pipelines import weight_parameter
 
 _LARGEST_SEED = 2**31 - 1
+_MOST_PARTS = 5
 
 
 def check_inner(estimator):
@@ -61,12 +62,15 @@ class Inner:
         resumes = self._estimator.get_params().get("warm_start", False)
         before = self._estimator
         estimator = before if resumes and hasattr(before, "coef_") else clone(before)
-        # Within a fit of this class there is one thing to pass on, and it is known where to.
-        with sklearn.config_context(enable_metadata_routing=False):
-            estimator.fit(self._X, self._y, **self._params(weights))
+        self._fit(estimator, weights)
         if resumes:
             self._estimator = estimator
         return estimator
+
+    def _fit(self, estimator, weights):
+        # Within a fit of this class there is one thing to pass on, and it is known where to.
+        with sklearn.config_context(enable_metadata_routing=False):
+            return estimator.fit(self._X, self._y, **self._params(weights))
 
     def train(self, weights):
         """Return the residuals of the fit to all rows at robust weights."""
@@ -83,6 +87,29 @@ class Inner:
                 params=self._params(weights),
             )  # fmt: skip
         return self._residuals(predicted)
+
+    def of_parts(self, splits):
+        """Return the function that returns residuals from the median of fits to a few parts.
+
+        The parts are the rows that are held out together, joined if they are more than five. Every
+        row is predicted by the fits to the other parts. None if there are fewer than three parts,
+        or a part has no weight.
+        """
+        n_parts = min(len(splits), _MOST_PARTS)
+        parts = np.zeros((n_parts, len(self._y)))
+        for number, (_, test) in enumerate(splits):
+            parts[number % n_parts, test] = 1.0
+        cases = np.ones(len(self._y)) if self._cases is None else self._cases
+        return partial(self._of_parts, parts) if n_parts > 2 and np.all(parts @ cases) else None
+
+    def _of_parts(self, parts, weights):
+        predicted = np.empty(parts.shape)
+        for part, of_part in zip(parts, predicted, strict=True):
+            # Not of its rows alone: encoders have to see every category.
+            fitted = self._fit(clone(self._estimator), weights * part)
+            of_part[:] = np.reshape(fitted.predict(self._X), len(part))
+        others = np.ma.array(predicted, mask=parts == 1.0)
+        return self._residuals(np.ma.median(others, axis=0).filled(np.nan))
 
     def _residuals(self, predicted):
         residuals = self._y - np.reshape(predicted, len(self._y))

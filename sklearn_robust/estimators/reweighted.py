@@ -128,6 +128,10 @@ class ReweightedRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     Notes
     -----
+    The first residuals are those of the rows held out from fits to the other folds, or those from
+    the median of the fits to single folds, of at most five, whichever have the smaller M-scale
+    about their centre. A group of bad rows that is the majority in a small part of X confirms
+    itself in a fit to many rows, and not in most of the fits to few.
     For a loss that redescends the first two rounds, and more while the scale falls by a tenth, take
     the S-estimate of location off the residuals: a regressor that has followed one-sided outliers
     lies off the good rows by an offset.
@@ -246,9 +250,13 @@ class ReweightedRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         random_state = check_random_state(self.random_state)
         splits = self._splits(X, y, sample_weight, params, random_state)
         inner = Inner(self._inner(), random_state, X, y, cases)
-        residuals_of = inner.train if splits is None else inner.held_out(splits, self.n_jobs)
+        residuals_of, of_parts = inner.train, None
+        if splits is not None:
+            residuals_of, of_parts = inner.held_out(splits, self.n_jobs), inner.of_parts(splits)
         progress = Progress(self, X, y, sample_weight)
-        result = fits().reweighted(self, residuals_of, y, cases, partial(_tell, progress))
+        result = fits().reweighted(
+            self, (residuals_of, of_parts), y, cases, report=partial(_tell, progress)
+        )
         self.estimator_ = inner.fitted(result.weighed.weights)
         self._store(result, cases)
         progress.end()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.optimize import minimize
@@ -143,14 +144,15 @@ class Reweighted:
 
 
 def reweight(
-    residuals_of: Callable, cases, weighing: Weighing, *, max_iter, tol, report
+    sources: tuple[Callable, Callable | None], cases, weighing: Weighing, *, max_iter, tol, report
 ) -> Reweighted:
     """Weigh the residuals of fits to the weights of the round before, until these are at rest.
 
     Parameters
     ----------
-    residuals_of : callable
-        Takes a robust weight for every row, returns the residuals of a fit to them.
+    sources : (callable, callable or None)
+        Both take a robust weight for every row and return residuals: of a fit to these weights, and
+        of fits to few rows each, from which the search may begin.
     cases : ndarray of shape (n_rows,)
         Case weights.
     weighing : Weighing
@@ -160,10 +162,13 @@ def reweight(
     report : callable
         Called with the weights and their change after each round.
     """
+    residuals_of, of_few = sources
     weights, residuals = np.ones(len(cases)), np.zeros(len(cases))
     before, share, first, size, sigma = math.inf, 1.0, weighing.leads, math.inf, math.inf
     for number in range(max_iter):
         residuals = (1.0 - share) * residuals + share * residuals_of(weights)
+        if first and number == 0 and of_few is not None:
+            residuals = min(residuals, of_few(weights), key=partial(_scale_about_centre, cases))
         weighed = weighing.weigh(residuals, cases, number if first else None, sigma)
         believed = bool(np.max(weighed.weights, initial=0.0, where=cases > 0.0) > _NO_WEIGHT)
         if not believed:
@@ -181,6 +186,10 @@ def reweight(
         before, last, size = change, size, weighed.sigma or weighed.scale
         first = first and (number + 1 < _N_FIRST or size < _FALLING * last)
     return Reweighted(weighed, residuals, number + 1, False, believed)
+
+
+def _scale_about_centre(cases, residuals) -> float:
+    return m_scale(residuals - s_location(residuals, cases), cases)
 
 
 def s_location(residuals, cases) -> float:
