@@ -61,6 +61,9 @@ class _OnCollections(RobustLinearModel):
 
     def _check_parameters(self):
         super()._check_parameters()
+        if self.l1_regularization != 0.0:
+            got = f"got {self.l1_regularization!r}; data in memory may have it."
+            raise ValueError(f"l1_regularization must be 0 for collections of Dask, {got}")
         if not isinstance(self.persist, bool) and self.persist != "auto":
             raise ValueError(f"persist must be one of {list(_PERSIST)}, got {self.persist!r}.")
 
@@ -153,8 +156,12 @@ class DaskRobustRegressor(_OnCollections, RobustRegressor):
 
     Parameters
     ----------
-    alpha, loss, scale, efficiency, l2_regularization, fit_intercept, solver, init, max_iter, tol, \
-warm_start, random_state, verbose
+    alpha, loss, scale, efficiency
+        As for :class:`RobustRegressor`.
+    l1_regularization : float, default=0.0
+        Has to be 0: coefficients of collections are not selected.
+    l2_regularization, penalty_weights, fit_intercept, solver, init, max_iter, tol, warm_start, \
+random_state, verbose
         As for :class:`RobustRegressor`.
     persist : "auto", True or False, default="auto"
         Whether the workers keep the blocks in memory between passes. "auto" keeps them if they
@@ -205,7 +212,9 @@ warm_start, random_state, verbose
         loss="general",
         scale="auto",
         efficiency=0.95,
+        l1_regularization=0.0,
         l2_regularization=0.0,
+        penalty_weights=None,
         fit_intercept=True,
         solver="auto",
         init="auto",
@@ -218,9 +227,10 @@ warm_start, random_state, verbose
     ):
         super().__init__(
             alpha, loss=loss, scale=scale, efficiency=efficiency,
-            l2_regularization=l2_regularization, fit_intercept=fit_intercept, solver=solver,
-            init=init, max_iter=max_iter, tol=tol, warm_start=warm_start,
-            random_state=random_state, verbose=verbose,
+            l1_regularization=l1_regularization, l2_regularization=l2_regularization,
+            penalty_weights=penalty_weights, fit_intercept=fit_intercept, solver=solver, init=init,
+            max_iter=max_iter, tol=tol, warm_start=warm_start, random_state=random_state,
+            verbose=verbose,
         )  # fmt: skip
         self.persist = persist
 
@@ -267,8 +277,12 @@ class DaskAdaptiveRobustRegressor(_OnCollections, AdaptiveRobustRegressor):
 
     Parameters
     ----------
-    alpha_bounds, scale_bounds, l2_regularization, fit_intercept, solver, init, max_iter, tol, \
-warm_start, random_state, verbose
+    alpha_bounds, scale_bounds
+        As for :class:`AdaptiveRobustRegressor`.
+    l1_regularization : float, default=0.0
+        Has to be 0: coefficients of collections are not selected.
+    l2_regularization, penalty_weights, fit_intercept, solver, init, max_iter, tol, warm_start, \
+random_state, verbose
         As for :class:`AdaptiveRobustRegressor`.
     persist : "auto", True or False, default="auto"
         As for :class:`DaskRobustRegressor`.
@@ -308,7 +322,9 @@ n_features_in_, feature_names_in_
         *,
         alpha_bounds=(0.0, 2.0),
         scale_bounds=None,
+        l1_regularization=0.0,
         l2_regularization=0.0,
+        penalty_weights=None,
         fit_intercept=True,
         solver="auto",
         init="auto",
@@ -321,9 +337,10 @@ n_features_in_, feature_names_in_
     ):
         super().__init__(
             alpha_bounds=alpha_bounds, scale_bounds=scale_bounds,
-            l2_regularization=l2_regularization, fit_intercept=fit_intercept, solver=solver,
-            init=init, max_iter=max_iter, tol=tol, warm_start=warm_start,
-            random_state=random_state, verbose=verbose,
+            l1_regularization=l1_regularization, l2_regularization=l2_regularization,
+            penalty_weights=penalty_weights, fit_intercept=fit_intercept, solver=solver, init=init,
+            max_iter=max_iter, tol=tol, warm_start=warm_start, random_state=random_state,
+            verbose=verbose,
         )  # fmt: skip
         self.persist = persist
 

@@ -13,7 +13,7 @@ from .design.algebra import changes_nothing, triangular
 from .linear_algebra import InverseRoot, inverse_root
 from .losses import Loss, resolve
 from .partition import log_partition
-from .penalties import Ridge, StandardisedRidge
+from .penalties import ElasticNet, StandardisedPenalty
 
 ROUNDING = 64.0 * float(np.finfo(np.float64).eps)
 """Relative rounding error of a sum over the rows."""
@@ -32,20 +32,24 @@ class Problem:
     Attributes
     ----------
     design : Design
-    penalty : Ridge
+    penalty : ElasticNet
     """
 
     design: Design
-    penalty: Ridge
+    penalty: ElasticNet
 
     @cached_property
-    def ridge(self) -> StandardisedRidge:
+    def standardised_penalty(self) -> StandardisedPenalty:
         """The penalty as a function of the standardised parameters."""
         return self.penalty.standardised(self.design.columns)
 
     def on(self, design: Design) -> Problem:
         """Return the problem of other rows."""
         return replace(self, design=design)
+
+    def restricted(self, which) -> Problem:
+        """Return the problem in which only some columns of X exist, by their numbers."""
+        return Problem(self.design.restricted(which), self.penalty.restricted(which))
 
     def unpenalised(self) -> Problem:
         """Return the problem without its penalty."""
@@ -62,9 +66,13 @@ class Problem:
     def free_parameters(self, root: InverseRoot) -> float:
         """Return the trace of the hat matrix: the rank less what the penalty takes.
 
-        ``root`` is the inverse root of the curvature of least squares.
+        ``root`` is the inverse root of the curvature of least squares. If the penalty selects
+        coefficients, only those without a penalty count.
         """
-        return root.root.shape[1] - self.ridge.parameters_taken(root)
+        penalty = self.standardised_penalty
+        if penalty.selects:
+            return float(np.count_nonzero(penalty.curvature + penalty.thresholds == 0.0))
+        return root.root.shape[1] - self.standardised_penalty.parameters_taken(root)
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,7 @@ class Objective:
     r"""Mean robust loss and penalty as functions of the standardised parameters.
 
     .. math:: F(\beta, b) = c^2 \frac{\sum_i s_i\,\rho(r_i/c)}{\sum_i s_i}
-              + \frac{\lambda}{2} \lVert\beta\rVert^2
+              + \sum_j v_j\Bigl(\lambda_1 |\beta_j| + \frac{\lambda_2}{2} \beta_j^2\Bigr)
 
     All methods use F/c² as a function of the parameters divided by c. These have no unit, so values
     and steps are of the order of 1 for any unit of y.
@@ -111,7 +119,7 @@ class Objective:
         return self.value_gradient(params)[0]
 
     def value_gradient(self, params):
-        """Return F/c² and c times its gradient, from one pass over the rows."""
+        """Return F/c² and c times the gradient of its smooth part, from one pass over the rows."""
         value, gradient = passes.loss_gradient(self.design, params, self.loss, self.scale)
         return self.with_penalty(params, value, gradient)
 
@@ -123,23 +131,44 @@ class Objective:
         never increases F. A smaller ``majorant`` keeps only this share of the difference to the
         positive part of the curvature of F.
         """
-        design, ridge, at = self.design, self.problem.ridge, (params, self.loss, self.scale)
+        design, penalty, at = (
+            self.design,
+            self.problem.standardised_penalty,
+            (params, self.loss, self.scale),
+        )
         value, gradient, gram = passes.curvature(design, *at, majorant)
 
         def factor():
-            return ridge.under(triangular(design, *at, majorant))
+            return penalty.under(triangular(design, *at, majorant))
 
         def vanish(directions):
-            return not ridge.moves(directions) and changes_nothing(design, directions, *at)
+            return not penalty.moves(directions) and changes_nothing(design, directions, *at)
 
-        root = inverse_root(gram + np.diag(ridge.curvature), factor, vanish, design.n_rows)
+        root = inverse_root(gram + np.diag(penalty.curvature), factor, vanish, design.n_rows)
         return *self.with_penalty(params, value, gradient), root
 
+    def quadratic(self, params, majorant: float = 1.0):
+        """Return the results of :meth:`value_gradient` and the curvature of :meth:`curvature`."""
+        value, gradient, gram = passes.curvature(
+            self.design, params, self.loss, self.scale, majorant
+        )
+        gram = gram + np.diag(self.problem.standardised_penalty.curvature)
+        return *self.with_penalty(params, value, gradient), gram
+
+    @property
+    def thresholds(self):
+        """Gradients below which parameters stay at zero, in units of c; shape (n_parameters,)."""
+        return self.problem.standardised_penalty.thresholds / self.scale
+
+    def restricted(self, which) -> Objective:
+        """Return the objective in which only some columns of X exist, by their numbers."""
+        return replace(self, problem=self.problem.restricted(which))
+
     def with_penalty(self, params, value, gradient):
-        """Add the penalty to value and gradient of the mean loss, all in units of c."""
-        if self.problem.ridge.is_zero:
+        """Add the penalty to the mean loss, and its smooth part to the gradient, in units of c."""
+        if self.problem.standardised_penalty.is_zero:
             return value, gradient
-        penalty, slope = self.problem.ridge.value_gradient(params / self.scale)
+        penalty, slope = self.problem.standardised_penalty.value_gradient(params, self.scale)
         return value + penalty, gradient + slope
 
     def relative_size(self, step, params, decrease, root: InverseRoot) -> float:
@@ -238,11 +267,15 @@ class Likelihood:
         more than half. At any larger shape, and with a penalty, it is bounded.
         """
         free = self.floor is not None and self.alpha_bounds[0] == 0.0
-        return start.exact and free and not self.problem.ridge.moves(start.params[:, None])
+        return (
+            start.exact
+            and free
+            and not self.problem.standardised_penalty.moves(start.params[:, None])
+        )
 
     def unpenalised(self, result) -> float:
         """Return the mean negative log-likelihood of a result, without the penalty."""
-        if self.problem.ridge.is_zero and result.converged:
+        if self.problem.standardised_penalty.is_zero and result.converged:
             return result.objective
         alone = replace(self, problem=self.problem.unpenalised())
         return alone.value(result.params, result.scale, result.alpha)

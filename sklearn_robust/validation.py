@@ -131,6 +131,18 @@ def check_weights(sample_weight, n_samples: int) -> np.ndarray | None:
     return np.ascontiguousarray(weights)
 
 
+def check_penalty_weights(penalty_weights, n_features: int) -> None:
+    """Raise unless there is a weight of the penalty for every column, or none at all."""
+    if penalty_weights is None:
+        return
+    accepted = f"numbers in [0, inf) of shape ({n_features},), one for each column of X, or None"
+    weights = _numbers("penalty_weights", penalty_weights, accepted)
+    if weights.shape != (n_features,):
+        raise ValueError(f"penalty_weights must be {accepted}, got shape {weights.shape}.")
+    if np.any(weights < 0.0):
+        raise ValueError(f"penalty_weights must be {accepted}, got {float(weights.min())!r}.")
+
+
 def check_initial(init, n_targets: int, n_features: int, fit_intercept: bool) -> np.ndarray:
     """Return given initial coefficients, float64 of shape (n_targets, n_features + intercept)."""
     size = n_features + fit_intercept

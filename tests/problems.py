@@ -9,7 +9,7 @@ import pytest
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor
 from sklearn_robust.design import make_design
 from sklearn_robust.losses import NAMED
-from sklearn_robust.penalties import Ridge
+from sklearn_robust.penalties import ElasticNet
 from sklearn_robust.problem import Problem
 
 ALPHAS = [-np.inf, -10.0, -2.0, -1e-6, 0.0, 1e-10, 0.5, 1.0, 1.5, 2.0 - 1e-9, 2.0]
@@ -82,4 +82,6 @@ def rms(X):
 
 def problem_of(X, y, sample_weight=None, *, l2=0.0, fit_intercept=True):
     """Return the problem of a table with a ridge penalty."""
-    return Problem(make_design(X, y, sample_weight, fit_intercept=fit_intercept), Ridge(l2))
+    return Problem(
+        make_design(X, y, sample_weight, fit_intercept=fit_intercept), ElasticNet(0.0, l2)
+    )

@@ -107,8 +107,8 @@ def test_gradient_matches_differences(l2, params):
 def test_gradient_is_zero_or_pushes_against_a_bound(alpha, bounds, solver):
     likelihood, start = _likelihood(*_drawn(alpha, n=500), alpha_bounds=bounds)
     result = minimise_nll_by(
-        likelihood_solvers_for(solver), likelihood, at_params(likelihood, start), tol=1e-8,
-        max_iter=500, report=lambda value: None,
+        likelihood_solvers_for(solver, likelihood.problem), likelihood,
+        at_params(likelihood, start), tol=1e-8, max_iter=500, report=lambda value: None,
     )  # fmt: skip
     _, gradient, slopes = likelihood.value_gradients(result.params, result.scale, result.alpha)
     assert np.max(np.abs(gradient)) < 1e-6

@@ -128,6 +128,10 @@ class Design(ABC):
         places = places.astype(np.intp)
         return self.take(places[np.diff(places, prepend=-1) > 0])
 
+    def restricted(self, which) -> Design:
+        """Return the same rows with some of the columns of X, standardised as here."""
+        raise NotImplementedError("Only rows in this process are restricted to some columns.")
+
     def centrable(self) -> np.ndarray:
         """Return the mask of the columns that can be centred: every entry is stored."""
         return np.ones(self.n_features, dtype=bool)

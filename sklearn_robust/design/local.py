@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -159,6 +160,14 @@ class LocalDesign(Design):
         other._packed, other._floor = None, None
         other._forget_levels(other.level_columns())
         return other
+
+    def restricted(self, which) -> LocalDesign:
+        """Return the same rows with some of the columns of X, standardised as here."""
+        columns = replace(
+            self.columns, centre=self.columns.centre[which], unit=self.columns.unit[which]
+        )
+        frame = Frame(columns, self.origin)
+        return self.placed(self.X[:, which], self.y, self.sample_weight, frame)
 
     def standardised(self, which, features=slice(None)) -> np.ndarray:
         """Return the standardised columns of a few rows, and ones if there is an intercept.

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..validation import check_choice, check_number, check_pair, check_unmasked
-from .base import GIVEN_SCALES, RobustLinearModel, fits
+from .base import GIVEN_SCALES, RobustLinearModel, check_penalty, fits
 from .progress import with_callbacks
 
 _FEW = 10.0
@@ -25,9 +25,11 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     log-likelihood
 
     .. math:: \frac{\sum_i s_i\,[\rho((y_i - x_i\beta - b)/c; \alpha) + \log c +
-              \log Z(\alpha)]}{\sum_i s_i} + \frac{\lambda}{2 c^2} \lVert\beta\rVert^2
+              \log Z(\alpha)]}{\sum_i s_i} + \frac{1}{c^2} \sum_j v_j \Bigl(\lambda_1 |\beta_j|
+              + \frac{\lambda_2}{2} \beta_j^2\Bigr)
 
-    with sample weights :math:`s_i` and :math:`\lambda` = ``l2_regularization``. Nothing has to
+    with sample weights :math:`s_i`, :math:`\lambda_1` = ``l1_regularization``, :math:`\lambda_2` =
+    ``l2_regularization`` and :math:`v_j` = ``penalty_weights``. Without penalties nothing has to
     be tuned: residuals with light tails lead to a shape near 2 (least squares), residuals with
     heavy tails to one near 0 (the Cauchy distribution). Bad leverage points, rows that are wrong
     in X, would attract the fit; by default they are left out of the likelihood.
@@ -41,9 +43,15 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         Least and largest scale c, in [1e-150, 1e150], in the unit of y; ``(c, c)`` fixes it.
         None leaves it free. If the bounds allow it, c stops at a floor of about 1e-12 of the
         spread of y, below which residuals are rounding.
+    l1_regularization : float >= 0, default=0.0
+        Penalty :math:`\lambda_1` on the absolute coefficients, in the user's units. It makes
+        coefficients exactly zero.
     l2_regularization : float >= 0, default=0.0
-        Penalty :math:`\lambda` on the coefficients, in the user's units. The intercept is not
-        penalised.
+        Penalty :math:`\lambda_2` on the squared coefficients, in the user's units. The intercept
+        has no penalty.
+    penalty_weights : array-like of shape (n_features,) or None, default=None
+        Factors :math:`v_j` of both penalties for every column, not negative; 0 leaves a column
+        unpenalised. None is 1 for all.
     fit_intercept : bool, default=True
         Whether to fit an intercept b.
     solver : {"auto", "irls", "lbfgs"}, default="auto"
@@ -171,7 +179,9 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         *,
         alpha_bounds=(0.0, 2.0),
         scale_bounds=None,
+        l1_regularization=0.0,
         l2_regularization=0.0,
+        penalty_weights=None,
         fit_intercept=True,
         solver="auto",
         init="auto",
@@ -183,7 +193,9 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     ):
         self.alpha_bounds = alpha_bounds
         self.scale_bounds = scale_bounds
+        self.l1_regularization = l1_regularization
         self.l2_regularization = l2_regularization
+        self.penalty_weights = penalty_weights
         self.fit_intercept = fit_intercept
         self.solver = solver
         self.init = init
@@ -305,7 +317,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
 
     def _check_parameters(self):
         super()._check_parameters()
-        check_number("l2_regularization", self.l2_regularization, 0.0, math.inf, "[)")
+        check_penalty(self)
         check_pair("alpha_bounds", self.alpha_bounds, 0.0, 2.0, "[]")
         if self.scale_bounds is not None:
             check_pair("scale_bounds", self.scale_bounds, *GIVEN_SCALES, "[]")

@@ -19,6 +19,7 @@ from ..validation import (
     check_flag,
     check_integer,
     check_number,
+    check_penalty_weights,
     check_seed,
     check_unmasked,
     check_weights,
@@ -72,6 +73,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     def _fit(self, X, y, sample_weight):
         self._check_parameters()
         X, y, sample_weight = self._validated(X, y, sample_weight)
+        check_penalty_weights(self.penalty_weights, X.shape[1])
         progress = Progress(self, X, y, sample_weight)
         found = self._fit_targets(X, y, sample_weight, progress.report)
         progress.end()
@@ -259,9 +261,24 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             messages.append(
                 f"More than half of the rows lie on a plane that is not the one fitted: {_NO_SCALE}"
             )
+        if any(fit.few_believed for fit in found):
+            messages.append(
+                "Most rows are rejected: l1_regularization is so large beside scale_ that "
+                "coefficients have gone to zero with the rows; take a smaller penalty, a larger "
+                "scale or alpha=1."
+            )
         unbelieved = sorted({column for fit in found for column in fit.unbelieved})
         if unbelieved:
             messages.append(self._told_by_rejected_rows(unbelieved))
         if messages:
             category = UserWarning if converged else ConvergenceWarning
             warnings.warn(" ".join(messages), category, stacklevel=4 + WRAPPERS)
+
+
+def check_penalty(estimator):
+    """Raise unless the strengths of the penalty can be used, and by the solver."""
+    for name in ("l1_regularization", "l2_regularization"):
+        check_number(name, getattr(estimator, name), 0.0, np.inf, "[)")
+    if estimator.l1_regularization > 0.0:
+        more = " where l1_regularization is positive"
+        check_choice("solver", estimator.solver, ["auto", "irls"], more)

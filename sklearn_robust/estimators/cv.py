@@ -42,8 +42,12 @@ class RobustRegressorCV(RobustLinearModel):
         Shapes of the loss. A named ``loss`` ignores the shape, so only the first one is tried.
     scales : sequence of "auto", "mad", "s", "reweighted" or float, default=("auto",)
         Scales c, as :class:`RobustRegressor` takes them.
+    l1_regularizations : sequence of float >= 0, default=(0.0,)
+        Penalties on the absolute coefficients, in the user's units.
     l2_regularizations : sequence of float >= 0, default=(0.0,)
-        Penalties on the coefficients, in the user's units.
+        Penalties on the squared coefficients, in the user's units.
+    penalty_weights : array-like of shape (n_features,) or None, default=None
+        Factors of both penalties for every column, as for :class:`RobustRegressor`.
     cv : int, splitter, iterable or None, default=None
         How rows are held out, as in ``GridSearchCV``. A number is that of the folds of ``KFold``;
         None is 5.
@@ -86,10 +90,11 @@ class RobustRegressorCV(RobustLinearModel):
     ----------
     coef_, intercept_, scale_, sigma_, alpha_, weights_, n_iter_
         Of the fit of all rows, as of :class:`RobustRegressor`.
-    l2_regularization_ : float
+    l1_regularization_, l2_regularization_ : float
         The chosen penalty.
     best_params_ : dict
-        The chosen "alpha", "scale" and "l2_regularization", as they were given.
+        The chosen "alpha", "scale", "l2_regularization" and, if any is positive,
+        "l1_regularization", as they were given.
     best_score_ : float
         The mean score of the chosen candidate over the folds.
     best_index_ : int
@@ -151,7 +156,9 @@ class RobustRegressorCV(RobustLinearModel):
         alphas=(2.0, 1.0, 0.0, -2.0, -math.inf),
         *,
         scales=("auto",),
+        l1_regularizations=(0.0,),
         l2_regularizations=(0.0,),
+        penalty_weights=None,
         cv=None,
         scoring=None,
         selection="best",
@@ -169,7 +176,9 @@ class RobustRegressorCV(RobustLinearModel):
     ):
         self.alphas = alphas
         self.scales = scales
+        self.l1_regularizations = l1_regularizations
         self.l2_regularizations = l2_regularizations
+        self.penalty_weights = penalty_weights
         self.cv = cv
         self.scoring = scoring
         self.selection = selection
@@ -245,6 +254,7 @@ class RobustRegressorCV(RobustLinearModel):
         self.n_splits_, self.cv_results_ = len(splits), results
         self.best_params_ = search.candidates[self.best_index_]
         self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
+        self.l1_regularization_ = float(self.best_params_.get("l1_regularization", 0.0))
         self.l2_regularization_ = float(self.best_params_["l2_regularization"])
         found = self._fit_targets(X, y, weights, progress.report)
         progress.end()
@@ -315,21 +325,23 @@ class RobustRegressorCV(RobustLinearModel):
         check_choice("selection", self.selection, ["best", "1se"])
         for alpha in _listed("alphas", self.alphas):
             check_number("every one of alphas", alpha, -math.inf, 2.0)
-        for penalty in _listed("l2_regularizations", self.l2_regularizations):
-            check_number("every one of l2_regularizations", penalty, 0.0, math.inf, "[)")
+        for name in ("l1_regularizations", "l2_regularizations"):
+            for penalty in _listed(name, getattr(self, name)):
+                check_number(f"every one of {name}", penalty, 0.0, math.inf, "[)")
         for scale in _listed("scales", self.scales):
             check_scale("every one of scales", scale)
         self._template(None)._check_parameters()
 
     def _candidates(self):
         alphas = list(self.alphas)[: None if self.loss == "general" else 1]
-        return list(
-            ParameterGrid({
-                "alpha": alphas,
-                "l2_regularization": list(self.l2_regularizations),
-                "scale": list(self.scales),
-            })
-        )  # fmt: skip
+        grid = {
+            "alpha": alphas,
+            "l2_regularization": list(self.l2_regularizations),
+            "scale": list(self.scales),
+        }
+        if any(self.l1_regularizations):
+            grid["l1_regularization"] = list(self.l1_regularizations)
+        return list(ParameterGrid(grid))
 
     def _template(self, random_state):
         """Return an estimator with the parameters that all candidates share."""
@@ -337,6 +349,7 @@ class RobustRegressorCV(RobustLinearModel):
         return RobustRegressor(
             loss=self.loss,
             efficiency=self.efficiency,
+            penalty_weights=self.penalty_weights,
             fit_intercept=self.fit_intercept,
             solver=self.solver,
             init=named,
@@ -364,7 +377,8 @@ class RobustRegressorCV(RobustLinearModel):
 
         def plainness(place):
             candidate = results["params"][place]
-            return candidate["l2_regularization"], candidate["alpha"], mean[place]
+            penalty = candidate.get("l1_regularization", 0.0), candidate["l2_regularization"]
+            return *penalty, candidate["alpha"], mean[place]
 
         return max(np.flatnonzero(mean >= mean[best] - error).tolist(), key=plainness)
 

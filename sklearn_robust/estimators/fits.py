@@ -14,7 +14,7 @@ from sklearn.utils import assert_all_finite, check_random_state
 from ..design import make_design, serial_algebra
 from ..design.residuals import abs_residual_quantiles, final_weights
 from ..losses import NAMED, resolve
-from ..penalties import Ridge
+from ..penalties import ElasticNet
 from ..problem import Likelihood, Problem
 from ..procedures import SCALES, STARTS, MaximumLikelihood, Regression, SharedStarts, automatic
 from ..procedures.reweighting import Reweighted, Weighing, reweight
@@ -40,6 +40,9 @@ _INACCURATE = 1e6
 """Times the rounding of y to which a regressor of any kind may solve: scikit-learn's iterative ones
 have a tolerance of about 1e-6 of y."""
 
+_FEW_BELIEVED = 1.0 / 3.0
+"""Mean robust weight below which a fit that selects columns rests on few rows."""
+
 
 def designs(estimator, X, y, sample_weight):
     """Yield the design with each target, or raise an error if X holds NaN or infinity."""
@@ -59,7 +62,7 @@ def designs(estimator, X, y, sample_weight):
 def shared_starts(estimator, design) -> SharedStarts:
     """Return the starts that all fits of these rows with this penalty share."""
     return SharedStarts(
-        Problem(design, Ridge.of(estimator)),
+        Problem(design, ElasticNet.of(estimator)),
         solver=estimator.solver,
         random_state=check_random_state(estimator.random_state),
         max_iter=estimator.max_iter,
@@ -91,6 +94,7 @@ def fit_regression(estimator, shared: SharedStarts, initial, neighbour=None, *, 
     fit = _target_fit(
         design, result, loss, sigma=result.sigma, vanished=result.vanished,
         exact=result.exact, unbelieved=result.unbelieved,
+        selects=shared.problem.standardised_penalty.selects,
     )  # fmt: skip
     return fit, result
 
@@ -120,6 +124,7 @@ def fit_likelihood(estimator, design, initial, *, report) -> TargetFit:
     likelihood = result.likelihood
     return _target_fit(
         design, result, likelihood.objective_at(result).loss, result.left_out,
+        selects=likelihood.problem.standardised_penalty.selects,
         sigma=None, vanished=result.exact, exact=result.exact,
         nll=likelihood.unpenalised(result),
         sizes=abs_residual_quantiles(likelihood.design, result.params),
@@ -158,18 +163,19 @@ def _likelihood(estimator, design) -> Likelihood:
     stops = low <= floor <= high
     least, most = estimator.alpha_bounds
     return Likelihood(
-        Problem(design, Ridge.of(estimator)),
+        Problem(design, ElasticNet.of(estimator)),
         alpha_bounds=(float(least), float(most)),
         scale_bounds=(floor if stops else float(low), float(high)),
         floor=floor if stops else None,
     )
 
 
-def _target_fit(design, result, loss, left_out=(), **more) -> TargetFit:
+def _target_fit(design, result, loss, left_out=(), *, selects, **more) -> TargetFit:
     coef, intercept = design.to_original(result.params)
     weights, largest_weight = final_weights(design, result.params, loss, result.scale, left_out)
+    few = selects and np.average(weights, weights=design.sample_weight) < _FEW_BELIEVED
     return TargetFit(
         coef=coef, intercept=intercept, scale=result.scale,
         alpha=loss.alpha, weights=weights, largest_weight=largest_weight, n_iter=result.n_iter,
-        converged=result.converged, **more,
+        converged=result.converged, few_believed=bool(few), **more,
     )  # fmt: skip

@@ -87,7 +87,8 @@ class Search(NamedTuple):
             candidate = self.candidates[place]
             estimator = clone(template).set_params(**candidate)
             estimator.n_features_in_ = n_features
-            group = candidate["l2_regularization"], candidate["scale"]
+            penalty = candidate.get("l1_regularization", 0.0), candidate["l2_regularization"]
+            group = penalty, candidate["scale"]
             if group[0] != last[0]:
                 shared = [fits().shared_starts(estimator, design) for design in designs]
             if group != last:
@@ -115,7 +116,8 @@ class Search(NamedTuple):
 
         def order(place):
             candidate = self.candidates[place]
-            return candidate["l2_regularization"], str(candidate["scale"]), candidate["alpha"]
+            penalty = -candidate.get("l1_regularization", 0.0), candidate["l2_regularization"]
+            return *penalty, str(candidate["scale"]), candidate["alpha"]
 
         return sorted(range(len(self.candidates)), key=order)
 

@@ -6,7 +6,7 @@ import math
 from numbers import Real
 
 from ..validation import check_choice, check_number
-from .base import GIVEN_SCALES, RobustLinearModel, fits
+from .base import GIVEN_SCALES, RobustLinearModel, check_penalty, fits
 from .progress import with_callbacks
 
 
@@ -16,12 +16,15 @@ class RobustRegressor(RobustLinearModel):
     The fit minimises over coefficients and intercept
 
     .. math:: F(\beta, b) = c^2 \frac{\sum_i s_i\,\rho\bigl((y_i - x_i\beta - b)/c\bigr)}
-              {\sum_i s_i} + \frac{\lambda}{2} \lVert\beta\rVert^2
+              {\sum_i s_i} + \sum_j v_j \Bigl(\lambda_1 |\beta_j|
+              + \frac{\lambda_2}{2} \beta_j^2\Bigr)
 
     where :math:`\rho` is the loss of shape ``alpha``, c is the scale of the residuals,
-    :math:`s_i` are the sample weights and :math:`\lambda` is ``l2_regularization``. Rows whose
+    :math:`s_i` are the sample weights, :math:`\lambda_1` is ``l1_regularization``,
+    :math:`\lambda_2` is ``l2_regularization`` and :math:`v_j` are ``penalty_weights``. Rows whose
     residuals are several c count little or nothing. At ``alpha=2`` the fit is that of
-    ``Ridge(alpha=l2_regularization * sum(s))``.
+    scikit-learn's ``ElasticNet(alpha=l1 + l2, l1_ratio=l1 / (l1 + l2))`` or, without
+    ``l1_regularization``, of ``Ridge(alpha=l2_regularization * sum(s))``.
 
     Parameters
     ----------
@@ -54,9 +57,15 @@ class RobustRegressor(RobustLinearModel):
     efficiency : float in (0, 1), default=0.95
         Asymptotic efficiency at normal errors, from which k is computed where c is estimated.
         k is never below 0.5: shapes above about 1.58 exceed an efficiency of 0.95 at any c.
+    l1_regularization : float >= 0, default=0.0
+        Penalty :math:`\lambda_1` on the absolute coefficients, in the user's units. It makes
+        coefficients exactly zero.
     l2_regularization : float >= 0, default=0.0
-        Penalty :math:`\lambda` on the coefficients, in the user's units. The intercept is not
-        penalised.
+        Penalty :math:`\lambda_2` on the squared coefficients, in the user's units. The intercept
+        has no penalty.
+    penalty_weights : array-like of shape (n_features,) or None, default=None
+        Factors :math:`v_j` of both penalties for every column, not negative; 0 leaves a column
+        unpenalised. None is 1 for all.
     fit_intercept : bool, default=True
         Whether to fit an intercept b.
     solver : {"auto", "irls", "lbfgs"}, default="auto"
@@ -210,7 +219,9 @@ class RobustRegressor(RobustLinearModel):
         loss="general",
         scale="auto",
         efficiency=0.95,
+        l1_regularization=0.0,
         l2_regularization=0.0,
+        penalty_weights=None,
         fit_intercept=True,
         solver="auto",
         init="auto",
@@ -224,7 +235,9 @@ class RobustRegressor(RobustLinearModel):
         self.loss = loss
         self.scale = scale
         self.efficiency = efficiency
+        self.l1_regularization = l1_regularization
         self.l2_regularization = l2_regularization
+        self.penalty_weights = penalty_weights
         self.fit_intercept = fit_intercept
         self.solver = solver
         self.init = init
@@ -265,13 +278,14 @@ class RobustRegressor(RobustLinearModel):
         UserWarning
             If more than half of the rows are fitted exactly, so that the residual scale is zero,
             or lie on a plane that is not the one fitted. If only rejected rows determine the
-            coefficient of a column.
+            coefficient of a column. If ``l1_regularization`` is so large beside the scale that
+            coefficients are zero and most rows are rejected.
         """
         return self._fit(X, y, sample_weight)
 
     def _check_parameters(self):
         super()._check_parameters()
-        check_number("l2_regularization", self.l2_regularization, 0.0, math.inf, "[)")
+        check_penalty(self)
         check_number("alpha", self.alpha, -math.inf, 2.0)
         check_choice("loss", self.loss, ["general", *fits().NAMED])
         if isinstance(self.init, str):

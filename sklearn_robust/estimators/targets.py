@@ -14,6 +14,7 @@ from ..validation import check_initial
 class TargetFit:
     """The fit of one target, in the user's units; ``sigma`` is None if it was not estimated.
 
+    ``few_believed`` says that a penalty that selects columns is large beside the scale.
     ``vanished``, ``exact`` and ``unbelieved`` are those of
     :class:`~sklearn_robust.solvers.result.RegressionResult`.
     """
@@ -34,6 +35,7 @@ class TargetFit:
     n_cases: float | None = None
     n_parameters: float | None = None
     unbelieved: tuple[int, ...] = ()
+    few_believed: bool = False
 
 
 class Initial(NamedTuple):

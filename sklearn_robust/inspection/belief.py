@@ -51,7 +51,7 @@ def root_of_believed(objective: Objective, params, without) -> InverseRoot:
     # Standardised columns have unit size, so this bounds the curvature without believed rows.
     least = _BELIEVED * len(params)
     informed = root.null.size == 0 and root.norm**2 < 1.0 / least
-    if informed or len(without) == 0 or not objective.problem.ridge.is_zero:
+    if informed or len(without) == 0 or not objective.problem.standardised_penalty.is_zero:
         return root
     if np.all(np.isin(cast(LocalDesign, objective.design).present(), without)):
         return InverseRoot(np.empty((len(params), 0)), np.eye(len(params)))

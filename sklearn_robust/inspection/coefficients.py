@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
-from ..penalties import Ridge
+from ..penalties import ElasticNet
 from ..problem import Likelihood, Problem
 from ..scales import n_cases
 from ..validation import check_choice, check_integer, check_number, check_seed
@@ -214,6 +214,11 @@ def coef_table(
     X, y, cases = training_data(model, seen, y, sample_weight)
     estimate = coefficients_of(model)
     doubts: list = []
+    if method != "bootstrap" and model.l1_regularization > 0.0:
+        raise ValueError(
+            "method must be 'bootstrap' for a fit with l1_regularization, which selects its "
+            f"columns by the same rows, got {method!r}."
+        )
     if method == "bootstrap":
         rng, gaps = check_random_state(random_state), _gaps(model, X, y, cases)
         parallel = Parallel(n_jobs=n_jobs, verbose=verbose)
@@ -264,7 +269,7 @@ def _covariance(model, method, fit, rows, params):
 
 
 def _problem(model, rows):
-    return Problem(rows, Ridge.of(model))
+    return Problem(rows, ElasticNet.of(model))
 
 
 def _standard_errors(model, X, y, cases, method):

@@ -153,7 +153,7 @@ def _nuisance(likelihood, params, scale, alpha):
 
 def _penalty(objective, root):
     """Return the curvature of the penalty in root coordinates."""
-    return root.root.T @ (objective.problem.ridge.curvature[:, None] * root.root)
+    return root.root.T @ (objective.problem.standardised_penalty.curvature[:, None] * root.root)
 
 
 def _check_cases(n, p):

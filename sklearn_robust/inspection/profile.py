@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 from scipy.stats import chi2
 from sklearn.exceptions import ConvergenceWarning
 
-from ..penalties import Ridge
+from ..penalties import ElasticNet
 from ..scales import n_cases
 from ..validation import check_integer, check_number
 from .fitted import NOT_OF_THESE, coefficients_of, is_adaptive, model_of, taken_in, training_data
@@ -206,7 +206,7 @@ class _Profile:
         X, y, weights = self._data
         fit = type(self._model)(**given).fit(X, y, weights)
         self._starts[alpha] = coefficients_of(fit)[0]
-        penalty = Ridge.of(fit).value(fit.coef_ / fit.scale_)
+        penalty = ElasticNet.of(fit).value(fit.coef_ / fit.scale_)
         self._nlls[alpha] = fit.nll_ + penalty
         if self._verbose:
             print(f"[profile_alpha] alpha {alpha:.6g}: mean nll {self._nlls[alpha]:.10g}")

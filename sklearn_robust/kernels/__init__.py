@@ -5,6 +5,7 @@ no thread, so that callers may run several ranges side by side and add the sums 
 """
 
 from .columns import dense_moments
+from .coordinates import descend_coordinates
 from .dense import dense_pass, dense_residuals
 from .level_moves import move_blocks
 from .levels import change_blocks, fit_blocks, redraw_blocks, refine_mixed
@@ -43,6 +44,7 @@ __all__ = [
     "dense_moments",
     "dense_pass",
     "dense_residuals",
+    "descend_coordinates",
     "fit_blocks",
     "fit_likelihood_packed",
     "irls_packed",

@@ -34,7 +34,7 @@ def candidates(problem: Problem, n_parameters, *, floor, given, random_state) ->
     design = cast(LocalDesign, problem.design)
     options = {
         "half": design.half_of_cases(n_parameters), "floor": floor,
-        "penalty": problem.ridge.curvature,
+        "penalty": problem.standardised_penalty.curvature,
     }  # fmt: skip
     with serial_algebra():
         if design.level_blocks(bases=True) is None:
@@ -51,7 +51,7 @@ def _with_levels_apart(problem, given, random_state, options):
     design, found = problem.design, given
     if design.n_present * design.columns.n_parameters**2 <= _JOINT_WORK:
         found = np.vstack([given, _among_all_columns(design, given, random_state, options)])
-    levels = design.level_blocks(bases=problem.ridge.is_zero)
+    levels = design.level_blocks(bases=problem.standardised_penalty.is_zero)
     numeric = np.setdiff1d(np.arange(design.columns.n_parameters), levels.columns)
     rows = design.packed_columns(numeric[numeric < design.n_features])
     return LevelSearch(numeric, rows, levels, **options).best(found, random_state)

@@ -39,7 +39,7 @@ def minimise_with_level_moves(
             break
         params, _, moved = move_levels(
             objective.design, result.params, objective.loss, objective.scale,
-            objective.problem.ridge.curvature,
+            objective.problem.standardised_penalty.curvature,
         )  # fmt: skip
         if not moved:
             break

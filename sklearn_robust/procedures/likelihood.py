@@ -94,7 +94,8 @@ class MaximumLikelihood:
         """The plan of the fit."""
         init = "given" if self.init is None or self.given is not None else self.init
         begin, n_rows = self.start, self.likelihood.design.n_rows
-        return Plan(init, "learned", begin.n_first, n_rows, likelihood_solvers_for(self.solver))
+        solvers = likelihood_solvers_for(self.solver, self.likelihood.problem)
+        return Plan(init, "learned", begin.n_first, n_rows, solvers)
 
     def fit(self, report) -> LikelihoodResult:
         """Minimise the negative log-likelihood.
@@ -111,11 +112,15 @@ class MaximumLikelihood:
         exact = likelihood.is_near_floor(result.scale)
         exact = exact and most_are_exact(likelihood.design, result.params)
         problem, root = likelihood.problem, start.root
-        if not problem.ridge.is_zero:  # the start's may be that of another loss
+        penalty = problem.standardised_penalty
+        if not penalty.is_zero:  # the start's may be that of another loss
             root = least_squares_root(problem, result.params)
+        n_parameters = problem.free_parameters(root)
+        if penalty.selects:
+            n_parameters = penalty.n_in_use(result.params)
         whole = LikelihoodResult(
             **vars(result), likelihood=likelihood, left_out=begin.left_out,
-            n_parameters=problem.free_parameters(root), exact=exact,
+            n_parameters=n_parameters, exact=exact,
         )  # fmt: skip
         unit = self.likelihood.design.columns.unit
         return replace(whole, params=minimum_norm(result.params, unit, start.root.null))

@@ -95,6 +95,8 @@ class StartSearch:
     def start(self) -> LikelihoodStart:
         """The start; with many rows it is the fit of a subsample."""
         design = self.likelihood.design
+        if self.likelihood.problem.standardised_penalty.selects:
+            return self._selecting() if self.init == "s" else self._named()
         compiled = self.init == "ols" and self.solver == "auto" and design.packed() is not None
         exact = self.init == "s" and exact_plane(design) is not None
         size = 0 if compiled or exact else subsample_size(design)
@@ -143,6 +145,13 @@ class StartSearch:
         alpha = 1.0 if self.init == "ols" else tails
         return LikelihoodStart(self.likelihood, at_params(self.likelihood, start, alpha), NO_ROWS)
 
+    def _selecting(self) -> LikelihoodStart:
+        """Return the better of the S-estimate and least squares; no rows are left out."""
+        likelihood, estimate = self.likelihood, self._shared.s_estimate
+        seeds = Start(estimate.params, estimate.root), self._shared.least_squares
+        starts = [at_params(likelihood, seed, alpha) for seed in seeds for alpha in _SHAPES]
+        return LikelihoodStart(likelihood, _best(likelihood, starts), NO_ROWS, estimate)
+
     def _compared(self) -> LikelihoodStart:
         """Return the best of the S-estimate, least squares and a convex fit.
 
@@ -180,7 +189,9 @@ class StartSearch:
         return LikelihoodStart(likelihood, best, left_out, estimate, believed)
 
 
-_fastest = partial(minimise_nll_by, likelihood_solvers_for("auto"))
+def _fastest(likelihood, start, **options):
+    solvers = likelihood_solvers_for("auto", likelihood.problem)
+    return minimise_nll_by(solvers, likelihood, start, **options)
 
 
 def _without(likelihood, rows):

@@ -138,9 +138,9 @@ class Regression:
         if self._may_have_unbelieved_directions and not result.vanished:
             root = self.shared.least_squares.root
             result = fit_unbelieved(search, result, self.objective, start, root)
-        params = result.params
-        if self.objective.loss.alpha == 2.0:
-            params = refined(self.objective.problem, params, self.shared.least_squares.root)
+        params, problem = result.params, self.objective.problem
+        if self.objective.loss.alpha == 2.0 and not problem.standardised_penalty.selects:
+            params = refined(problem, params, self.shared.least_squares.root)
         params = minimum_norm(params, self.objective.design.columns.unit, start.root.null)
         exact = result.vanished and most_are_exact(self.objective.design, params)
         return replace(result, params=params, exact=exact)
@@ -151,7 +151,7 @@ class Regression:
         problem = self.objective.problem
         return (
             self.objective.loss.redescending
-            and problem.ridge.is_zero
+            and problem.standardised_penalty.is_zero
             and problem.design.columns.n_parameters <= LIMITS.widest
             and problem.design.levels() is not None
         )

@@ -5,21 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from ..design import Design
-from ..problem import Likelihood, Objective
+from ..problem import Likelihood, Objective, Problem
 from ..solvers import LIKELIHOOD_SOLVERS, SOLVERS
 from ..solvers.anderson import near_at_given_scale
 from ..solvers.likelihood import likelihood_near
 from ..solvers.packed import irls_packed, likelihood_packed
 from ..solvers.result import first_usable
+from ..solvers.selecting import irls_selecting
 
 _SMALL = 30_000_000
 """Multiplications in a Gram matrix up to which normal equations are faster than L-BFGS-B."""
-_QUICK = {"near": near_at_given_scale, "packed": irls_packed}
+_QUICK = {
+    "near": near_at_given_scale, "packed": irls_packed, "selecting": irls_selecting
+}  # fmt: skip
 _QUICK_LIKELIHOOD = {"near": likelihood_near, "packed": likelihood_packed}
 _SAID = {
     "near": "Newton's method near the fit of the subsample, Anderson-accelerated",
     "packed": "reweighted least squares and Newton's method in compiled code",
+    "selecting": "iteratively reweighted least squares, by coordinate descent",
     "irls": "iteratively reweighted least squares",
     "lbfgs": "L-BFGS-B, preconditioned",
 }
@@ -73,7 +76,7 @@ def minimise_nll_by(solvers: tuple[str, ...], likelihood: Likelihood, start, **o
     return first_usable(*ways)
 
 
-def solvers_for(name: str, design: Design, *, near: bool) -> tuple[str, ...]:
+def solvers_for(name: str, problem: Problem, *, near: bool) -> tuple[str, ...]:
     """Return the solvers to try at a fixed shape and scale.
 
     Parameters
@@ -81,10 +84,13 @@ def solvers_for(name: str, design: Design, *, near: bool) -> tuple[str, ...]:
     name : str
         The name of a solver, or "auto" for the faster one. Names of solvers of the likelihood
         only count as "auto".
-    design : Design
+    problem : Problem
     near : bool
         Whether searches begin at the fit of a subsample.
     """
+    if problem.standardised_penalty.selects:
+        return ("selecting",)
+    design = problem.design
     if name not in SOLVERS:
         small = design.n_rows * (design.n_features + 1) ** 2 <= _SMALL
         name = "irls" if small else "lbfgs"
@@ -92,6 +98,8 @@ def solvers_for(name: str, design: Design, *, near: bool) -> tuple[str, ...]:
     return ("near", *slow) if near else slow
 
 
-def likelihood_solvers_for(name: str) -> tuple[str, ...]:
+def likelihood_solvers_for(name: str, problem: Problem) -> tuple[str, ...]:
     """Return the solvers of the likelihood to try; ``name`` is that of one, or "auto"."""
+    if problem.standardised_penalty.selects:
+        return ("irls",)
     return ("near", "packed", "lbfgs") if name == "auto" else (name,)

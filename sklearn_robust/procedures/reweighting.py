@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from ..design import make_design
 from ..losses import Loss, regression_constant, resolve
 from ..partition import log_partition
-from ..penalties import Ridge
+from ..penalties import ElasticNet
 from ..problem import Problem
 from ..scales import (
     WIDER,
@@ -196,7 +196,7 @@ def s_location(residuals, cases) -> float:
     """Return the centre about which the M-scale of the residuals is least."""
     design = make_design(np.empty((len(residuals), 0)), residuals, cases, fit_intercept=True)
     starts = SharedStarts(
-        Problem(design, Ridge(0.0)), solver="auto", random_state=np.random.RandomState(0),
+        Problem(design, ElasticNet()), solver="auto", random_state=np.random.RandomState(0),
         max_iter=100, tol=1e-6,
     )  # fmt: skip
     return float(design.to_original(starts.s_estimate.least_biased.params)[1])

@@ -116,12 +116,15 @@ def s_estimate(problem: Problem, start: Start, minimise, random_state, **options
     if design.half_of_cases(n_parameters) <= 0.0:
         return SEstimate(start.params, floor, n_parameters, start.root, exact=True)
     plane = exact_plane(design)  # a sample may have fewer than half of its rows on the plane
-    if plane is not None and problem.ridge.is_zero:
+    if plane is not None and problem.standardised_penalty.is_zero:
         return SEstimate(plane, floor, n_parameters, start.root, exact=True)
     m_scale = MScale(design, tuning_constant(breakdown=0.5), n_parameters)
 
     def criterion(params):
-        return m_scale.sigma_at(params) ** 2 + 2.0 * problem.ridge.value_gradient(params)[0]
+        return (
+            m_scale.sigma_at(params) ** 2
+            + 2.0 * problem.standardised_penalty.value_gradient(params)[0]
+        )
 
     def ended(params):
         begin = replace(start, params=params)
@@ -132,7 +135,7 @@ def s_estimate(problem: Problem, start: Start, minimise, random_state, **options
         )  # fmt: skip
         params = result.params
         # With a penalty the fixed point is not exactly the minimum.
-        if problem.ridge.is_zero:
+        if problem.standardised_penalty.is_zero:
             params = min([params, begin.params], key=criterion)
         sigma = m_scale.sigma_at(params)
         exact = sigma <= floor or normal_scaled_quantile(design, params, 0.5) <= floor
@@ -208,7 +211,7 @@ def refined_from_subsample(
     if estimate.exact:
         return replace(estimate, status=Status.NOT_APPLICABLE)
     design, n_parameters = problem.design, estimate.n_parameters
-    if not problem.ridge.is_zero:
+    if not problem.standardised_penalty.is_zero:
         everything = least_squares(problem, max_iter=options["max_iter"])
         n_parameters = problem.free_parameters(everything.root)
     m_scale = MScale(design, tuning_constant(breakdown=0.5), n_parameters)
@@ -247,7 +250,7 @@ def efficient(problem: Problem, estimate: SEstimate, minimise, **options) -> SEs
     The S-estimate is so inaccurate at rows far off in X that it rejects good ones among them. With
     a penalty, which may outweigh a small scale, the S-estimate is returned.
     """
-    if estimate.exact or not problem.ridge.is_zero:
+    if estimate.exact or not problem.standardised_penalty.is_zero:
         return estimate
     truncated = TruncatedScale(problem.design, 1.0, estimate.n_parameters, estimate.sigma)
     sigma = truncated.sigma_at(estimate.params)

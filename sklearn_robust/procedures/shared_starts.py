@@ -13,8 +13,12 @@ from .exact_plane import exact_plane
 from .level_moves import minimise_with_level_moves
 from .plan import Plan, minimise_by, solvers_for
 from .s_estimate import SEstimate, refined_from_subsample, s_estimate
+from .selecting_starts import selecting_s_estimate
 from .starts import least_squares
 from .subsample import accuracy_of, sample_of, subsample_size
+
+_MOST_FITTED = 0.5
+"""Bound on the share of half of the rows that selected columns fit by themselves."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class SharedStarts:
         None if the rows are few, or the columns are dependent in the subsample.
         """
         size = subsample_size(self.problem.design)
-        if size == 0:
+        if size == 0 or self.problem.standardised_penalty.selects:
             return None
         design = sample_of(self.problem.design, size)
         tol = max(self.tol, accuracy_of(design))
@@ -74,7 +78,7 @@ class SharedStarts:
         design = self.problem.design
         sample = self.sample if subsampled else None
         n_first = 0 if sample is None else sample.problem.design.n_rows
-        solvers = solvers_for(self.solver, design, near=n_first > 0 and self.solver == "auto")
+        solvers = solvers_for(self.solver, self.problem, near=n_first > 0 and self.solver == "auto")
         return Plan(init, scale, n_first, design.n_rows, solvers)
 
     @cached_property
@@ -84,6 +88,12 @@ class SharedStarts:
 
     @cached_property
     def s_estimate(self) -> SEstimate:
+        if self.problem.standardised_penalty.selects:
+            return selecting_s_estimate(
+                self.problem, self.least_squares, self.random_state,
+                tol=self.tol, max_iter=self.max_iter,
+            )  # fmt: skip
+
         def searched():
             return s_estimate(
                 self.problem, self.least_squares, self.minimise, self.random_state,
@@ -102,6 +112,9 @@ class SharedStarts:
     def truncated_sigma(self) -> float:
         """The truncated deviation at the S-estimate of least bias, at most its scale."""
         estimate = self.s_estimate.least_biased
+        if self.problem.standardised_penalty.selects:  # half of the rows are fitted too well
+            share = 2.0 * estimate.n_parameters / self.problem.design.n_cases
+            return estimate.sigma / (1.0 - min(share, _MOST_FITTED))
         truncated = TruncatedScale(self.problem.design, 1.0, estimate.n_parameters, estimate.sigma)
         return truncated.sigma_at(estimate.params)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,10 @@ from ..linear_algebra import InverseRoot, minimum_norm
 from ..problem import Problem
 from ..solvers.lbfgs import lbfgs
 from ..solvers.result import Start, quiet
+from ..solvers.selecting import irls_selecting
+
+_MOST = 1000
+"""Iterations that least squares with a selecting penalty are allowed at least."""
 
 
 def from_params(problem: Problem, params) -> Start:
@@ -19,13 +24,20 @@ def from_params(problem: Problem, params) -> Start:
     return Start(np.asarray(params, dtype=np.float64), least_squares_root(problem, params))
 
 
-def least_squares(problem: Problem, *, max_iter) -> Start:
+def least_squares(problem: Problem, *, max_iter, tol=1e-6) -> Start:
     """Start from (penalised) least squares, of least norm if it is not unique."""
     squares = problem.least_squares()
     params = np.zeros(problem.design.columns.n_parameters)
+    if problem.standardised_penalty.selects:
+        scale = math.sqrt(2.0 * squares.value(params)) or 1.0
+        start = Start(params, least_squares_root(problem, params))
+        found = irls_selecting(
+            squares.at(scale), start, tol=tol, max_iter=max(max_iter, _MOST), report=quiet
+        )
+        return replace(start, params=found.params)
     if len(params) > LIMITS.widest:
         start = Start(params, least_squares_root(problem, params))
-        found = lbfgs(squares, start, tol=1e-6, max_iter=max_iter, report=quiet)
+        found = lbfgs(squares, start, tol=tol, max_iter=max_iter, report=quiet)
         return replace(start, params=found.params)
     _, gradient, root = squares.curvature(params)
     params = params - root.solve(gradient)
@@ -50,6 +62,6 @@ def refined(problem: Problem, params, root: InverseRoot):
 
 def least_squares_root(problem, params):
     """Return the inverse root of the curvature of least squares, the identity of many columns."""
-    if len(params) > LIMITS.widest:
+    if len(params) > LIMITS.widest or problem.standardised_penalty.selects:
         return InverseRoot.identity(len(params))
     return problem.least_squares().curvature(params)[-1]

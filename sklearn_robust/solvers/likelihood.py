@@ -15,6 +15,7 @@ from .irls import irls
 from .lbfgs import MAJORANT, Search, is_cheap
 from .packed import LARGEST_LOG, irls_packed
 from .result import AdaptiveResult, AdaptiveStart, Status, first_usable, quiet, unusable
+from .selecting import irls_selecting
 
 _LARGEST_SHIFT = 0.25 / math.e
 """The largest value of eta - log c."""
@@ -199,10 +200,9 @@ def alternating(
     while True:
         objective = likelihood.objective(start.scale, start.alpha)
         options = {"tol": accuracy, "max_iter": max_iter - len(history), "report": quiet}
-        coefficients = first_usable(
-            partial(irls_packed, objective, start, **options),
-            partial(irls, objective, start, **options),
-        )
+        selects = objective.problem.standardised_penalty.selects
+        ways = (irls_selecting,) if selects else (irls_packed, irls)
+        coefficients = first_usable(*(partial(way, objective, start, **options) for way in ways))
         shape = joint(
             likelihood, coefficients_held(replace(start, params=coefficients.params)),
             tol=_SHARPER * tol, max_iter=max_iter, report=quiet,

@@ -40,9 +40,10 @@ def irls_packed(
     rows, learned = _packed(objective, start), median_constant > 0.0
     if rows is None or (learned and not rows.equal):
         return unusable(SolverResult, start, Status.NOT_APPLICABLE)
+    penalty = objective.problem.standardised_penalty
     params, history, loss = start.params.copy(), np.empty(max_iter), objective.loss
     n_iter, scale, converged, found = kernels.irls_packed(
-        rows.columns, rows.y, rows.cases, objective.problem.ridge.curvature, rows.n_features,
+        rows.columns, rows.y, rows.cases, penalty.curvature, rows.n_features,
         loss.code, loss.alpha, objective.scale, median_constant, newton_share(loss), tol, max_iter,
         (ROUNDING, start.root.norm), params, history,
     )  # fmt: skip
@@ -66,9 +67,10 @@ def likelihood_packed(
     if rows is None:
         return unusable(AdaptiveResult, start, Status.NOT_APPLICABLE, alpha=math.nan)
     bounds = tuple(np.clip(np.log(likelihood.scale_bounds), -LARGEST_LOG, LARGEST_LOG).tolist())
+    penalty = likelihood.problem.standardised_penalty
     params, history = start.params.copy(), np.empty(max_iter)
     n_iter, log_scale, alpha, converged = kernels.fit_likelihood_packed(
-        rows.columns, rows.y, rows.cases, likelihood.problem.ridge.curvature, rows.n_features,
+        rows.columns, rows.y, rows.cases, penalty.curvature, rows.n_features,
         TABLE, (bounds, likelihood.alpha_bounds), tol, max_iter, (ROUNDING, start.root.norm),
         math.log(start.scale), start.alpha, params, history,
     )  # fmt: skip
