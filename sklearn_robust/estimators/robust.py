@@ -59,7 +59,9 @@ class RobustRegressor(RobustLinearModel):
         k is never below 0.5: shapes above about 1.58 exceed an efficiency of 0.95 at any c.
     l1_regularization : float >= 0, default=0.0
         Penalty :math:`\lambda_1` on the absolute coefficients, in the user's units. It makes
-        coefficients exactly zero.
+        coefficients exactly zero. Under a redescending loss a row adds at most about c² to the
+        objective, so penalties that suit ``Lasso`` can be too large for coefficients that matter
+        to few rows; ``RobustRegressorCV`` compares them.
     l2_regularization : float >= 0, default=0.0
         Penalty :math:`\lambda_2` on the squared coefficients, in the user's units. The intercept
         has no penalty.
