@@ -125,6 +125,7 @@ def test_scoring_is_what_it_says(scoring):
     assert model.cv_results_["split0_test_score"][0] == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_parallel_is_serial_and_pandas_ready():
     X, y = contaminated()
     one, two = (

@@ -127,10 +127,19 @@ def blocks_of(path):
     return [tuple(map(textwrap.dedent, pair)) for pair in found]
 
 
+SLOW_PAGES = {"any_regressor.rst", "boosting_objectives.rst"}
 PAGES = [ROOT / "README.md", *sorted((ROOT / "doc").glob("*.rst"))]
 
 
-@pytest.mark.parametrize("path", list(filter(blocks_of, PAGES)), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(
+            path, id=path.name, marks=[pytest.mark.slow] if path.name in SLOW_PAGES else []
+        )
+        for path in filter(blocks_of, PAGES)
+    ],
+)
 def test_code_does_what_the_page_says(path, tmp_path, monkeypatch):
     """Blocks of a page follow each other, as they would when they are copied."""
     monkeypatch.chdir(tmp_path)
@@ -245,6 +254,7 @@ def test_vendors_example(capsys):
     assert "BTI 5000" in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.slow
 def test_any_regressor_example(capsys):
     plt = pytest.importorskip("matplotlib.pyplot")
     pytest.importorskip("pandas")

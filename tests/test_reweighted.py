@@ -114,6 +114,7 @@ def test_error_is_nearly_that_of_the_good_rows(share, allowed):
         assert error(BOOSTING, slice(None)) > 1.3 * good
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "n"),
     [
@@ -203,6 +204,7 @@ def test_weights_are_cases(loss):
     assert len(weights) == len(written_out.weights_)
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_fit_with_any_number_of_jobs():
     X, y, *_ = curved(0.2, n=150)
     model = ReweightedRegressor(RandomForestRegressor(5), random_state=3)
@@ -227,6 +229,7 @@ def test_groups_are_held_out_together():
 # ---- intervals -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_intervals_cover_good_rows():
     X, y, *_ = curved(0.2)
     fresh, truth = make_friedman1(2000, random_state=100)
@@ -293,6 +296,7 @@ def test_groups_and_weights_are_routed():
     np.testing.assert_array_equal(search.best_estimator_.weights_, expected.weights_)
 
 
+@pytest.mark.slow
 def test_inside_other_estimators():
     X, y = linear()
     model = ReweightedRegressor(Ridge(), random_state=0)
