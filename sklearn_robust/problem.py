@@ -71,8 +71,8 @@ class Problem:
         """
         penalty = self.standardised_penalty
         if penalty.selects:
-            return float(np.count_nonzero(penalty.curvature + penalty.thresholds == 0.0))
-        return root.root.shape[1] - self.standardised_penalty.parameters_taken(root)
+            return penalty.n_in_use(np.zeros(self.design.columns.n_parameters))
+        return root.root.shape[1] - penalty.parameters_taken(root)
 
 
 @dataclass(frozen=True)

@@ -111,16 +111,9 @@ class MaximumLikelihood:
         result = minimise_with_level_moves(self._minimise, likelihood, start, **options)
         exact = likelihood.is_near_floor(result.scale)
         exact = exact and most_are_exact(likelihood.design, result.params)
-        problem, root = likelihood.problem, start.root
-        penalty = problem.standardised_penalty
-        if not penalty.is_zero:  # the start's may be that of another loss
-            root = least_squares_root(problem, result.params)
-        n_parameters = problem.free_parameters(root)
-        if penalty.selects:
-            n_parameters = penalty.n_in_use(result.params)
         whole = LikelihoodResult(
             **vars(result), likelihood=likelihood, left_out=begin.left_out,
-            n_parameters=n_parameters, exact=exact,
+            n_parameters=_free_parameters(likelihood.problem, result, start.root), exact=exact,
         )  # fmt: skip
         unit = self.likelihood.design.columns.unit
         return replace(whole, params=minimum_norm(result.params, unit, start.root.null))
@@ -141,6 +134,16 @@ class MaximumLikelihood:
                 at_floor = {"scale": limit.scale, "alpha": limit.alpha}
                 return replace(result, objective=limit.objective, **at_floor)
         return result
+
+
+def _free_parameters(problem, result, root) -> float:
+    """Return the trace of the hat matrix of least squares, or how many coefficients are in use."""
+    penalty = problem.standardised_penalty
+    if penalty.selects:
+        return penalty.n_in_use(result.params)
+    if not penalty.is_zero:  # the root of the start may be that of another loss
+        root = least_squares_root(problem, result.params)
+    return problem.free_parameters(root)
 
 
 def _at_floor(likelihood, start: AdaptiveStart, options) -> AdaptiveResult:

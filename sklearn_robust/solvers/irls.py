@@ -7,11 +7,11 @@ import numpy as np
 from ..problem import Objective
 from .result import SolverResult, Start, Status
 
-_LONGEST = 1.9
+LONGEST = 1.9
 """Largest factor by which a step is lengthened; below 2 the objective cannot increase."""
-_LEAST_CURVATURE = 0.01
+LEAST_CURVATURE = 0.01
 """Lower bound on the estimated curvature of the objective, relative to that of the quadratic."""
-_FASTEST = 0.1
+FASTEST = 0.1
 """Least factor by which a step reduces the majorant; its inverse raises it after a step uphill."""
 _LEAST_MAJORANT = 1e-10
 """Lower bound on the majorant: at 0 the curvature may be singular."""
@@ -21,7 +21,7 @@ _SETTLED = 0.03
 """Size of a step below which the majorant is reduced under a loss that redescends."""
 _SHORTER = 0.25
 """Factor by which a step uphill is shortened."""
-_UPHILL = 1e-12
+UPHILL = 1e-12
 """Relative increase of the objective that may be rounding."""
 
 
@@ -93,29 +93,29 @@ class _Search:
         """Take a step, in one pass; return whether the remaining distance is within ``tol``."""
         objective, newton = self._objective, self._majorant < 1.0
         value, gradient, root = objective.curvature(self.params, self._majorant)
-        uphill = self._newton and not value <= self._value + _UPHILL * abs(self._value)
+        uphill = self._newton and not value <= self._value + UPHILL * abs(self._value)
         singular = newton and root.null.shape[1] > self._n_null
         self.history.append(self.history[-1] if uphill else objective.reported(value))
         if uphill or singular:
-            self._majorant = min(self._majorant / _FASTEST, 1.0)
+            self._majorant = min(self._majorant / FASTEST, 1.0)
             if uphill:
                 self._length *= _SHORTER
                 self._go_on()
             return False
-        share = _LEAST_CURVATURE
+        share = LEAST_CURVATURE
         if self._slope < 0.0:
             share = (1.0 - float(np.dot(gradient, self._step)) / self._slope) / self._length
-            share = min(max(share, _LEAST_CURVATURE), 1.0)
-            self._length = min(1.0 / share, _LONGEST)
-            if share * _LONGEST < 1.0 and self.size <= self._within:
-                self._majorant = max(self._majorant * max(share, _FASTEST), self._least)
+            share = min(max(share, LEAST_CURVATURE), 1.0)
+            self._length = min(1.0 / share, LONGEST)
+            if share * LONGEST < 1.0 and self.size <= self._within:
+                self._majorant = max(self._majorant * max(share, FASTEST), self._least)
         self._at, self._value, self._newton = self.params, value, newton
         self._step = -root.solve(gradient)
         self._slope = float(np.dot(gradient, self._step))
         self._go_on()
         step = objective.scale * self._step
         self.size = objective.relative_size(step, self._at, self._slope, root)
-        known = share > _LEAST_CURVATURE or self.size == 0.0 or self._majorant <= self._least
+        known = share > LEAST_CURVATURE or self.size == 0.0 or self._majorant <= self._least
         return known and self.size <= tol * share
 
     def _go_on(self):

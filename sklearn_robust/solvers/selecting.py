@@ -7,13 +7,11 @@ import numpy as np
 from .. import kernels
 from ..linear_algebra import InverseRoot
 from ..problem import Objective
-from .irls import newton_share
+from .irls import FASTEST, LEAST_CURVATURE, LONGEST, UPHILL, newton_share
 from .result import SolverResult, Start, Status
 
 _FIRST = 32
-"""Columns that the first working set takes in at least."""
-_GROWTH = 2
-"""A working set grows to at most this multiple of the coefficients that are not zero."""
+"""A working set takes in this many columns at once, or as many as it has if that is more."""
 _ALL = 128
 """Tables of at most this many columns are not restricted to a working set."""
 _SHARPER = 0.1
@@ -21,17 +19,11 @@ _SHARPER = 0.1
 _ROUGH, _LEAST = 0.01, 1e-13
 """Bounds on that tolerance, in units of the scale."""
 _MOST_SWEEPS = 10_000
-_LONGEST = 1.9
-"""The curvature of the quadratic is divided by at most this: below 2 the objective cannot rise."""
-_FASTEST = 0.1
-"""Least factor by which a step reduces the majorant."""
+"""Most sweeps of the coordinate descent over the columns."""
 _NO_ROOT = InverseRoot.identity(1)
-_LEAST_SHARE = 0.01
-"""Lower bound on the estimated curvature of the objective relative to that of the quadratic."""
+"""The norm of a root for the rounding of steps, none of which goes through one."""
 _SETTLED = 0.1
 """Size of a step below which the curvature of the quadratic is kept."""
-_UPHILL = 1e-12
-"""Relative increase of the objective that may be rounding."""
 
 
 def irls_selecting(objective: Objective, start: Start, *, tol, max_iter, report) -> SolverResult:
@@ -118,24 +110,24 @@ class _Search:
         else:
             value, gradient = objective.value_gradient(self.params)
             gram = self._gram
-        if not value <= self._value + _UPHILL * abs(self._value):
+        if not value <= self._value + UPHILL * abs(self._value):
             self.history.append(self.history[-1])
             self.params, self._gram, self._value = self._at, None, np.inf
             self._bend, self._majorant = 0.0, 1.0
             return False
         self.history.append(objective.reported(value))
-        share = _LEAST_SHARE
+        share = LEAST_CURVATURE
         if self._bend > 0.0:
             share = float(np.dot(gradient - self._gradient, self._step)) / self._bend
-            share = min(max(share, _LEAST_SHARE), 1.0)
-            if share * _LONGEST < 1.0 and self._size <= self._within:
-                self._majorant = max(self._majorant * max(share, _FASTEST), self._least)
+            share = min(max(share, LEAST_CURVATURE), 1.0)
+            if share * LONGEST < 1.0 and self._size <= self._within:
+                self._majorant = max(self._majorant * max(share, FASTEST), self._least)
                 gram = None if self._gram is gram else gram
         self._at, self._value, self._gradient = self.params, value, gradient
         if gram is None:
             gram = objective.quadratic(self.params, self._majorant)[2]
         self._gram = gram
-        kept = max(share, 1.0 / _LONGEST) if self._bend > 0.0 else 1.0
+        kept = max(share, 1.0 / LONGEST) if self._bend > 0.0 else 1.0
         return self._step_to(gram, tol, share, kept)
 
     def _step_to(self, gram, tol, share, kept) -> bool:
@@ -152,5 +144,5 @@ class _Search:
         self.params = scale * after
         size = objective.relative_size(scale * self._step, self._at, self._bend, _NO_ROOT)
         self._size = size
-        known = share > _LEAST_SHARE or size == 0.0 or self._majorant <= self._least
+        known = share > LEAST_CURVATURE or size == 0.0 or self._majorant <= self._least
         return known and size * kept <= tol * share
