@@ -15,7 +15,7 @@ from .estimators.adaptive import AdaptiveRobustRegressor, residual_distribution
 from .estimators.base import DOCUMENTATION, RobustLinearModel
 from .estimators.progress import with_callbacks
 from .estimators.robust import RobustRegressor
-from .validation import check_unmasked
+from .validation import check_penalty_weights, check_unmasked
 
 try:
     import dask
@@ -70,6 +70,7 @@ class _OnCollections(RobustLinearModel):
     def _validated(self, X, y, sample_weight, *, reset=True):
         self._blocks = _designs().parts_of(X, y, sample_weight)
         validate_data(self, _nothing_like(X), reset=reset, skip_check_array=True)
+        check_penalty_weights(self.penalty_weights, self.n_features_in_)
         return X, y if isinstance(y, da.Array) else y.to_dask_array(), sample_weight
 
     def _designs(self, X, y, sample_weight):
@@ -112,7 +113,8 @@ class _OnCollections(RobustLinearModel):
         if not dask.is_dask_collection(X):
             return local.predict(X)
         if not isinstance(X, da.Array):
-            parts = X.map_partitions(_predicted_frame, local, shape, meta=_like_frame(shape))
+            none = _framed(np.empty((0, *shape)))
+            parts = X.map_partitions(_predicted_frame, local, shape, meta=none)
             return parts.to_dask_array()
         if X.numblocks[1] > 1:
             X = X.rechunk({1: -1})
@@ -436,14 +438,10 @@ def _predicted(X, local, shape):
 
 
 def _predicted_frame(X, local, shape):
+    return _framed(_predicted(X, local, shape), X.index)
+
+
+def _framed(values, index=None):
     import pandas as pd
 
-    values = _predicted(X, local, shape)
-    kind = pd.Series if values.ndim == 1 else pd.DataFrame
-    return kind(values, index=X.index)
-
-
-def _like_frame(shape):
-    import pandas as pd
-
-    return pd.DataFrame(np.empty((0, *shape))) if shape else pd.Series(np.empty(0))
+    return (pd.Series if values.ndim == 1 else pd.DataFrame)(values, index=index)

@@ -110,18 +110,24 @@ def _numbers(name: str, value: Any, accepted: str) -> np.ndarray:
     return array
 
 
+def _factors(name: str, value, size: int, which: str) -> np.ndarray:
+    """Return numbers that are not negative; ``which`` says to what each belongs."""
+    accepted = f"numbers in [0, inf) of shape ({size},), {which}"
+    factors = _numbers(name, value, accepted)
+    if factors.shape != (size,):
+        raise ValueError(f"{name} must be {accepted}, got shape {factors.shape}.")
+    if np.any(factors < 0.0):
+        raise ValueError(f"{name} must be {accepted}, got {float(factors.min())!r}.")
+    return factors
+
+
 def check_weights(sample_weight, n_samples: int) -> np.ndarray | None:
     """Return case weights as float64 of shape (n_samples,), or None where none are given."""
     if sample_weight is None:
         return None
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_samples, float(sample_weight))
-    accepted = f"numbers in [0, inf) of shape ({n_samples},), one for each row of X"
-    weights = _numbers("sample_weight", sample_weight, accepted)
-    if weights.shape != (n_samples,):
-        raise ValueError(f"sample_weight must be {accepted}, got shape {weights.shape}.")
-    if np.any(weights < 0.0):
-        raise ValueError(f"sample_weight must be {accepted}, got {float(weights.min())!r}.")
+    weights = _factors("sample_weight", sample_weight, n_samples, "one for each row of X")
     if not np.any(weights > 0.0):
         raise ValueError("sample_weight must hold at least one positive number, got all zeros.")
     with np.errstate(over="ignore"):
@@ -135,12 +141,7 @@ def check_penalty_weights(penalty_weights, n_features: int) -> None:
     """Raise unless there is a weight of the penalty for every column, or none at all."""
     if penalty_weights is None:
         return
-    accepted = f"numbers in [0, inf) of shape ({n_features},), one for each column of X, or None"
-    weights = _numbers("penalty_weights", penalty_weights, accepted)
-    if weights.shape != (n_features,):
-        raise ValueError(f"penalty_weights must be {accepted}, got shape {weights.shape}.")
-    if np.any(weights < 0.0):
-        raise ValueError(f"penalty_weights must be {accepted}, got {float(weights.min())!r}.")
+    _factors("penalty_weights", penalty_weights, n_features, "one for each column of X, or None")
 
 
 def check_initial(init, n_targets: int, n_features: int, fit_intercept: bool) -> np.ndarray:

@@ -239,6 +239,17 @@ def test_wrong_penalties_are_refused(estimator, parameters, text):
         estimator(**parameters).fit(*wide(40, 20))
 
 
+@pytest.mark.parametrize(("parameters", "text"), [
+    ({"penalty_weights": [1.0]}, r"penalty_weights must be .*\(20,\).*got shape \(1,\)"),
+    ({"l1_regularizations": (0.0, 0.1), "solver": "lbfgs"},
+     r"solver must be one of \['auto', 'irls'\] where l1_regularization is positive, got 'lbfgs'"),
+    ({"l1_regularizations": (-1.0,)}, r"every one of l1_regularizations must be .*got -1\.0"),
+])  # fmt: skip
+def test_wrong_penalties_are_refused_before_they_are_compared(parameters, text):
+    with pytest.raises(ValueError, match=text):
+        RobustRegressorCV(**parameters).fit(*wide(40, 20))
+
+
 def test_collections_refuse_to_select():
     da = pytest.importorskip("dask.array")
     from sklearn_robust.dask import DaskRobustRegressor

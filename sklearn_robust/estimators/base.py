@@ -49,13 +49,17 @@ def fits():
     return fits
 
 
-class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
+class Documented:
+    """An estimator whose HTML links to its page; scikit-learn reads these two names."""
+
+    _doc_link_module = "sklearn_robust"
+    _doc_link_template = f"{DOCUMENTATION}/generated/sklearn_robust.{{estimator_name}}.html"
+
+
+class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEstimator):
     """A linear model whose targets are fitted one by one."""
 
     _on_collections = "DaskRobustRegressor"
-    # scikit-learn reads these two names for the link to the documentation in the HTML.
-    _doc_link_module = "sklearn_robust"
-    _doc_link_template = f"{DOCUMENTATION}/generated/sklearn_robust.{{estimator_name}}.html"
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -73,7 +77,6 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     def _fit(self, X, y, sample_weight):
         self._check_parameters()
         X, y, sample_weight = self._validated(X, y, sample_weight)
-        check_penalty_weights(self.penalty_weights, X.shape[1])
         progress = Progress(self, X, y, sample_weight)
         found = self._fit_targets(X, y, sample_weight, progress.report)
         progress.end()
@@ -100,6 +103,7 @@ class RobustLinearModel(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             self, X, y, reset=reset, multi_output=True, y_numeric=True, ensure_all_finite=False,
             **_DATA,
         )  # fmt: skip
+        check_penalty_weights(self.penalty_weights, X.shape[1])
         y = np.asarray(y, dtype=np.float64)
         return X, y, check_weights(sample_weight, len(y))
 

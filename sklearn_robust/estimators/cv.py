@@ -7,12 +7,10 @@ import warnings
 from inspect import signature
 
 import numpy as np
-import sklearn
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.utils import Bunch, assert_all_finite
 from sklearn.utils.metadata_routing import (
-    MetadataRouter,
     MethodMapping,
     get_routing_for_object,
     process_routing,
@@ -25,6 +23,7 @@ from .base import RobustLinearModel
 from .folds import Search, results_of
 from .progress import WRAPPERS, Progress, with_callbacks
 from .robust import RobustRegressor, check_scale
+from .routing import check_only_groups, router_to_splitter, routing_is_on
 
 _LARGEST_SEED = 2**31 - 1
 
@@ -268,30 +267,16 @@ class RobustRegressorCV(RobustLinearModel):
         -------
         MetadataRouter
         """
-        return (
-            # The owner is a name: scikit-learn 1.6 copies it, and not every cv can be copied.
-            MetadataRouter(owner=type(self).__name__)
-            .add_self_request(self)
-            .add(
-                splitter=check_cv(self.cv),
-                method_mapping=MethodMapping().add(caller="fit", callee="split"),
-            )
-            .add(
-                scorer=self._scorer(),
-                method_mapping=MethodMapping().add(caller="fit", callee="score"),
-            )
+        return router_to_splitter(self).add(
+            scorer=self._scorer(),
+            method_mapping=MethodMapping().add(caller="fit", callee="score"),
         )
 
     def _routed(self, scorer, sample_weight, params):
         """Return what splitter and scorer are given."""
-        if _routing_is_on():
+        if routing_is_on():
             return process_routing(self, "fit", sample_weight=sample_weight, **params)
-        unknown = set(params) - {"groups"}
-        if unknown:
-            raise TypeError(
-                f"fit must be given X, y, sample_weight or groups, got {sorted(unknown)}; others "
-                "need metadata routing."
-            )
+        check_only_groups(params)
         score = {}
         if sample_weight is not None and _takes_weights(scorer):
             score["sample_weight"] = sample_weight
@@ -316,7 +301,7 @@ class RobustRegressorCV(RobustLinearModel):
                 f"scoring must be one of {others}, a name of sklearn.metrics.get_scorer_names(), a "
                 "callable or None, got 'nll', which only AdaptiveRobustRegressor has."
             )
-        if _routing_is_on():
+        if routing_is_on():
             scorer.set_score_request(sample_weight=True)
         return scorer
 
@@ -330,7 +315,8 @@ class RobustRegressorCV(RobustLinearModel):
                 check_number(f"every one of {name}", penalty, 0.0, math.inf, "[)")
         for scale in _listed("scales", self.scales):
             check_scale("every one of scales", scale)
-        self._template(None)._check_parameters()
+        largest = max(self.l1_regularizations)
+        self._template(None).set_params(l1_regularization=largest)._check_parameters()
 
     def _candidates(self):
         alphas = list(self.alphas)[: None if self.loss == "general" else 1]
@@ -392,10 +378,6 @@ class RobustRegressorCV(RobustLinearModel):
 
     def _fit_target(self, design, initial, report):
         return self._best_estimator()._fit_target(design, initial, report)
-
-
-def _routing_is_on():
-    return sklearn.get_config()["enable_metadata_routing"]
 
 
 def _takes_weights(scorer):

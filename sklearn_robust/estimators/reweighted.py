@@ -7,12 +7,11 @@ import warnings
 from functools import partial
 
 import numpy as np
-import sklearn
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import check_array, check_random_state, column_or_1d, get_tags
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from ..validation import (
@@ -23,10 +22,11 @@ from ..validation import (
     check_unmasked,
     check_weights,
 )
-from .base import DOCUMENTATION, fits
+from .base import Documented, fits
 from .inner import Inner, check_inner
 from .progress import WRAPPERS, CallbackSupportMixin, Progress, with_callbacks
 from .robust import check_scale
+from .routing import check_only_groups, router_to_splitter, routing_is_on
 
 _FOLDS = 5
 """Folds where ``cv`` says nothing, as in scikit-learn."""
@@ -37,7 +37,7 @@ _OWN = "sigma_"
 """The attribute that is not always there: that of the inner regressor is something else."""
 
 
-class ReweightedRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
+class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, BaseEstimator):
     r"""Any regressor that takes sample weights, fitted so that bad rows do not count.
 
     The regressor is fitted in rounds. In each round every row gets a robust weight from its
@@ -174,10 +174,6 @@ class ReweightedRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     >>> bool(np.all(robust.weights_[:80] == 0.0)), bool(np.mean(robust.weights_[80:]) > 0.95)
     (True, True)
     """
-
-    # What scikit-learn asks of estimators elsewhere for the link in their HTML.
-    _doc_link_module = "sklearn_robust"
-    _doc_link_template = f"{DOCUMENTATION}/generated/sklearn_robust.{{estimator_name}}.html"
 
     def __init__(
         self,
@@ -329,14 +325,7 @@ class ReweightedRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         -------
         MetadataRouter
         """
-        return (
-            MetadataRouter(owner=type(self).__name__)
-            .add_self_request(self)
-            .add(
-                splitter=check_cv(self.cv),
-                method_mapping=MethodMapping().add(caller="fit", callee="split"),
-            )
-        )
+        return router_to_splitter(self)
 
     def __getattr__(self, name):
         fitted = vars(self).get("estimator_")
@@ -382,14 +371,11 @@ class ReweightedRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         cv = check_cv(self.cv)  # before routing, which would use up an iterable
         if self.cv is None:
             cv = KFold(_FOLDS, shuffle=True, random_state=random_state.randint(_LARGEST_SEED))
-        if sklearn.get_config()["enable_metadata_routing"]:
+        if routing_is_on():
             routed = process_routing(self, "fit", sample_weight=sample_weight, **params)
             params = routed.splitter.split
-        elif set(params) - {"groups"}:
-            raise TypeError(
-                f"fit must be given X, y, sample_weight or groups, got {sorted(params)}; others "
-                "need metadata routing."
-            )
+        else:
+            check_only_groups(params)
         if self.residuals == "train":
             return None
         splits = list(cv.split(X, y, **params))
