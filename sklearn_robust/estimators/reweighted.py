@@ -98,8 +98,8 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
     Attributes
     ----------
     estimator_ : regressor
-        Fitted to all rows at their final weights. What it has besides, such as
-        ``feature_importances_``, ``coef_`` or ``staged_predict``, is there by the same name.
+        Fitted to all rows with their final weights. Its other attributes and methods, such as
+        ``feature_importances_``, ``coef_`` or ``staged_predict``, are also available here.
     weights_ : ndarray of shape (n_samples,)
         Robust weight of each training row in [0, 1], without its sample weight: 1 is a row
         fully believed, 0 a row that was left out.
@@ -132,20 +132,20 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
     the median of the fits to single folds, of at most five, whichever have the smaller M-scale
     about their centre. A group of bad rows that is the majority in a small part of X confirms
     itself in a fit to many rows, and not in most of the fits to few.
-    For a loss that redescends the first two rounds, and more while the scale falls by a tenth, take
-    the S-estimate of location off the residuals: a regressor that has followed one-sided outliers
-    lies off the good rows by an offset.
+    For a redescending loss, at least the first two rounds subtract the S-estimate of location from
+    the residuals, because one-sided outliers shift the whole fit. There are more such rounds while
+    each reduces the scale by a tenth.
     With w the weight that the loss gives, rows that are held out get 1 from w = 0.2 up, 0 from 0.02
     down, and a weight between that is linear in w; for Welsch's loss these are 3.8 and 5.9 sigma.
     (In the first rounds less is believed: from 0.9 and 0.5, then 0.8 and 0.3. By training residuals
     the weight is w itself, and the first rounds have the shapes 0 and -2.) Weights that vary among
     good rows would enlarge the error that the regressor has where the truth is steep; and trees
     that are grown to single rows follow a row however small its weight is, unless it is zero.
-    A regressor that bad rows draw all the way to them where they lie close together, such as a
-    kernel of small width, is not to be helped: its held-out residuals there are small.
-    The rounds also end when the weights change by less than 1 % and no longer by less than in the
-    round before: trees jump, and come to rest no further. Where they change by more, the residuals
-    of the round before are averaged with the new ones, which ends circles.
+    Reweighting cannot help a regressor that fits a small group of bad rows exactly, such as a
+    kernel of small width: its held-out residuals are small there.
+    The weights of trees change in jumps. So the rounds also end when the mean change is below 1 %
+    and has stopped shrinking. If it has stopped shrinking above 1 %, residuals are averaged over
+    rounds, so that the weights do not alternate.
     With 5 folds, a round costs about five fits to four fifths of the rows; one fit follows.
     A sample weight is a case weight: 2 is the row written twice in the same fold, 0 the row
     absent, as far as the regressor takes weights so.
@@ -282,10 +282,10 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
     def predict_interval(self, X, coverage=0.9):
         """Predict the interval in which a new good observation falls with given probability.
 
-        Its half-width is the size below which the residuals ``residuals_`` of that share of the
-        training rows lie, each row counted by its sample weight times its robust weight: it
-        covers rows like those that were believed. With ``residuals="train"`` it is too narrow
-        where the regressor has many parameters.
+        The half-width is a weighted quantile of the absolute ``residuals_``; the weights are the
+        sample weights times the robust weights. The interval therefore covers rows like those that
+        were believed. With ``residuals="train"`` it is too narrow for a regressor with many
+        parameters.
 
         Parameters
         ----------

@@ -34,14 +34,14 @@ beyond 2.5 and within 1, then beyond 3.3 and within 1.4 standard deviations."""
 _FIRST_SHAPES = (0.0, -2.0)
 """Shapes of the first rounds by training residuals, before a loss that redescends further."""
 _N_FIRST = 2
-"""How many first rounds there are at least. Their residuals are centred: a fit that has followed
-one-sided outliers lies off the good rows by an offset, which is most of what can be told of it."""
+"""Least number of first rounds. Their residuals are centred, because one-sided outliers shift the
+whole fit."""
 _FALLING = 0.9
 """They go on as long as the scale falls below this share of that of the round before: bad rows are
 still leaving the fit."""
 _SMALL_CHANGE = 0.01
-"""Weights that change by less than this on average, and no longer by less from round to round, are
-at rest as far as fits that jump, such as trees, let them be."""
+"""The weights have converged if their mean change is below this and has stopped shrinking: those of
+trees change in jumps."""
 _NO_LESS = 0.7
 """A change is no longer less than the one before above this share of it."""
 _NO_WEIGHT = 1e-12
@@ -218,8 +218,8 @@ def _m(residuals, cases, floor, last):
 
 
 def _reweighted(residuals, cases, floor, last):
-    # A scale that may rise takes in bad rows one by one, each of which raises it further. Half of
-    # the rows stay in the window, as where a fit was exact in one round and is not in the next.
+    # If the scale could rise, each bad row that it takes in would raise it further. Half of the
+    # rows always stay in the window, even after a round whose fit was exact.
     least = abs_residual_quantile(residuals, 0.5, cases) / WINDOW
     largest = min(m_scale(residuals, cases, floor=floor), max(last, least))
     return truncated_deviation(residuals, largest, cases)
