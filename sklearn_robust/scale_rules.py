@@ -14,6 +14,7 @@ from .design.residuals import (
 )
 from .problem import Objective
 from .scales import WIDER, normal_quantile
+from .scales import normal_scaled_quantile as normal_scaled_quantile_of
 
 _LOWER, _UPPER = 0.97, 1.03
 """Window, relative to the last median, in which the next pass gathers absolute residuals."""
@@ -29,6 +30,10 @@ class ScaleRule(ABC):
     def c_at(self, params) -> float:
         """Return the scale c of the residuals at ``params``."""
         return self._constant * self.sigma_at(params)
+
+    def c_of_residuals(self, residuals, cases) -> float:
+        """Return the scale c of given residuals; ``cases`` is empty if every row counts once."""
+        raise NotImplementedError
 
     def c_of(self, sigma: float) -> float:
         """Return the scale c of a residual scale."""
@@ -57,6 +62,9 @@ class GivenScale(ScaleRule):
 
     def sigma_at(self, params):
         return 1.0
+
+    def c_of_residuals(self, residuals, cases):
+        return self.c_of(1.0)
 
     def read(self, objective, params):
         return *objective.value_gradient(params), 0.0
@@ -87,6 +95,11 @@ class MadScale(ScaleRule):
             self._shares.pop(0)
             self.vanished = True
         return self._design.floor
+
+    def c_of_residuals(self, residuals, cases):
+        weights = cases if len(cases) else None
+        sigma = normal_scaled_quantile_of(residuals, 0.5, weights)
+        return self.c_of(max(sigma, self._design.floor))
 
     def read(self, objective, params):
         if not self._shares:  # the scale stays at the floor

@@ -7,6 +7,7 @@ from scipy import sparse
 
 from .. import kernels
 from .local import LocalDesign, read_only
+from .working_set import SparseColumns
 
 
 class CsrDesign(LocalDesign):
@@ -59,8 +60,11 @@ class CsrDesign(LocalDesign):
         gram = np.zeros((0, 0))
         if wanted.extra == kernels.GRAM:
             gram = kernels.csr_gram(*self._entries, centre, unit, weights, start, stop)
-        gradient = kernels.csr_gradient(*self._entries, centre, influence, start, stop)
+        gradient = self.gradient_range(influence, start, stop)
         return sums, gradient, gram, sizes, cases
+
+    def gradient_range(self, influence, start, stop):
+        return kernels.csr_gradient(*self._entries, self.columns.centre, influence, start, stop)
 
     def write_residuals(self, coef, intercept, start, stop, out):
         centre = self.columns.centre
@@ -76,6 +80,9 @@ class CsrDesign(LocalDesign):
 
     def dense_rows(self, which, columns=slice(None)):
         return self.X[which][:, columns].astype(np.float64).toarray()
+
+    def held_columns(self, rows):
+        return SparseColumns(self, rows)
 
     def apart(self, columns, base):
         X = self.X if self.sample_weight is None else self.X[self.present()]

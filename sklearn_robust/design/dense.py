@@ -35,6 +35,10 @@ class DenseDesign(LocalDesign):
             wanted.intercept, loss.code, loss.alpha, wanted.scale, *wanted.options, first, last,
         )  # fmt: skip
 
+    def gradient_range(self, influence, start, stop):
+        X, by_column, _, _, first, last = self._window(start, stop)
+        return kernels.dense_gradient(X, by_column, self.columns.centre, influence, first, last)
+
     def write_residuals(self, coef, intercept, start, stop, out):
         X, by_column, y, _, first, last = self._window(start, stop)
         kernels.dense_residuals(

@@ -20,6 +20,7 @@ from .levels import MOST_APART, Blocks, Levels, levels_of, shared_values
 from .packed import PackedRows
 from .standardisation import Standardisation, standardised_columns
 from .threads import available_threads
+from .working_set import DenseColumns
 
 _CHUNK = 1 << 18
 """Least number of entries of X in a task: about 0.1 ms of work, the overhead of a thread."""
@@ -305,6 +306,10 @@ class LocalDesign(Design):
         """The number of entries of X that a pass reads."""
         return self.X.size
 
+    def held_columns(self, rows):
+        """Return an object that holds columns of some rows, none at first."""
+        return DenseColumns(self, rows)
+
     def apart(self, columns, base) -> sparse.csc_array:
         """Return some columns of the rows present, minus a value for each column."""
         which = slice(None) if self.sample_weight is None else self.present()
@@ -319,6 +324,10 @@ class LocalDesign(Design):
     @abstractmethod
     def loss_pass(self, wanted, start, stop):
         """Return the sums of a :class:`~.passes.LossPass`, as from ``kernels.dense_pass``."""
+
+    @abstractmethod
+    def gradient_range(self, influence, start, stop):
+        """Return minus the sums of influence·(x - centre, 1), shape (n_features + 1,)."""
 
     @abstractmethod
     def write_residuals(self, coef, intercept, start, stop, out) -> None:

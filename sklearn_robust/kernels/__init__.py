@@ -5,8 +5,8 @@ no thread, so that callers may run several ranges side by side and add the sums 
 """
 
 from .columns import dense_moments
-from .coordinates import descend_coordinates
-from .dense import dense_pass, dense_residuals
+from .coordinates import column_products, descend_coordinates, less_combination
+from .dense import dense_gradient, dense_pass, dense_residuals
 from .level_moves import move_blocks
 from .levels import change_blocks, fit_blocks, redraw_blocks, refine_mixed
 from .likelihood import fit_likelihood_packed
@@ -38,9 +38,11 @@ __all__ = [
     "SIZES",
     "add_gradient",
     "change_blocks",
+    "column_products",
     "csr_gradient",
     "csr_gram",
     "csr_residuals",
+    "dense_gradient",
     "dense_moments",
     "dense_pass",
     "dense_residuals",
@@ -48,6 +50,7 @@ __all__ = [
     "fit_blocks",
     "fit_likelihood_packed",
     "irls_packed",
+    "less_combination",
     "log_partition",
     "m_scale",
     "move_blocks",

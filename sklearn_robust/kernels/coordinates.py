@@ -1,6 +1,37 @@
-"""Coordinate descent on a quadratic with an absolute penalty."""
+"""Coordinate descent on a quadratic with an absolute penalty, and products with its columns."""
 
-from .compiled import compiled, entry
+import numpy as np
+
+from .compiled import SUM, compiled, entry
+
+
+@compiled(SUM)
+def _product(column, values):
+    total = 0.0
+    for i in range(values.shape[0]):
+        total += column[i] * values[i]
+    return total
+
+
+@entry
+def column_products(columns, values):
+    """Return the product of every row of ``columns`` with values."""
+    out = np.empty(columns.shape[0])
+    for j in range(columns.shape[0]):
+        out[j] = _product(columns[j], values)
+    return out
+
+
+@entry
+def less_combination(columns, coefs, values):
+    """Return values less the sum of the rows of ``columns``, each times its coefficient."""
+    out = values.copy()
+    for j in range(coefs.shape[0]):
+        coef, column = coefs[j], columns[j]
+        if coef != 0.0:
+            for i in range(out.shape[0]):
+                out[i] -= coef * column[i]
+    return out
 
 
 @compiled()

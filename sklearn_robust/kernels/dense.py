@@ -125,6 +125,20 @@ def dense_residuals(X, by_column, y, origin, centre, coef, intercept, start, sto
 
 
 @entry
+def dense_gradient(X, by_column, centre, influence, start, stop):
+    """Return minus the sums over the rows of influence·(x - centre, 1)."""
+    p = centre.shape[0]
+    gradient = np.zeros(p + 1)
+    if by_column:
+        _column_gradient(X, centre, influence, start, stop - start, gradient)
+    else:
+        _row_gradient(X, centre, influence, start, stop - start, gradient)
+    for i in range(stop - start):
+        gradient[p] -= influence[i]
+    return gradient
+
+
+@entry
 def dense_pass(
     X, by_column, y, origin, case_weights, centre, unit, coef, intercept, code, alpha, c, extra,
     low, high, majorant, start, stop,

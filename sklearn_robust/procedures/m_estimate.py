@@ -33,6 +33,7 @@ from .residual_scales import (
     minimise_with_scale,
     near_with_mad,
     packed_with_mad,
+    selecting_with_mad,
 )
 from .shared_starts import SharedStarts
 from .starts import from_params, refined
@@ -127,7 +128,7 @@ class Regression:
         report : callable
             Called with the objective at the beginning of each iteration.
         neighbour : RegressionResult, optional
-            The fit of another loss with the same rows, penalty and residual scale. The search
+            The fit of another loss or penalty with the same rows and residual scale. The search
             begins there if the objective is lower than at the start, and if the start does not
             decide which minimum is found.
         """
@@ -159,7 +160,10 @@ class Regression:
     def _start(self, neighbour) -> Start:
         if not isinstance(self.init, str):
             return from_params(self.objective.problem, self.init)
-        if neighbour is not None and self._leads_to_one:
+        selects = self.objective.problem.standardised_penalty.selects
+        if neighbour is not None and selects and not self.objective.loss.redescending:
+            return self.shared.near(neighbour.params)
+        if neighbour is not None and self._leads_to_one and not selects:
             start = self.named_start
             c = self.objective.scale if self.scale_given else self.constant * neighbour.sigma
             objective = (self.sample or self).objective.at(c)
@@ -235,7 +239,9 @@ def _given(regression: Regression, start: Start, options) -> RegressionResult:
 def _mad(regression: Regression, start: Start, options) -> RegressionResult:
     objective = regression.objective
     mad = MadScale(objective.design, regression.constant)
-    together: dict[str, Callable] = {"near": near_with_mad, "packed": packed_with_mad}
+    together: dict[str, Callable] = {
+        "near": near_with_mad, "packed": packed_with_mad, "selecting": selecting_with_mad
+    }  # fmt: skip
     searches = [together[name] for name in regression.plan.solvers if name in together]
     searches.append(partial(minimise_with_scale, regression.minimise))
     result = first_usable(*(partial(of, objective, start, mad, **options) for of in searches))

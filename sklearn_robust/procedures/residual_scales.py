@@ -11,6 +11,7 @@ from ..scale_rules import MadScale, ScaleRule, TruncatedScale
 from ..solvers.anderson import minimise_near
 from ..solvers.packed import irls_packed
 from ..solvers.result import SolverResult, Start, Status, quiet, unusable
+from ..solvers.selecting import irls_selecting
 
 _SHARPER = 0.03
 """Tolerance of the coefficients relative to the remaining change of log c."""
@@ -26,6 +27,9 @@ _NOT_FAR = 0.03
 """Longest extrapolated step in log c; a longer one might jump over the end of the fall."""
 _STEEPEST = -5.0
 """A steeper slope means a jump: the two scales have led to different minima."""
+
+_MOST_TOGETHER = 50
+"""Iterations in which coefficients and scale, both new in each, have to come to rest."""
 
 
 class _FixedPoint:
@@ -131,6 +135,20 @@ def packed_with_mad(
         return unusable(SolverResult, start, Status.STALLED)
     for value in result.history:
         report(value)
+    return result
+
+
+def selecting_with_mad(
+    objective: Objective, start: Start, mad: MadScale, *, tol, max_iter, report
+) -> SolverResult:
+    """Find coefficients, some of them zero, and MAD together; it stalls if that takes too long.
+
+    Parameters and result are those of :func:`minimise_with_scale`.
+    """
+    limit = min(max_iter, _MOST_TOGETHER)
+    result = irls_selecting(objective, start, tol=tol, max_iter=limit, report=report, rule=mad)
+    if mad.is_floor(result.scale) or not result.converged:
+        return unusable(SolverResult, start, Status.STALLED)
     return result
 
 

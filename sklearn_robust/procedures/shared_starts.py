@@ -6,6 +6,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
+import numpy as np
+
+from ..design import WorkingSet
+from ..linear_algebra import InverseRoot
+from ..penalties import ElasticNet
 from ..problem import Objective, Problem
 from ..scale_rules import TruncatedScale
 from ..solvers.result import SolverResult, Start, first_usable, quiet
@@ -33,6 +38,8 @@ class SharedStarts:
     random_state : RandomState
     max_iter : int
     tol : float
+    neighbour : SharedStarts or None
+        Those of the same rows with another penalty, near which these are searched.
     """
 
     problem: Problem
@@ -40,6 +47,12 @@ class SharedStarts:
     random_state: Any
     max_iter: int
     tol: float
+    neighbour: SharedStarts | None = None
+
+    def following(self, penalty: ElasticNet) -> SharedStarts:
+        """Return the starts of the same rows with the next penalty of a path."""
+        problem = replace(self.problem, penalty=penalty)
+        return replace(self, problem=problem, neighbour=self)
 
     @cached_property
     def sample(self) -> SharedStarts | None:
@@ -63,7 +76,22 @@ class SharedStarts:
 
     @cached_property
     def least_squares(self) -> Start:
-        return least_squares(self.problem, max_iter=self.max_iter)
+        near = None
+        if self.problem.standardised_penalty.selects:
+            near = self.near(np.zeros(self.problem.design.columns.n_parameters))
+            if self.neighbour is not None:
+                near = replace(near, params=self.neighbour.least_squares.params)
+        return least_squares(self.problem, max_iter=self.max_iter, near=near)
+
+    def near(self, params) -> Start:
+        """Return a start at given parameters, for a penalty that selects columns."""
+        return Start(params, InverseRoot.identity(len(params)), columns=self._columns)
+
+    @cached_property
+    def _columns(self) -> WorkingSet:
+        if self.neighbour is not None:
+            return self.neighbour._columns
+        return WorkingSet(self.problem.design)
 
     def plan(self, init: str, scale: str, *, subsampled=True) -> Plan:
         """Return the plan of a fit.

@@ -5,144 +5,228 @@ from __future__ import annotations
 import numpy as np
 
 from .. import kernels
+from ..design import WorkingSet
 from ..linear_algebra import InverseRoot
 from ..problem import Objective
-from .irls import FASTEST, LEAST_CURVATURE, LONGEST, UPHILL, newton_share
+from ..scale_rules import GivenScale, ScaleRule
+from .irls import LEAST_CURVATURE, LONGEST, UPHILL, newton_share
 from .result import SolverResult, Start, Status
 
 _FIRST = 32
-"""A working set takes in this many columns at once, or as many as it has if that is more."""
-_ALL = 128
-"""Tables of at most this many columns are not restricted to a working set."""
+"""This many columns may come in at once, or twice as many as are in use if that is more."""
+_NEARLY = 0.9
+"""A column comes in if its gradient is above this share of its threshold."""
+_ROUGHER = 0.1
+"""Tolerance of a search of a working set, relative to what columns outside it owe."""
 _SHARPER = 0.1
 """Tolerance of the coordinate descent relative to the step before."""
 _ROUGH, _LEAST = 0.01, 1e-13
 """Bounds on that tolerance, in units of the scale."""
 _MOST_SWEEPS = 10_000
 """Most sweeps of the coordinate descent over the columns."""
+_SLOW = 0.3
+"""A step longer than this share of the one before asks for the curvature at the point reached."""
+_OLD = 3
+"""Iterations after which the same curvature may be computed anew."""
 _NO_ROOT = InverseRoot.identity(1)
 """The norm of a root for the rounding of steps, none of which goes through one."""
-_SETTLED = 0.1
-"""Size of a step below which the curvature of the quadratic is kept."""
 
 
-def irls_selecting(objective: Objective, start: Start, *, tol, max_iter, report) -> SolverResult:
+def irls_selecting(
+    objective: Objective, start: Start, *, tol, max_iter, report, rule: ScaleRule | None = None
+) -> SolverResult:
     """Minimise an objective with an absolute penalty.
 
-    Each iteration minimises a quadratic that touches the smooth part of the objective, plus the
-    penalty, by coordinate descent. Of many columns only a working set is fitted: those whose
-    coefficients are not zero, and those whose gradients exceed their thresholds most (as in
-    Massias, Gramfort & Salmon 2018). One pass over all columns then shows whether others have to
-    come in.
+    Each iteration minimises a quadratic near the smooth part of the objective, plus the penalty, by
+    coordinate descent. Its curvature is that of an earlier iteration as long as the steps become
+    shorter quickly; otherwise it is computed anew, as by :func:`sklearn_robust.solvers.irls.irls`.
+    Only a working set of columns is fitted: those whose coefficients are not zero, and those whose
+    gradients exceed their thresholds most (as in Massias, Gramfort & Salmon 2018). One pass over
+    all columns then shows whether others have to come in.
 
-    Parameters and result are those of :func:`sklearn_robust.solvers.irls.irls`.
+    Parameters
+    ----------
+    objective : Objective
+    start : Start
+        Its ``columns``, if any, are the working set with which the search begins.
+    tol, max_iter, report
+        As for :func:`sklearn_robust.solvers.irls.irls`.
+    rule : ScaleRule, optional
+        The scale follows it from one iteration to the next; the default is the given one.
+
+    Returns
+    -------
+    SolverResult
     """
-    params = start.params
-    history: list[float] = []
-    thresholds = objective.thresholds[: objective.design.n_features]
-    gradient = objective.value_gradient(params)[1][: len(thresholds)]
+    search = _Search(objective, start, rule or GivenScale(objective.design, objective.scale))
+    owed = search.take_in()
     while True:
-        used = (params[: len(thresholds)] != 0.0) | (thresholds == 0.0)
-        which = _working_set(np.abs(gradient) - thresholds, used)
-        places = np.append(which, np.arange(len(thresholds), len(params)))
-        of_set = objective if len(which) == len(thresholds) else objective.restricted(which)
-        search = _Search(of_set, params[places])
-        converged = search.run(tol, max_iter - len(history), report)
-        history += search.history
-        params = np.zeros(len(params))
-        params[places] = search.params
-        value, gradient = objective.value_gradient(params)
-        gradient = gradient[: len(thresholds)]
-        outside = np.ones(len(thresholds), dtype=bool)
-        outside[which] = False
-        owed = float(np.max((np.abs(gradient) - thresholds)[outside], initial=0.0))
-        if owed <= tol or len(history) >= max_iter:
-            break
-    status = Status.of(converged and owed <= tol)
-    value = objective.reported(value)
-    return SolverResult(params, objective.scale, value, len(history), status, tuple(history))
-
-
-def _working_set(excess, used):
-    """Return the numbers of the columns to fit: those in use and those most above thresholds."""
-    if len(excess) <= _ALL:
-        return np.arange(len(excess))
-    entering = np.flatnonzero((excess > 0.0) & ~used)
-    most = max(_FIRST, int(np.count_nonzero(used)))
-    entering = entering[np.argsort(-excess[entering], kind="stable")[:most]]
-    return np.union1d(np.flatnonzero(used), entering)
+        wanted = max(tol, _ROUGHER * owed)
+        converged = search.run(wanted, max_iter, report)
+        owed = search.take_in()
+        if (wanted == tol and owed <= tol) or len(search.history) >= max_iter:
+            return search.result(converged and owed <= tol)
 
 
 class _Search:
-    """The search of a working set, from one pass over its rows to the next.
+    """The state of ``irls_selecting`` from one iteration to the next.
+
+    Parameters are those of the working set, in the order of its columns.
 
     Attributes
     ----------
-    params : ndarray of shape (n_parameters,)
-        Where the next pass evaluates the objective; at the end, the result.
     history : list of float
     """
 
-    def __init__(self, objective, params):
-        self._objective, self._thresholds = objective, objective.thresholds
+    def __init__(self, objective: Objective, start: Start, rule: ScaleRule):
+        self._objective, self._rule = objective, rule
+        self._set = start.columns or WorkingSet(objective.design)
         self._least, self._within = newton_share(objective.loss)
-        self.params = self._at = params
-        self._value, self._gradient = np.inf, np.zeros(len(params))
-        self._step, self._bend = np.zeros(len(params)), 0.0
-        self._gram: np.ndarray | None = None
-        self._size, self._majorant = np.inf, 1.0
+        self._set.for_loss(objective.loss)
+        penalty = objective.problem.standardised_penalty
+        self._thresholds, self._curvature = penalty.thresholds, penalty.curvature
+        free = self._thresholds == 0.0
+        if self._set.is_small:
+            free[:] = True
+        self._set.take_in(np.flatnonzero((free | (start.params != 0.0))[: self._n_features]))
+        params = start.params[self._set.places]
+        residuals = self._set.residuals(params)
+        self._c = rule.c_of_residuals(residuals, self._set.cases)
+        self._forget()
+        self._move_to(params, residuals, *self._read(residuals, params))
         self.history: list[float] = []
+
+    @property
+    def _n_features(self):
+        return self._objective.design.n_features
+
+    def _forget(self):
+        """Forget the last step, from which the curvature is estimated."""
+        self._majorant, self._size, self._share = 1.0, np.inf, LEAST_CURVATURE
+        self._known, self._age = False, _OLD
+
+    def _read(self, residuals, params):
+        """Return F/c², and what every residual pulls."""
+        places, c = self._set.places, self._c
+        sums, influence = self._losses(residuals, kernels.NOTHING)[:2]
+        value = sums[0] / self._set.design.total_weight
+        value += float(np.dot(0.5 * self._curvature[places] * (params / c), params / c))
+        value += float(np.dot(self._thresholds[places] / c, np.abs(params / c)))
+        return value, influence
+
+    def _move_to(self, params, residuals, value, influence):
+        """Hold a point and c times the gradient of the smooth part of F there."""
+        self._params, self._residuals, self._value = params, residuals, value
+        self._influence = influence
+        bent = self._curvature[self._set.places] * (params / self._c)
+        self._gradient = self._set.gradient(influence) + bent
+
+    def _losses(self, residuals, extra):
+        loss, options = self._objective.loss, (extra, 0.0, 0.0, self._majorant)
+        return kernels.range_loss(
+            loss.code, loss.alpha, self._c, *options, residuals, self._set.cases
+        )
+
+    def take_in(self) -> float:
+        """Take columns into the set; return by how much a gradient outside exceeds its threshold.
+
+        Those come in whose gradients are above their thresholds, or nearly so.
+        """
+        outside = self._set.outside()
+        if len(outside) == 0:
+            return 0.0
+        gradient = self._set.gradient_of_all(self._influence)
+        sizes, thresholds = np.abs(gradient[outside]), self._thresholds[outside] / self._c
+        owed = float(np.max(sizes - thresholds, initial=0.0))
+        if owed == 0.0:
+            return owed
+        near = np.flatnonzero(sizes > _NEARLY * thresholds)
+        most = max(_FIRST, 2 * int(np.count_nonzero(self._params)))
+        near = near[np.argsort((thresholds - sizes)[near], kind="stable")[:most]]
+        entering = outside[near]
+        self._set.take_in(entering)
+        self._params = np.append(self._params, np.zeros(len(entering)))
+        self._gradient = np.append(self._gradient, gradient[entering])
+        return owed
 
     def run(self, tol, max_iter, report) -> bool:
         """Iterate; return whether the remaining step is within ``tol``."""
         converged = False
         while not converged and len(self.history) < max_iter:
+            self.history.append(self._objective.at(self._c).reported(self._value))
             converged = self._iterate(tol)
             report(self.history[-1])
-        if not converged and not self._objective.value(self.params) <= self._value:
-            self.params = self._at
         return converged
 
     def _iterate(self, tol) -> bool:
-        objective = self._objective
-        if self._gram is None or self._size > _SETTLED:
-            value, gradient, gram = objective.quadratic(self.params, self._majorant)
-        else:
-            value, gradient = objective.value_gradient(self.params)
-            gram = self._gram
-        if not value <= self._value + UPHILL * abs(self._value):
-            self.history.append(self.history[-1])
-            self.params, self._gram, self._value = self._at, None, np.inf
-            self._bend, self._majorant = 0.0, 1.0
-            return False
-        self.history.append(objective.reported(value))
-        share = LEAST_CURVATURE
-        if self._bend > 0.0:
-            share = float(np.dot(gradient - self._gradient, self._step)) / self._bend
-            share = min(max(share, LEAST_CURVATURE), 1.0)
-            if share * LONGEST < 1.0 and self._size <= self._within:
-                self._majorant = max(self._majorant * max(share, FASTEST), self._least)
-                gram = None if self._gram is gram else gram
-        self._at, self._value, self._gradient = self.params, value, gradient
-        if gram is None:
-            gram = objective.quadratic(self.params, self._majorant)[2]
-        self._gram = gram
-        kept = max(share, 1.0 / LONGEST) if self._bend > 0.0 else 1.0
-        return self._step_to(gram, tol, share, kept)
+        """Take a step; return whether what remained before it was within ``tol``."""
+        if self._set.gram is None:
+            self._weigh()
+        kept = max(self._share, 1.0 / LONGEST) if self._known else 1.0
+        step, bend, size = self._step(kept, tol)
+        near = self._known and size * kept <= tol * self._share
+        gradient, c = self._gradient, self._c
+        params, residuals = self._params + c * step, self._set.moved(self._residuals, c * step)
+        found = self._read(residuals, params)
+        if not found[0] <= self._value + UPHILL * abs(self._value):
+            self._forget()
+            self._weigh()
+            return size == 0.0
+        self._c = self._rule.c_of_residuals(residuals, self._set.cases)
+        if self._c != c:
+            found = self._read(residuals, params)
+        self._move_to(params, residuals, *found)
+        self._age += 1
+        if bend > 0.0:
+            change = float(np.dot(self._gradient * (self._c / c) - gradient, step)) / bend
+            self._share = min(max(change, LEAST_CURVATURE), 1.0)
+            self._known = True
+        lower = self._majorant > self._least and size <= self._within
+        if size > _SLOW * self._size and not near and (lower or self._age > _OLD):
+            self._majorant = self._least if lower else self._majorant
+            self._weigh()
+        self._size = size
+        return near or size == 0.0
 
-    def _step_to(self, gram, tol, share, kept) -> bool:
-        """Take the step of the quadratic whose curvature is multiplied by ``kept``."""
-        objective, scale = self._objective, self._objective.scale
-        before = self._at / scale
+    def _weigh(self):
+        """Compute the curvature of the quadratic anew."""
+        self._set.weigh(self._losses(self._residuals, kernels.GRAM)[2])
+        self._age = 0
+
+    def _step(self, kept, tol):
+        """Return the step of the quadratic whose curvature is multiplied by ``kept``, in units of c.
+
+        Returns
+        -------
+        step : ndarray
+        bend : float
+            The product of the step with the curvature times the step.
+        size : float
+            Relative size of the step.
+        """
+        places, c = self._set.places, self._c
+        gram = self._set.gram + np.diag(self._curvature[places])
+        before = self._params / c
         after, gradient = before.copy(), self._gradient / kept
         inner = max(min(_ROUGH, _SHARPER * self._size), _SHARPER * tol, _LEAST)
         kernels.descend_coordinates(
-            gram, self._thresholds / kept, after, gradient, inner, _MOST_SWEEPS
+            gram, self._thresholds[places] / (c * kept), after, gradient, inner, _MOST_SWEEPS
         )
-        self._step = after - before
-        self._bend = float(self._step @ (gram @ self._step))
-        self.params = scale * after
-        size = objective.relative_size(scale * self._step, self._at, self._bend, _NO_ROOT)
-        self._size = size
-        known = share > LEAST_CURVATURE or size == 0.0 or self._majorant <= self._least
-        return known and size * kept <= tol * share
+        step = after - before
+        bend = float(step @ (gram @ step))
+        size = self._objective.at(c).relative_size(
+            self._whole(c * step), self._whole(self._params), bend, _NO_ROOT
+        )
+        return step, bend, size
+
+    def _whole(self, params):
+        """Return the parameters of all columns from those of the set."""
+        whole = np.zeros(self._objective.design.columns.n_parameters)
+        whole[self._set.places] = params
+        return whole
+
+    def result(self, converged) -> SolverResult:
+        """Return the result at the point reached."""
+        value, history = self._objective.at(self._c).reported(self._value), tuple(self.history)
+        params, status = self._whole(self._params), Status.of(converged)
+        return SolverResult(params, self._c, value, len(history), status, history)
