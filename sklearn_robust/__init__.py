@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .estimators.adaptive import AdaptiveRobustRegressor
 from .estimators.cv import RobustRegressorCV
+from .estimators.path import robust_path
 from .estimators.reweighted import ReweightedRegressor
 from .estimators.robust import RobustRegressor
 
@@ -14,4 +15,5 @@ __all__ = [
     "ReweightedRegressor",
     "RobustRegressor",
     "RobustRegressorCV",
+    "robust_path",
 ]

@@ -155,3 +155,13 @@ def check_initial(init, n_targets: int, n_features: int, fit_intercept: bool) ->
     if values.shape not in ((size,), (n_targets, size)):
         raise ValueError(f"init must be {accepted}, got shape {values.shape}.")
     return np.broadcast_to(values, (n_targets, size))
+
+
+def listed(name, values):
+    """Return the values as a list, or raise if there are none."""
+    try:
+        if len(values) > 0 and not isinstance(values, str):
+            return list(values)
+    except TypeError:
+        pass
+    raise ValueError(f"{name} must be a sequence of at least one value, got {values!r}.")

@@ -203,9 +203,9 @@ def test_cross_validation_is_a_grid_search():
     X, y = wide(80, 20)
     y[:8] += 30.0
     strengths = (0.05, 0.3, 2.0)
-    ours = RobustRegressorCV((1.0,), l1_regularizations=strengths, cv=4).fit(X, y)
+    ours = RobustRegressorCV((1.0,), l1_regularizations=strengths, init="ols", cv=4).fit(X, y)
     theirs = GridSearchCV(
-        RobustRegressor(1.0, init="s"), {"l1_regularization": strengths}, cv=4,
+        RobustRegressor(1.0, init="ols"), {"l1_regularization": strengths}, cv=4,
         scoring=get_scorer("s_scale"),
     ).fit(X, y)  # fmt: skip
     assert ours.l1_regularization_ == theirs.best_params_["l1_regularization"]

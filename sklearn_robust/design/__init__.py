@@ -12,7 +12,14 @@ from .standardisation import Standardisation
 from .threads import serial_algebra
 from .working_set import WorkingSet
 
-__all__ = ["Design", "LocalDesign", "Standardisation", "WorkingSet", "make_design", "serial_algebra"]
+__all__ = [
+    "Design",
+    "LocalDesign",
+    "Standardisation",
+    "WorkingSet",
+    "make_design",
+    "serial_algebra",
+]
 
 _KINDS = ((issparse, CsrDesign),)
 """Tests of X with the design to use if one is true; otherwise X is dense."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from inspect import signature
 
 import numpy as np
 from sklearn.metrics import check_scoring
@@ -12,18 +11,19 @@ from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.utils import Bunch, assert_all_finite
 from sklearn.utils.metadata_routing import (
     MethodMapping,
-    get_routing_for_object,
     process_routing,
 )
 from sklearn.utils.parallel import Parallel, delayed
 
 from ..metrics import SCORERS, get_scorer
-from ..validation import check_choice, check_number
-from .base import RobustLinearModel
-from .folds import Search, results_of
+from ..validation import check_choice, check_flag, check_number, listed
+from .base import RobustLinearModel, fits
+from .folds import Search, penalty_of, results_of, s_estimates_of
+from .grids import adaptive_weights, check_grid, is_number, l1_grid, l2_grid
 from .progress import WRAPPERS, Progress, with_callbacks
 from .robust import RobustRegressor, check_scale
-from .routing import check_only_groups, router_to_splitter, routing_is_on
+from .routing import check_only_groups, router_to_splitter, routing_is_on, takes_weights
+from .targets import given_initial, store
 
 _LARGEST_SEED = 2**31 - 1
 
@@ -158,6 +158,7 @@ class RobustRegressorCV(RobustLinearModel):
         l1_regularizations=(0.0,),
         l2_regularizations=(0.0,),
         penalty_weights=None,
+        adaptive_penalty=False,
         cv=None,
         scoring=None,
         selection="best",
@@ -178,6 +179,7 @@ class RobustRegressorCV(RobustLinearModel):
         self.l1_regularizations = l1_regularizations
         self.l2_regularizations = l2_regularizations
         self.penalty_weights = penalty_weights
+        self.adaptive_penalty = adaptive_penalty
         self.cv = cv
         self.scoring = scoring
         self.selection = selection
@@ -239,26 +241,63 @@ class RobustRegressorCV(RobustLinearModel):
         splits = list(cv.split(X, y, **routed.splitter.split))
         if not splits:
             raise ValueError(f"cv must give at least one split, got none from {self.cv!r}.")
-        search = Search(self._candidates(), scorer, X, y, weights, routed.scorer.score)
         progress = Progress(self, X, y, weights)
-        folds = []
+        designs = list(self._designs(X, y, weights))
+        data = scorer, X, y, weights, routed.scorer.score
+        self.penalty_weights_ = self.penalty_weights
+        with fits().serial_algebra(X.shape[1]):
+            found, n_unconverged = self._chosen(designs, splits, data, progress)
+            heavier = adaptive_weights(self, designs[0]) if self.adaptive_penalty else None
+            if heavier is not None:
+                self.penalty_weights_ = heavier
+                found, n_unconverged = self._chosen(designs, splits, data, progress)
+        progress.end()
+        self._warn(found, n_unconverged)
+        return self
+
+    def _chosen(self, designs, splits, data, progress):
+        """Choose a candidate and fit all rows.
+
+        Returns
+        -------
+        found : list of TargetFit
+        n_unconverged : int
+            Fits of folds that did not converge.
+        """
+        candidates = self._candidates(designs)
+        near = s_estimates_of(self._template(self.random_state), designs, candidates)
+        search, folds = Search(candidates, *data, near), []
         for fold in Parallel(n_jobs=self.n_jobs, return_as="generator")(
             delayed(search.fold)(self._template(seed), *split)
             for split, seed in zip(splits, self._seeds(len(splits)), strict=True)
         ):
             folds.append(fold)
             progress.step("fold", search.told(fold))
-        results = results_of(search.candidates, folds)
+        results = results_of(candidates, folds)
         self.best_index_ = self._best_place(results, len(splits))
         self.n_splits_, self.cv_results_ = len(splits), results
-        self.best_params_ = search.candidates[self.best_index_]
+        self.best_params_ = candidates[self.best_index_]
         self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
-        self.l1_regularization_ = float(self.best_params_.get("l1_regularization", 0.0))
-        self.l2_regularization_ = float(self.best_params_["l2_regularization"])
-        found = self._fit_targets(X, y, weights, progress.report)
-        progress.end()
-        self._warn(found, sum(fold.n_unconverged for fold in folds))
-        return self
+        penalty = penalty_of(self.best_params_)
+        self.l1_regularization_, self.l2_regularization_ = map(float, penalty)
+        found = self._fit_all(designs, near.get(penalty), progress.report, data[2].ndim == 1)
+        return found, sum(fold.n_unconverged for fold in folds)
+
+    def _fit_all(self, designs, near, report, one_target):
+        """Fit all rows by the chosen candidate, and store every target; return the fits."""
+        n_targets = len(designs)
+        initial = self._previous(n_targets) or given_initial(
+            self.init, n_targets, self.n_features_in_, self.fit_intercept
+        )
+        each = zip(designs, initial, near or [None] * n_targets, strict=True)
+        found = [self._fit_target(design, first, report, of) for design, first, of in each]
+        store(self, found, one_target=one_target)
+        return found
+
+    def _fit_target(self, design, initial, report, near=None):
+        best = self._best_estimator()
+        shared = fits().shared_starts(best, design, near)
+        return fits().fit_regression(best, shared, initial, report=report)[0]
 
     def get_metadata_routing(self):
         """Return how metadata are routed to the splitter and the scorer.
@@ -278,7 +317,7 @@ class RobustRegressorCV(RobustLinearModel):
             return process_routing(self, "fit", sample_weight=sample_weight, **params)
         check_only_groups(params)
         score = {}
-        if sample_weight is not None and _takes_weights(scorer):
+        if sample_weight is not None and takes_weights(scorer):
             score["sample_weight"] = sample_weight
         elif sample_weight is not None:
             warnings.warn(
@@ -308,24 +347,33 @@ class RobustRegressorCV(RobustLinearModel):
     def _check_parameters(self):
         super()._check_parameters()
         check_choice("selection", self.selection, ["best", "1se"])
-        for alpha in _listed("alphas", self.alphas):
+        for alpha in listed("alphas", self.alphas):
             check_number("every one of alphas", alpha, -math.inf, 2.0)
+        check_flag("adaptive_penalty", self.adaptive_penalty)
         for name in ("l1_regularizations", "l2_regularizations"):
-            for penalty in _listed(name, getattr(self, name)):
-                check_number(f"every one of {name}", penalty, 0.0, math.inf, "[)")
-        for scale in _listed("scales", self.scales):
+            check_grid(name, getattr(self, name))
+        for scale in listed("scales", self.scales):
             check_scale("every one of scales", scale)
-        largest = max(self.l1_regularizations)
+        l1 = self.l1_regularizations
+        largest = float(is_number(l1)) or float(max(l1))
         self._template(None).set_params(l1_regularization=largest)._check_parameters()
 
-    def _candidates(self):
+    def _candidates(self, designs):
         alphas = list(self.alphas)[: None if self.loss == "general" else 1]
         grid = {
             "alpha": alphas,
-            "l2_regularization": list(self.l2_regularizations),
+            "l2_regularization": l2_grid(
+                self.l2_regularizations, designs[0], self.penalty_weights_
+            ),
             "scale": list(self.scales),
         }
-        if any(self.l1_regularizations):
+        if is_number(self.l1_regularizations):
+            # The least shape rejects most rows, and its scale is that of the S-estimate.
+            template = self._template(self.random_state).set_params(
+                alpha=min(alphas), scale=self.scales[0]
+            )
+            grid["l1_regularization"] = l1_grid(template, self.l1_regularizations, designs).tolist()
+        elif any(self.l1_regularizations):
             grid["l1_regularization"] = list(self.l1_regularizations)
         return list(ParameterGrid(grid))
 
@@ -335,7 +383,7 @@ class RobustRegressorCV(RobustLinearModel):
         return RobustRegressor(
             loss=self.loss,
             efficiency=self.efficiency,
-            penalty_weights=self.penalty_weights,
+            penalty_weights=vars(self).get("penalty_weights_", self.penalty_weights),
             fit_intercept=self.fit_intercept,
             solver=self.solver,
             init=named,
@@ -363,8 +411,7 @@ class RobustRegressorCV(RobustLinearModel):
 
         def plainness(place):
             candidate = results["params"][place]
-            penalty = candidate.get("l1_regularization", 0.0), candidate["l2_regularization"]
-            return *penalty, candidate["alpha"], mean[place]
+            return *penalty_of(candidate), candidate["alpha"], mean[place]
 
         return max(np.flatnonzero(mean >= mean[best] - error).tolist(), key=plainness)
 
@@ -375,27 +422,3 @@ class RobustRegressorCV(RobustLinearModel):
         plain = self._best_estimator()
         plain.__dict__.update(self._learned())
         return plain
-
-    def _fit_target(self, design, initial, report):
-        return self._best_estimator()._fit_target(design, initial, report)
-
-
-def _takes_weights(scorer):
-    """Return whether ``GridSearchCV`` without metadata routing gives a scorer ``sample_weight``."""
-    request = getattr(get_routing_for_object(scorer), "score", None)
-    if request is not None and "sample_weight" in request.requests:
-        return True
-    # A scorer of make_scorer has the parameter even where its metric does not, and then fails.
-    # Before scikit-learn 1.9 its request does not list what the metric takes.
-    function = getattr(scorer, "_score_func", scorer)
-    return "sample_weight" in signature(function).parameters
-
-
-def _listed(name, values):
-    """Return the values as a list, or raise if there are none."""
-    try:
-        if len(values) > 0 and not isinstance(values, str):
-            return list(values)
-    except TypeError:
-        pass
-    raise ValueError(f"{name} must be a sequence of at least one value, got {values!r}.")

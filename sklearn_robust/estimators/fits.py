@@ -6,6 +6,8 @@ The functions read the public parameters of an estimator, and do not change it.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import replace
 from numbers import Real
 
 import numpy as np
@@ -16,11 +18,22 @@ from ..design.residuals import abs_residual_quantiles, final_weights
 from ..losses import NAMED, resolve
 from ..penalties import ElasticNet
 from ..problem import Likelihood, Problem
-from ..procedures import SCALES, STARTS, MaximumLikelihood, Regression, SharedStarts, automatic
+from ..procedures import (
+    SCALES,
+    STARTS,
+    MaximumLikelihood,
+    Regression,
+    SharedStarts,
+    automatic,
+    grid,
+    largest_l1,
+    s_estimates_along,
+    starts_along,
+)
 from ..procedures.reweighting import Reweighted, Weighing, reweight
 from ..scales import scale_floor
 from ..solvers import LIKELIHOOD_SOLVERS, SOLVERS
-from .targets import TargetFit
+from .targets import Initial, PathFit, TargetFit
 
 __all__ = [
     "LIKELIHOOD_SOLVERS",
@@ -31,7 +44,11 @@ __all__ = [
     "designs",
     "fit_likelihood",
     "fit_regression",
+    "grid",
+    "largest_penalty",
+    "path_fits",
     "reweighted",
+    "s_estimates_of_path",
     "serial_algebra",
     "shared_starts",
 ]
@@ -40,8 +57,17 @@ _INACCURATE = 1e6
 """Times the rounding of y to which a regressor of any kind may solve: scikit-learn's iterative ones
 have a tolerance of about 1e-6 of y."""
 
+_HARDEST = 1e200
+"""An absolute penalty under which all penalised coefficients are zero."""
+_EXACT, _SLACK = 1e-12, 4.0
+"""Relative rounding of the largest penalty of a path, and its error in ``tol`` where the scale of
+the fit without slopes, found to ``tol``, decides it."""
 _FEW_BELIEVED = 1.0 / 3.0
 """Mean robust weight below which a fit that selects columns rests on few rows."""
+
+
+def _silent(value):
+    """Report nothing."""
 
 
 def designs(estimator, X, y, sample_weight):
@@ -59,15 +85,29 @@ def designs(estimator, X, y, sample_weight):
     yield from map(design.with_target, targets[1:])
 
 
-def shared_starts(estimator, design) -> SharedStarts:
-    """Return the starts that all fits of these rows with this penalty share."""
-    return SharedStarts(
+def shared_starts(estimator, design, near=None, neighbour=None) -> SharedStarts:
+    """Return the starts that all fits of these rows with this penalty share.
+
+    Parameters
+    ----------
+    estimator : RobustRegressor
+    design : Design
+    near : Initial or None
+        The S-estimate of a table that has these rows and others, if the penalty selects columns.
+    neighbour : SharedStarts or None
+        Those for the next larger penalty.
+    """
+    shared = SharedStarts(
         Problem(design, ElasticNet.of(estimator)),
         solver=estimator.solver,
         random_state=check_random_state(estimator.random_state),
         max_iter=estimator.max_iter,
         tol=estimator.tol,
+        neighbour=neighbour,
     )
+    if near is None:
+        return shared
+    return shared.beginning_at(design.from_original(near.coef, near.intercept))
 
 
 def fit_regression(estimator, shared: SharedStarts, initial, neighbour=None, *, report):
@@ -84,19 +124,73 @@ def fit_regression(estimator, shared: SharedStarts, initial, neighbour=None, *, 
         Called with the objective at the beginning of each iteration.
     """
     loss, design = resolve(estimator.loss, estimator.alpha), shared.problem.design
-    init, scale = automatic(loss, estimator.init, estimator.scale)
-    previous = None
-    if initial is not None:
-        init, previous = design.from_original(initial.coef, initial.intercept), initial.scale
-    objective = shared.problem.objective(loss, float(scale) if isinstance(scale, Real) else 1.0)
-    regression = Regression(shared, objective, init, scale, estimator.efficiency, previous)
-    result = regression.fit(report, neighbour)
+    result = _regression(estimator, shared, loss, initial).fit(report, neighbour)
     fit = _target_fit(
         design, result, loss, sigma=result.sigma, vanished=result.vanished,
         exact=result.exact, unbelieved=result.unbelieved,
         selects=shared.problem.standardised_penalty.selects,
     )  # fmt: skip
     return fit, result
+
+
+def _regression(estimator, shared, loss, initial=None) -> Regression:
+    """Return the regression that the parameters of an estimator ask for."""
+    init, scale = automatic(loss, estimator.init, estimator.scale)
+    previous = None
+    if initial is not None:
+        design = shared.problem.design
+        init, previous = design.from_original(initial.coef, initial.intercept), initial.scale
+    objective = shared.problem.objective(loss, float(scale) if isinstance(scale, Real) else 1.0)
+    return Regression(shared, objective, init, scale, estimator.efficiency, previous)
+
+
+def largest_penalty(estimator, design) -> float:
+    """Return the least absolute penalty at which all penalised coefficients are zero."""
+    loss, penalty = resolve(estimator.loss, estimator.alpha), ElasticNet.of(estimator)
+    shared = shared_starts(estimator, design)
+    shared = shared.following(replace(penalty, l1_regularization=_HARDEST))
+    result = _regression(estimator, shared, loss).fit(_silent)
+    slack = _EXACT if loss.alpha == 2.0 else _SLACK * estimator.tol
+    return (1.0 + slack) * largest_l1(shared.problem, result, loss)
+
+
+def s_estimates_of_path(estimator, design, l1_regularizations) -> list[Initial]:
+    """Return the S-estimates at falling absolute penalties, in the user's units."""
+    starts = _starts_of_path(estimator, design, l1_regularizations)
+    return [Initial(*design.to_original(params)) for params in s_estimates_along(starts)]
+
+
+def _starts_of_path(estimator, design, l1_regularizations) -> list[SharedStarts]:
+    penalty, first = ElasticNet.of(estimator), shared_starts(estimator, design)
+    return starts_along(
+        first, (replace(penalty, l1_regularization=float(l1)) for l1 in l1_regularizations)
+    )
+
+
+def path_fits(estimator, design, l1_regularizations, *, report) -> Iterator[PathFit]:
+    """Yield the fits of a :class:`RobustRegressor` to one target at falling absolute penalties."""
+    loss = resolve(estimator.loss, estimator.alpha)
+    starts = _starts_of_path(estimator, design, l1_regularizations)
+    if _starts_from_s(estimator, loss):
+        selecting = [shared for shared in starts if shared.selects]
+        found = s_estimates_along(selecting)
+        starts[: len(found)] = map(SharedStarts.beginning_at, selecting, found)
+    result = None
+    for shared in starts:
+        result = _regression(estimator, shared, loss).fit(report, result)
+        weights = np.ones(1)
+        if loss.redescending and shared.selects:
+            weights = final_weights(design, result.params, loss, result.scale)[0]
+        coef, intercept = design.to_original(result.params)
+        yield PathFit(
+            coef, intercept, result.scale, result.n_iter, result.converged or result.exact,
+            bool(weights.mean() < _FEW_BELIEVED),
+        )  # fmt: skip
+
+
+def _starts_from_s(estimator, loss) -> bool:
+    init, _ = automatic(loss, estimator.init, estimator.scale)
+    return isinstance(init, str) and init == "s"
 
 
 def fit_likelihood(estimator, design, initial, *, report) -> TargetFit:

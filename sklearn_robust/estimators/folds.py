@@ -28,7 +28,11 @@ class Fold(NamedTuple):
 
 
 class Search(NamedTuple):
-    """What all folds of a search share."""
+    """What all folds of a search share.
+
+    ``near`` holds, for penalties that select columns, the S-estimates of all rows, one for each
+    target.
+    """
 
     candidates: list
     scorer: Any
@@ -36,6 +40,7 @@ class Search(NamedTuple):
     y: np.ndarray
     weights: np.ndarray | None
     score_params: dict
+    near: dict
 
     def fold(self, template, train, test) -> Fold:
         """Fit all candidates to the rows of a fold, and score them on the others.
@@ -76,21 +81,28 @@ class Search(NamedTuple):
         """Yield the index of every candidate, its estimator, and its fits, one for each target.
 
         Candidates with the same penalty share their starts. The fits of a shape may begin at those
-        of the previous shape.
+        of the previous shape. If a penalty selects columns, the starts are searched near those of
+        the next larger penalty and, so that folds and all rows have the same one of several minima,
+        near the S-estimate of all rows (as in Kepplinger & Wei 2024).
         """
         n_features = self.X.shape[1]
         initial = given_initial(template.init, len(designs), n_features, template.fit_intercept)
         last: tuple = (None, None)
-        shared: list[Any] = []
+        shared: list[Any] = [None] * len(designs)
         results: list[Any] = []
         for place in self._in_order():
             candidate = self.candidates[place]
             estimator = clone(template).set_params(**candidate)
             estimator.n_features_in_ = n_features
-            penalty = candidate.get("l1_regularization", 0.0), candidate["l2_regularization"]
-            group = penalty, candidate["scale"]
+            group = penalty_of(candidate), candidate["scale"]
             if group[0] != last[0]:
-                shared = [fits().shared_starts(estimator, design) for design in designs]
+                near = self.near.get(group[0], [None] * len(designs))
+                if last[0] is None or group[0][1] != last[0][1]:
+                    shared = [None] * len(designs)
+                shared = [
+                    fits().shared_starts(estimator, *of)
+                    for of in zip(designs, near, shared, strict=True)
+                ]
             if group != last:
                 results = [None] * len(designs)
             last = group
@@ -116,10 +128,45 @@ class Search(NamedTuple):
 
         def order(place):
             candidate = self.candidates[place]
-            penalty = -candidate.get("l1_regularization", 0.0), candidate["l2_regularization"]
-            return *penalty, str(candidate["scale"]), candidate["alpha"]
+            l1, l2 = penalty_of(candidate)
+            return l2, -l1, str(candidate["scale"]), candidate["alpha"]
 
         return sorted(range(len(self.candidates)), key=order)
+
+
+def penalty_of(candidate) -> tuple[float, float]:
+    """Return the penalties of a candidate, on absolute and on squared coefficients."""
+    return candidate.get("l1_regularization", 0.0), candidate["l2_regularization"]
+
+
+def s_estimates_of(template, designs, candidates) -> dict:
+    """Return the S-estimates of all rows for every penalty that selects columns.
+
+    Parameters
+    ----------
+    template : RobustRegressor
+        With the parameters that all candidates share.
+    designs : list of LocalDesign
+        One for each target.
+    candidates : list of dict
+
+    Returns
+    -------
+    dict
+        From penalties to the S-estimate of each target. Empty if fits do not begin there.
+    """
+    found: dict = {}
+    if not isinstance(template.init, str) or template.init != "s":
+        return found
+    penalties = {penalty_of(candidate) for candidate in candidates}
+    for l2 in sorted({l2 for _, l2 in penalties}):
+        falling = sorted((l1 for l1, of in penalties if of == l2 and l1 > 0.0), reverse=True)
+        template.set_params(l2_regularization=l2)
+        paths = [fits().s_estimates_of_path(template, design, falling) for design in designs]
+        found |= {
+            (l1, l2): list(of) for l1, of in zip(falling, zip(*paths, strict=True), strict=True)
+        }
+    return found
 
 
 def results_of(candidates, folds):

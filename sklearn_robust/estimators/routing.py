@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
 import sklearn
 from sklearn.model_selection import check_cv
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, get_routing_for_object
 
 
 def routing_is_on() -> bool:
@@ -33,3 +35,14 @@ def check_only_groups(params):
             f"fit must be given X, y, sample_weight or groups, got {unknown}; others need metadata "
             "routing."
         )
+
+
+def takes_weights(scorer):
+    """Return whether ``GridSearchCV`` without metadata routing gives a scorer ``sample_weight``."""
+    request = getattr(get_routing_for_object(scorer), "score", None)
+    if request is not None and "sample_weight" in request.requests:
+        return True
+    # A scorer of make_scorer has the parameter even where its metric does not, and then fails.
+    # Before scikit-learn 1.9 its request does not list what the metric takes.
+    function = getattr(scorer, "_score_func", scorer)
+    return "sample_weight" in signature(function).parameters

@@ -47,6 +47,17 @@ class Initial(NamedTuple):
     alpha: float | None = None
 
 
+class PathFit(NamedTuple):
+    """The fit of one target at one penalty of a path, in the user's units."""
+
+    coef: np.ndarray
+    intercept: float
+    scale: float
+    n_iter: int
+    converged: bool
+    few_believed: bool
+
+
 def given_initial(init, n_targets, n_features, fit_intercept) -> list[Initial | None]:
     """Return the given coefficients of every target, None if ``init`` is the name of a start."""
     if isinstance(init, str):

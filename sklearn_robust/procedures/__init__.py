@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .likelihood import LikelihoodResult, MaximumLikelihood
 from .m_estimate import SCALES, STARTS, Regression, automatic
+from .path import grid, largest_l1, s_estimates_along, starts_along
 from .plan import Plan
 from .shared_starts import SharedStarts
 from .starts import from_params, least_squares
@@ -18,5 +19,9 @@ __all__ = [
     "SharedStarts",
     "automatic",
     "from_params",
+    "grid",
+    "largest_l1",
     "least_squares",
+    "s_estimates_along",
+    "starts_along",
 ]

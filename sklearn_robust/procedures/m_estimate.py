@@ -162,7 +162,7 @@ class Regression:
             return from_params(self.objective.problem, self.init)
         selects = self.objective.problem.standardised_penalty.selects
         if neighbour is not None and selects and not self.objective.loss.redescending:
-            return self.shared.near(neighbour.params)
+            return self.shared.start_at(neighbour.params)
         if neighbour is not None and self._leads_to_one and not selects:
             start = self.named_start
             c = self.objective.scale if self.scale_given else self.constant * neighbour.sigma

@@ -40,6 +40,10 @@ class SharedStarts:
     tol : float
     neighbour : SharedStarts or None
         Those of the same rows with another penalty, near which these are searched.
+    near : tuple of ndarray of shape (n_parameters,)
+        Candidates for an S-estimate whose penalty selects columns.
+    fresh : bool
+        Whether other candidates for it are searched.
     """
 
     problem: Problem
@@ -48,11 +52,22 @@ class SharedStarts:
     max_iter: int
     tol: float
     neighbour: SharedStarts | None = None
+    near: tuple[np.ndarray, ...] = ()
+    fresh: bool = True
+
+    @property
+    def selects(self) -> bool:
+        """Whether the penalty makes coefficients exactly zero."""
+        return self.problem.standardised_penalty.selects
 
     def following(self, penalty: ElasticNet) -> SharedStarts:
         """Return the starts of the same rows with the next penalty of a path."""
         problem = replace(self.problem, penalty=penalty)
         return replace(self, problem=problem, neighbour=self)
+
+    def beginning_at(self, near) -> SharedStarts:
+        """Return the same starts, for which an S-estimate is only searched from parameters."""
+        return replace(self, near=(near,), fresh=False)
 
     @cached_property
     def sample(self) -> SharedStarts | None:
@@ -61,7 +76,7 @@ class SharedStarts:
         None if the rows are few, or the columns are dependent in the subsample.
         """
         size = subsample_size(self.problem.design)
-        if size == 0 or self.problem.standardised_penalty.selects:
+        if size == 0 or self.selects:
             return None
         design = sample_of(self.problem.design, size)
         tol = max(self.tol, accuracy_of(design))
@@ -77,13 +92,13 @@ class SharedStarts:
     @cached_property
     def least_squares(self) -> Start:
         near = None
-        if self.problem.standardised_penalty.selects:
-            near = self.near(np.zeros(self.problem.design.columns.n_parameters))
+        if self.selects:
+            near = self.start_at(np.zeros(self.problem.design.columns.n_parameters))
             if self.neighbour is not None:
                 near = replace(near, params=self.neighbour.least_squares.params)
         return least_squares(self.problem, max_iter=self.max_iter, near=near)
 
-    def near(self, params) -> Start:
+    def start_at(self, params) -> Start:
         """Return a start at given parameters, for a penalty that selects columns."""
         return Start(params, InverseRoot.identity(len(params)), columns=self._columns)
 
@@ -116,11 +131,8 @@ class SharedStarts:
 
     @cached_property
     def s_estimate(self) -> SEstimate:
-        if self.problem.standardised_penalty.selects:
-            return selecting_s_estimate(
-                self.problem, self.least_squares, self.random_state,
-                tol=self.tol, max_iter=self.max_iter,
-            )  # fmt: skip
+        if self.selects:
+            return self.selecting_s_estimate(self.near, fresh=self.fresh)
 
         def searched():
             return s_estimate(
@@ -136,11 +148,18 @@ class SharedStarts:
         )
         return first_usable(refined, searched)
 
+    def selecting_s_estimate(self, near, *, fresh) -> SEstimate:
+        """Return the S-estimate whose penalty selects columns, from given candidates."""
+        return selecting_s_estimate(
+            self.problem, self.least_squares, self.random_state,
+            tol=self.tol, max_iter=self.max_iter, near=near, fresh=fresh,
+        )  # fmt: skip
+
     @cached_property
     def truncated_sigma(self) -> float:
         """The truncated deviation at the S-estimate of least bias, at most its scale."""
         estimate = self.s_estimate.least_biased
-        if self.problem.standardised_penalty.selects:  # half of the rows are fitted too well
+        if self.selects:  # half of the rows are fitted too well
             share = 2.0 * estimate.n_parameters / self.problem.design.n_cases
             return estimate.sigma / (1.0 - min(share, _MOST_FITTED))
         truncated = TruncatedScale(self.problem.design, 1.0, estimate.n_parameters, estimate.sigma)

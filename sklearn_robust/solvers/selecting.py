@@ -194,11 +194,12 @@ class _Search:
         self._age = 0
 
     def _step(self, kept, tol):
-        """Return the step of the quadratic whose curvature is multiplied by ``kept``, in units of c.
+        """Return the step of the quadratic whose curvature is multiplied by ``kept``.
 
         Returns
         -------
         step : ndarray
+            In units of c.
         bend : float
             The product of the step with the curvature times the step.
         size : float
