@@ -50,7 +50,9 @@ _MOST_LEVERAGE = 1.0 - 1e-6
 """Bound on the leverage of a row, whose residual is divided by the rest of 1."""
 
 
-def selecting_s_estimate(problem: Problem, start: Start, random_state, *, tol, max_iter):
+def selecting_s_estimate(
+    problem: Problem, start: Start, random_state, *, tol, max_iter, near=(), fresh=True
+):
     """Minimise half the squared M-scale of the residuals, plus the penalty.
 
     Of many rows a sample is searched first.
@@ -63,6 +65,10 @@ def selecting_s_estimate(problem: Problem, start: Start, random_state, *, tol, m
     random_state : RandomState
     tol, max_iter
         As for a solver.
+    near : iterable of ndarray of shape (n_parameters,)
+        Further candidates, such as the S-estimates at neighbouring penalties.
+    fresh : bool
+        Whether candidates are searched at all. If not, ``near`` and ``start`` are the only ones.
 
     Returns
     -------
@@ -72,7 +78,10 @@ def selecting_s_estimate(problem: Problem, start: Start, random_state, *, tol, m
     design = problem.design
     few = problem.on(design.sample(_SAMPLE, random_state))
     search = _Criterion(few)
-    found = sorted(_candidates(few, search, start, random_state), key=search)[:_BEST]
+    found = [start.params, *near]
+    if fresh:
+        found += _candidates(few, search, start, random_state)
+    found = sorted(found, key=search)[:_BEST]
     rough = [search.descended(of, start.root, tol=_ROUGH["tol"], max_iter=_STEPS) for of in found]
     search = _Criterion(problem)
     params = search.descended(min(rough, key=search), start.root, tol=tol, max_iter=max_iter)
@@ -145,14 +154,14 @@ def _candidates(problem, criterion, start, random_state) -> list:
     it selects.
     """
     convex = _convex_fit(problem, start)
-    found = [start.params, convex, *_in_selected_columns(problem, convex, random_state)]
+    found = [convex, *_in_selected_columns(problem, convex, random_state)]
     present = problem.design.present()
     near = present[np.argsort(_distances(problem.design, present), kind="stable")]
     found += [_fit_to(problem, near[: max(round(share * len(near)), 1)]) for share in _SHARES_NEAR]
     params, kept = start.params, present
     for _ in range(_LOOKS):
         found += [_fit_to(problem, half) for half in _halves(problem, params, kept)]
-        best = min(found, key=criterion)
+        best = min([start.params, *found], key=criterion)
         if best is params:
             break
         params = best
