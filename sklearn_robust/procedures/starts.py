@@ -24,13 +24,17 @@ def from_params(problem: Problem, params) -> Start:
     return Start(np.asarray(params, dtype=np.float64), least_squares_root(problem, params))
 
 
-def least_squares(problem: Problem, *, max_iter, tol=1e-6) -> Start:
-    """Start from (penalised) least squares, of least norm if it is not unique."""
+def least_squares(problem: Problem, *, max_iter, tol=1e-6, begin=None) -> Start:
+    """Start from (penalised) least squares, of least norm if it is not unique.
+
+    If the penalty selects columns, the search begins at ``begin``, or at zero.
+    """
     squares = problem.least_squares()
     params = np.zeros(problem.design.columns.n_parameters)
     if problem.standardised_penalty.selects:
         scale = math.sqrt(2.0 * squares.value(params)) or 1.0
-        start = Start(params, least_squares_root(problem, params))
+        begin = params if begin is None else begin
+        start = Start(begin, least_squares_root(problem, begin))
         found = irls_selecting(
             squares.at(scale), start, tol=tol, max_iter=max(max_iter, _MOST), report=quiet
         )
