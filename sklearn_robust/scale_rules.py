@@ -12,10 +12,13 @@ from .design.residuals import (
     normal_scaled_quantile,
     truncated_deviation,
 )
-from .problem import Objective
+from .problem import Objective, Problem
 from .scales import WIDER, normal_quantile
 from .scales import normal_scaled_quantile as normal_scaled_quantile_of
 
+MOST_IN_USE = 0.45
+"""Largest share of the number of cases that selected columns may be for their residuals to tell a
+scale. With more, the rows are fitted by as many columns, whatever the scale."""
 _LOWER, _UPPER = 0.97, 1.03
 """Window, relative to the last median, in which the next pass gathers absolute residuals."""
 
@@ -161,3 +164,33 @@ class TruncatedScale(ScaleRule):
     def sigma_at(self, params):
         sigma = truncated_deviation(self._design, params, self._largest, self._n_parameters)
         return max(sigma, self._design.floor)
+
+
+class SelectingScale(TruncatedScale):
+    """The truncated deviation where columns are selected, at most ``largest``.
+
+    Columns in use count as free parameters. With too many of them it is ``largest``.
+    """
+
+    def __init__(self, problem: Problem, constant, largest):
+        super().__init__(problem.design, constant, 0.0, largest)
+        self._problem = problem
+
+    def at_most(self, c):
+        return SelectingScale(self._problem, self._constant, self.sigma_of(c))
+
+    def sigma_at(self, params):
+        self._n_parameters = self._problem.standardised_penalty.n_in_use(params)
+        if self._n_parameters > MOST_IN_USE * self._design.n_cases:
+            return self._largest
+        return super().sigma_at(params)
+
+
+def falling_scale(problem: Problem, constant, n_parameters, largest) -> TruncatedScale:
+    """Return the truncated deviation, at most ``largest``, of a problem.
+
+    ``n_parameters`` counts if the penalty selects no columns.
+    """
+    if problem.standardised_penalty.selects:
+        return SelectingScale(problem, constant, largest)
+    return TruncatedScale(problem.design, constant, n_parameters, largest)

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ..design.residuals import most_are_exact, normal_scaled_quantile, truncated_deviation
+from ..design.residuals import most_are_exact, normal_scaled_quantile
 from ..limits import LIMITS
 from ..linear_algebra import minimum_norm
 from ..losses import regression_constant, resolve
 from ..problem import Objective
-from ..scale_rules import MadScale, TruncatedScale
+from ..scale_rules import MadScale, falling_scale
 from ..scales import WINDOW, normal_quantile
 from ..solvers.result import (
     RegressionResult,
@@ -269,7 +269,7 @@ def _falling(regression: Regression, start: Start, options) -> RegressionResult:
         return _s(regression, start, options)
     minimise, objective = regression.minimise, regression.objective
     sigma = regression.shared.truncated_sigma
-    truncated = TruncatedScale(objective.design, regression.constant, estimate.n_parameters, sigma)
+    truncated = falling_scale(objective.problem, regression.constant, estimate.n_parameters, sigma)
     objective = objective.at(truncated.c_of(sigma))
     result = minimise_with_falling_scale(minimise, objective, start, truncated, **options)
     sigma, vanished = truncated.sigma_of(result.scale), truncated.is_floor(result.scale)
@@ -282,19 +282,20 @@ def _same_fit_again(regression: Regression, start: Start, options) -> Regression
     No S-estimate is needed if coefficients and scale hardly change and half of the rows are within
     the window of the scale, because it would only lead to the same fit.
     """
-    previous, design = regression.previous, regression.objective.design
+    previous, problem = regression.previous, regression.objective.problem
+    design = problem.design
     nothing = partial(unusable, RegressionResult, start, sigma=None, vanished=False)
     if previous is None or len(start.params) > LIMITS.widest:
         return nothing(Status.NOT_APPLICABLE)
     sigma, floor = previous / regression.constant, design.floor
-    n_parameters = regression.objective.problem.free_parameters(start.root)
+    n_parameters = problem.free_parameters(start.root)
     if not floor < sigma or design.half_of_cases(n_parameters) <= 0.0:
         return nothing(Status.NOT_APPLICABLE)
 
     def change(params):
         if normal_scaled_quantile(design, params, 0.5) * normal_quantile(0.5) > WINDOW * sigma:
             return math.inf
-        found = truncated_deviation(design, params, sigma, n_parameters)
+        found = falling_scale(problem, 1.0, n_parameters, sigma).sigma_at(params)
         return math.log(sigma / max(found, floor))
 
     objective = regression.objective.at(previous)

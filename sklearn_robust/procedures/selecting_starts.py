@@ -7,55 +7,57 @@ from dataclasses import replace
 import numpy as np
 
 from ..design import LocalDesign, passes
-from ..design.residuals import normal_scaled_quantile, residuals
+from ..linear_algebra import InverseRoot
 from ..losses import regression_constant, resolve, tuning_constant
 from ..problem import Problem
-from ..scale_rules import MScale
+from ..scale_rules import MOST_IN_USE, MScale, SelectingScale
 from ..solvers.result import Start, quiet
 from ..solvers.selecting import irls_selecting
-from .candidates import candidates
+from .residual_scales import minimise_with_falling_scale
 from .s_estimate import WELSCH, SEstimate
+from .selecting_candidates import ROUGH, selecting_candidates
 from .starts import least_squares
 
-_MOST_COMPONENTS = 10
-"""Most principal sensitivity components that are used."""
-_LOOKS = 3
-"""Rounds of components, each among the rows near the best candidate of the round before."""
-_ROWS_PER_COLUMN = 4
-"""Rows for every column among which planes through few rows are searched."""
-_CONVEX = resolve(alpha=1.0)
-_ALTERNATIONS = 10
-"""Steps of coefficients and MAD of the convex fit."""
-_EFFICIENCY = 0.95
-"""Efficiency of the convex fit."""
-_ROUGH = {"tol": 1e-3, "max_iter": 200, "report": quiet}
-"""Options of fits that are only candidates."""
-_A_FEW = {"tol": 1e-3, "max_iter": 5, "report": quiet}
-"""Options of the fit at one scale on the way down the criterion."""
 _SAMPLE = 2000
 """Rows of the sample that is searched."""
+_FEW_IN_USE = 0.25
+"""Largest share of the number of cases that least squares may select where the search begins."""
+_RATIO = 0.7
+"""Ratio of one multiple of the penalty to the one before, on the way down to the penalty."""
 _BEST = 5
 """Candidates from which the criterion is made smaller."""
 _STEPS = 20
-"""Scales that each of them is given on the sample."""
-_SHARES_NEAR = (0.5, 0.75)
-"""Shares of the rows, nearest in X first, to which penalised least squares are candidates."""
-_AT_ONCE = 256
-"""Columns whose medians are computed at once."""
-_MOST_FREE = 0.45
-"""Largest share of the number of cases that selected columns count as free parameters."""
+"""Scales that each of them is given."""
+_A_FEW = {"tol": 1e-3, "max_iter": 5, "report": quiet}
+"""Options of the fit at one scale on the way down the criterion."""
 _CONSTANT = tuning_constant(breakdown=0.5)
 """The scale c of Welsch's loss over the M-scale."""
-_MOST_LEVERAGE = 1.0 - 1e-6
-"""Bound on the leverage of a row, whose residual is divided by the rest of 1."""
+_EFFICIENCY = 0.95
+"""Efficiency of the M-estimates on the way down to the penalty."""
+_ORDER = 8
+"""Order of the norm over the columns that is the distance of a row: a few cells far off count."""
+_FAR = 3.0
+"""Rows are far if they are by more than this many robust deviations further off than the median
+row, and no nearer than this many deviations of a column."""
+_NORMAL = 1.4826
+"""Standard deviation of the normal distribution over its median absolute deviation."""
+_AT_ONCE = 256
+"""Columns whose medians are computed at once."""
 
 
 def selecting_s_estimate(
     problem: Problem, start: Start, random_state, *, tol, max_iter, near=(), fresh=True
 ):
-    """Minimise half the squared M-scale of the residuals, plus the penalty.
+    """Return a start that neither outliers nor the number of columns decide.
 
-    Of many rows a sample is searched first.
+    Half the squared M-scale of the residuals plus the penalty is minimised (Cohen Freue et al.
+    2019) at a multiple of the penalty at which few columns are selected. M-estimates follow that
+    minimum down to the penalty itself. Without that, many columns would fit half of the rows by
+    themselves, whichever half it is. The scale of the residuals may fall on the way, but only while
+    the columns in use are fewer than half of the rows.
+
+    Rows far off in X are left out. The fit that begins here takes those back in that are near it.
+    Of many rows a sample is searched; all rows then are fitted from there.
 
     Parameters
     ----------
@@ -68,58 +70,127 @@ def selecting_s_estimate(
     near : iterable of ndarray of shape (n_parameters,)
         Further candidates, such as the S-estimates at neighbouring penalties.
     fresh : bool
-        Whether candidates are searched at all. If not, ``near`` and ``start`` are the only ones.
+        Whether candidates are searched besides ``near``, least squares and a convex fit. The search
+        takes most of the time.
 
     Returns
     -------
     SEstimate
-        Its scale takes the number of selected columns into account.
+        Its scale is that at the end of the way.
     """
     design = problem.design
     few = problem.on(design.sample(_SAMPLE, random_state))
-    search = _Criterion(few)
-    found = [start.params, *near]
-    if fresh:
-        found += _candidates(few, search, start, random_state)
-    found = sorted(found, key=search)[:_BEST]
-    rough = [search.descended(of, start.root, tol=_ROUGH["tol"], max_iter=_STEPS) for of in found]
-    search = _Criterion(problem)
-    params = search.descended(min(rough, key=search), start.root, tol=tol, max_iter=max_iter)
-    sigma, n_free = search.rule(params).sigma_at(params), search.n_free(params)
+    searched = _without_far_rows(few)
+    multiple, squares = _with_few_columns(searched)
+    params, sigma = _s_estimate(_times(searched, multiple), squares, random_state, near, fresh)
+    while multiple > 1.0:
+        multiple = max(_RATIO * multiple, 1.0)
+        params, sigma = _followed(_times(searched, multiple), params, sigma, **ROUGH)
+    if design.n_present > few.design.n_present:
+        searched, sigma = problem, max(sigma, _scale(problem, params))
+    params, sigma = _followed(searched, params, sigma, tol=tol, max_iter=max_iter, report=quiet)
+    n_free = problem.standardised_penalty.n_in_use(params)
     return SEstimate(params, sigma, n_free, start.root, exact=bool(sigma <= design.floor))
 
 
-class _Criterion:
-    """The squared M-scale of the residuals plus twice the penalty, a function of the parameters.
+def _times(problem, multiple):
+    return replace(problem, penalty=problem.penalty.times(multiple))
 
-    The M-scale takes every selected column for a free parameter. Without that, fits of half of the
-    rows by as many columns would always have the least scale.
+
+# ---- rows far off in X -----------------------------------------------------------------
+
+
+def _without_far_rows(problem):
+    """Return the problem without the rows far off in X, which are less than half of them."""
+    rows = problem.design.present()
+    distances = _distances(problem.design, rows)
+    middle = np.median(distances)
+    deviation = _NORMAL * np.median(np.abs(distances - middle))
+    far = distances > max(middle + _FAR * deviation, _FAR * _NORMAL)
+    return problem.on(problem.design.without(rows[far])) if np.any(far) else problem
+
+
+def _distances(design: LocalDesign, rows):
+    """Return the norms of the differences to the median, in median absolute ones of a column.
+
+    Columns in which most rows share one value do not count.
     """
+    powers = np.zeros(len(rows))
+    for first in range(0, design.n_features, _AT_ONCE):
+        columns = np.arange(first, min(first + _AT_ONCE, design.n_features))
+        x = design.dense_rows(rows, columns)
+        x = np.abs(x - np.median(x, axis=0))
+        unit = np.median(x, axis=0)
+        varied = unit > 0.0
+        with np.errstate(over="ignore"):
+            powers += np.sum((x[:, varied] / unit[varied]) ** _ORDER, axis=1)
+    return powers ** (1.0 / _ORDER)
+
+
+# ---- where few columns are selected ----------------------------------------------------
+
+
+def _with_few_columns(problem):
+    """Return the least multiple of the penalty, at least 1, at which few columns are selected.
+
+    Least squares along a grid from the multiple at which all coefficients are zero tell. Its
+    parameters at the multiple are returned too.
+    """
+    penalty, design = problem.standardised_penalty, problem.design
+    nothing = np.zeros(design.columns.n_parameters)
+    gradient = np.abs(problem.least_squares().value_gradient(nothing)[1])
+    shrunk = penalty.thresholds > 0.0
+    multiple = max(float(np.max(gradient[shrunk] / penalty.thresholds[shrunk])), 1.0)
+    most = max(_FEW_IN_USE * design.n_cases, penalty.n_in_use(nothing))
+    params = _least_squares(_times(problem, multiple), nothing)
+    while multiple > 1.0:
+        further = max(_RATIO * multiple, 1.0)
+        found = _least_squares(_times(problem, further), params)
+        if penalty.n_in_use(found) > most:
+            break
+        params, multiple = found, further
+    return multiple, params
+
+
+def _least_squares(problem, params):
+    start = Start(params, InverseRoot.identity(1))
+    return least_squares(problem, tol=ROUGH["tol"], max_iter=ROUGH["max_iter"], near=start).params
+
+
+def _s_estimate(problem, squares, random_state, near, fresh):
+    """Return the parameters that make the criterion least, and a residual scale."""
+    criterion = _Criterion(problem)
+    start = Start(squares, InverseRoot.identity(1))
+    found = selecting_candidates(problem, criterion, start, random_state, fresh=fresh)
+    found = sorted([*found, *near], key=criterion)[:_BEST]
+    params = min((criterion.descended(one) for one in found), key=criterion)
+    return params, _scale(problem, params)
+
+
+def _count(problem):
+    """Return the number of free parameters that the criterion assumes, of all parameters alike."""
+    return min(problem.design.columns.n_parameters, _FEW_IN_USE * problem.design.n_cases)
+
+
+def _scale(problem, params):
+    """Return the M-scale, whose number of free parameters is that of those in use, if more."""
+    design = problem.design
+    in_use = min(problem.standardised_penalty.n_in_use(params), MOST_IN_USE * design.n_cases)
+    return MScale(design, _CONSTANT, max(in_use, _count(problem))).sigma_at(params)
+
+
+class _Criterion:
+    """The squared M-scale of the residuals plus twice the penalty, a function of the parameters."""
 
     def __init__(self, problem):
         self._problem = problem
-        self._penalty = problem.standardised_penalty
-        self._most = _MOST_FREE * problem.design.n_cases
-        # Worse than this, times the number of columns, is a fit of nearly as many columns as rows.
-        none = np.zeros(problem.design.columns.n_parameters)
-        self._of_none = max(self.rule(none).sigma_at(none), problem.design.floor) ** 2
+        self._rule = MScale(problem.design, _CONSTANT, _count(problem))
 
     def __call__(self, params) -> float:
-        penalty = self._penalty.value_gradient(params)[0]
-        n_free = self.n_free(params)
-        if n_free > self._most:
-            return n_free * self._of_none + 2.0 * penalty
-        return self.rule(params).sigma_at(params) ** 2 + 2.0 * penalty
+        penalty = self._problem.standardised_penalty.value_gradient(params)[0]
+        return self._rule.sigma_at(params) ** 2 + 2.0 * penalty
 
-    def n_free(self, params) -> float:
-        """Return how many parameters are free: not zero or without a penalty."""
-        return self._penalty.n_in_use(params)
-
-    def rule(self, params) -> MScale:
-        """Return the M-scale for as many free parameters."""
-        return MScale(self._problem.design, _CONSTANT, min(self.n_free(params), self._most))
-
-    def descended(self, params, root, *, tol, max_iter):
+    def descended(self, params):
         """Return parameters of a lower criterion, near a minimum of it.
 
         With s the M-scale and c = k·s, the gradient of s²/2 is that of c² times the mean loss
@@ -127,140 +198,35 @@ class _Criterion:
         minimised at the scale c; both are then computed anew.
         """
         value = self(params)
-        for _ in range(max_iter):
-            rule = self.rule(params)
-            c = rule.c_at(params)
-            if rule.is_floor(c):
+        for _ in range(_STEPS):
+            c = self._rule.c_at(params)
+            if self._rule.is_floor(c):
                 break
             slope = passes.scale_gradient(self._problem.design, params, WELSCH, c)[2]
-            penalty = self._problem.penalty.times(-(_CONSTANT**2) * slope)
-            objective = replace(self._problem, penalty=penalty).objective(WELSCH, c)
-            found = irls_selecting(objective, Start(params, root), **_A_FEW).params
+            scaled = _times(self._problem, -(_CONSTANT**2) * slope)
+            start = Start(params, InverseRoot.identity(1))
+            found = irls_selecting(scaled.objective(WELSCH, c), start, **_A_FEW).params
             after = self(found)
             if not after < value:
                 break
             fallen, value, params = value - after, after, found
-            if fallen <= tol * value:
+            if fallen <= ROUGH["tol"] * value:
                 break
         return params
 
 
-def _candidates(problem, criterion, start, random_state) -> list:
-    """Return planes near which the S-estimate may be.
-
-    They are penalised least squares of all rows and of halves of them, which principal sensitivity
-    components tell apart (Peña & Yohai 1999; with a penalty, Cohen Freue et al. 2019), or that are
-    nearest to the median of X; a convex robust fit; and planes through few rows in the columns that
-    it selects.
-    """
-    convex = _convex_fit(problem, start)
-    found = [convex, *_in_selected_columns(problem, convex, random_state)]
-    present = problem.design.present()
-    near = present[np.argsort(_distances(problem.design, present), kind="stable")]
-    found += [_fit_to(problem, near[: max(round(share * len(near)), 1)]) for share in _SHARES_NEAR]
-    params, kept = start.params, present
-    for _ in range(_LOOKS):
-        found += [_fit_to(problem, half) for half in _halves(problem, params, kept)]
-        best = min([start.params, *found], key=criterion)
-        if best is params:
-            break
-        params = best
-        sizes = np.abs(residuals(problem.design, params)[present])
-        kept = present[np.argsort(sizes, kind="stable")[: _half_of(len(present))]]
-    return found
+# ---- down to the penalty ---------------------------------------------------------------
 
 
-def _distances(design, rows):
-    """Return the squared distances of rows from the median, in robust units of every column."""
-    squared = np.zeros(len(rows))
-    for first in range(0, design.n_features, _AT_ONCE):
-        columns = np.arange(first, min(first + _AT_ONCE, design.n_features))
-        x = design.dense_rows(rows, columns)
-        x = np.abs(x - np.median(x, axis=0))
-        unit = np.median(x, axis=0)
-        varied = unit > 0.0
-        squared += np.sum((x[:, varied] / unit[varied]) ** 2, axis=1)
-    return squared
-
-
-def _half_of(n_rows) -> int:
-    return n_rows // 2 + 1
-
-
-def _fit_to(problem, rows):
-    """Return penalised least squares of some rows."""
-    others = np.setdiff1d(problem.design.present(), rows)
-    few = problem.on(problem.design.without(others))
-    return least_squares(few, max_iter=_ROUGH["max_iter"], tol=_ROUGH["tol"]).params
-
-
-def _halves(problem, params, rows):
-    """Yield halves of some rows: without the highest, the lowest, the furthest of a component."""
-    half = _half_of(len(rows))
-    for component in _sensitivity_components(problem, params, rows):
-        for order in (component, -component, np.abs(component)):
-            yield rows[np.argsort(order, kind="stable")[:half]]
-
-
-def _sensitivity_components(problem, params, rows):
-    """Return the components of what leaving out rows does to the fitted values.
-
-    The columns selected stay the same and so do their signs: the change is that of ridge
-    regression in them.
-
-    Returns
-    -------
-    ndarray of shape (n_components, n_rows)
-    """
-    design: LocalDesign = problem.design
-    selected, places = _largest(params, design.n_features, len(rows) // 2)
-    Z = design.standardised(rows, selected)
-    gram = Z @ Z.T + len(rows) * np.diag(problem.standardised_penalty.curvature[places])
-    solved = np.linalg.pinv(gram, hermitian=True) @ Z
-    leverages = np.minimum(np.sum(Z * solved, axis=0), _MOST_LEVERAGE)
-    left = residuals(design, params)[rows]
-    # The singular vectors of Z'·solved·diag(...), of the size of the rows, by those of a small one.
-    q, r = np.linalg.qr(Z.T)
-    moves = r @ (solved * (left / (1.0 - leverages)))
-    small, strengths, _ = np.linalg.svd(moves, full_matrices=False)
-    return (q @ small).T[strengths > 0.0][:_MOST_COMPONENTS]
-
-
-def _largest(params, n_slopes, most):
-    """Return the columns with the largest coefficients, and the places of their parameters.
-
-    There are at most ``most`` columns; the intercept's place comes last.
-    """
-    sizes = np.abs(params[:n_slopes])
-    selected = np.flatnonzero(sizes)
-    selected = np.sort(selected[np.argsort(-sizes[selected], kind="stable")[:most]])
-    return selected, np.append(selected, np.arange(n_slopes, len(params)))
-
-
-def _convex_fit(problem, start):
-    """Return a fit under a convex loss at the MAD of its residuals."""
-    constant = regression_constant(_CONVEX, _EFFICIENCY)
-    for _ in range(_ALTERNATIONS):
-        c = constant * normal_scaled_quantile(problem.design, start.params, 0.5)
-        if c <= problem.design.floor:
-            break
-        found = irls_selecting(problem.objective(_CONVEX, c), start, **_ROUGH)
-        start = Start(found.params, start.root)
-    return start.params
-
-
-def _in_selected_columns(problem, params, random_state):
-    """Yield planes through few rows in the columns with the largest coefficients."""
-    design = problem.design
-    most = design.n_present // _ROWS_PER_COLUMN
-    selected, places = _largest(params, design.n_features, most)
-    if len(selected) == 0:
-        return
-    found = candidates(
-        problem.restricted(selected), float(len(places)), floor=design.floor,
-        given=params[places][None], random_state=random_state,
-    )  # fmt: skip
-    for plane in found:
-        whole = np.zeros(len(params))
-        whole[places] = plane
-        yield whole
+def _followed(problem, params, sigma, **options):
+    """Return the M-estimate near some parameters, and its scale, at most ``sigma``."""
+    loss = resolve("welsch")
+    rule = SelectingScale(problem, regression_constant(loss, _EFFICIENCY), sigma)
+    c = rule.c_of(sigma)
+    if rule.is_floor(c):
+        return params, sigma
+    start = Start(params, InverseRoot.identity(1))
+    found = minimise_with_falling_scale(
+        irls_selecting, problem.objective(loss, c), start, rule, **options
+    )
+    return found.params, rule.sigma_of(found.scale)

@@ -12,7 +12,7 @@ from ..design import WorkingSet
 from ..linear_algebra import InverseRoot
 from ..penalties import ElasticNet
 from ..problem import Objective, Problem
-from ..scale_rules import TruncatedScale
+from ..scale_rules import falling_scale
 from ..solvers.result import SolverResult, Start, first_usable, quiet
 from .exact_plane import exact_plane
 from .level_moves import minimise_with_level_moves
@@ -21,9 +21,6 @@ from .s_estimate import SEstimate, refined_from_subsample, s_estimate
 from .selecting_starts import selecting_s_estimate
 from .starts import least_squares
 from .subsample import accuracy_of, sample_of, subsample_size
-
-_MOST_FITTED = 0.5
-"""Bound on the share of half of the rows that selected columns fit by themselves."""
 
 
 @dataclass(frozen=True)
@@ -159,11 +156,8 @@ class SharedStarts:
     def truncated_sigma(self) -> float:
         """The truncated deviation at the S-estimate of least bias, at most its scale."""
         estimate = self.s_estimate.least_biased
-        if self.selects:  # half of the rows are fitted too well
-            share = 2.0 * estimate.n_parameters / self.problem.design.n_cases
-            return estimate.sigma / (1.0 - min(share, _MOST_FITTED))
-        truncated = TruncatedScale(self.problem.design, 1.0, estimate.n_parameters, estimate.sigma)
-        return truncated.sigma_at(estimate.params)
+        scale = falling_scale(self.problem, 1.0, estimate.n_parameters, estimate.sigma)
+        return scale.sigma_at(estimate.params)
 
     def options(self, report) -> dict:
         """Return the options of a search."""
