@@ -171,7 +171,7 @@ class Objective:
         penalty, slope = self.problem.standardised_penalty.value_gradient(params, self.scale)
         return value + penalty, gradient + slope
 
-    def relative_size(self, step, params, decrease, root: InverseRoot) -> float:
+    def relative_size(self, step, params, decrease, root: InverseRoot, intercept=None) -> float:
         """Return the size of a step, in coefficients and in fitted values.
 
         The first is the largest ``|step_j|·rms(x_j) / (c + |beta_j|·rms(x_j))``; standardised
@@ -179,12 +179,13 @@ class Objective:
         is, counts relative to c. The second is the root mean square change of the fitted values
         relative to c: the root of the absolute value of ``decrease``, the product of step and
         gradient. The larger one is returned, or 0 if fitted values change by less than their
-        rounding through ``root``.
+        rounding through ``root``. ``intercept`` is the slice of the intercept among the parameters,
+        their end unless it is given.
         """
         sizes = np.abs(params)
-        sizes[len(self.design.columns.unit) :] = 0.0
+        sizes[slice(len(self.design.columns.unit), None) if intercept is None else intercept] = 0.0
         change = float(np.sqrt(abs(decrease)))
-        if change <= self.rounding(params, root):
+        if change <= self._rounding(sizes, root):
             return 0.0
         return max(change, float(np.max(np.abs(step) / (self.scale + sizes), initial=0.0)))
 
@@ -194,8 +195,10 @@ class Objective:
         Fitted values are sums of terms of the size of the coefficients. Steps are products with
         ``root``, which magnifies the rounding of a gradient.
         """
-        largest = float(np.max(np.abs(params[: len(self.design.columns.unit)]), initial=0.0))
-        return ROUNDING * (largest / self.scale + root.norm)
+        return self._rounding(np.abs(params[: len(self.design.columns.unit)]), root)
+
+    def _rounding(self, sizes, root):
+        return ROUNDING * (float(np.max(sizes, initial=0.0)) / self.scale + root.norm)
 
     def reported(self, value) -> float:
         """Return F from F/c²; infinite if it overflows."""

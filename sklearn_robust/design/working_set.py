@@ -44,6 +44,7 @@ class WorkingSet:
         first = [design.n_features] if design.columns.fit_intercept else []
         self._places = np.array(first, dtype=np.intp)
         self._loss: Any = None
+        self._last: tuple | None = None
         self._is_in = np.zeros(design.n_features, dtype=bool)
         self._columns = design.held_columns(self._rows)
         self._roots: np.ndarray | None = None
@@ -53,6 +54,11 @@ class WorkingSet:
     def is_small(self) -> bool:
         """Whether all columns are so few that they may be held at once."""
         return self.design.n_features <= _FEW
+
+    @property
+    def intercept(self) -> slice:
+        """The place of the intercept among the columns of the set; empty if there is none."""
+        return slice(0, int(self.design.columns.fit_intercept))
 
     @property
     def places(self) -> np.ndarray:
@@ -107,9 +113,17 @@ class WorkingSet:
         """Return the gradient of the mean loss in the parameters of the columns in the set."""
         return self._columns.products(influence) / -self.design.total_weight
 
-    def gradient_of_all(self, influence) -> np.ndarray:
-        """Return the gradient of the mean loss in all slopes; shape (n_features,)."""
+    def gradient_of_all(self, influence, within) -> np.ndarray:
+        """Return the gradient of the mean loss in all slopes; shape (n_features,).
+
+        The last gradient is returned if it cannot differ by more than ``within``: the change of a
+        product with a standardised column is at most the root mean square change of the influence.
+        """
         design = self.design
+        if self._last is not None:
+            change = influence - self._last[0]
+            if np.dot(change, change) <= within * within * design.total_weight:
+                return self._last[1]
         of_rows = influence
         if design.sample_weight is not None:
             of_rows = np.zeros(design.n_rows)
@@ -119,7 +133,8 @@ class WorkingSet:
             return [rows.gradient_range(of_rows[start:stop], start, stop)]
 
         gradient = design.reduce(task)[0][: design.n_features]
-        return gradient / (design.total_weight * design.columns.unit)
+        self._last = influence, gradient / (design.total_weight * design.columns.unit)
+        return self._last[1]
 
 
 class DenseColumns:

@@ -20,8 +20,8 @@ class PathDisplay:
     """Display of coefficients along a path of absolute penalties.
 
     Use :meth:`from_estimator` or :meth:`from_path` to create it. It needs the extra "plot"
-    (matplotlib). The columns with the largest coefficients at the chosen penalty, or anywhere on the
-    path if none is chosen, have a colour and their name; the others are grey.
+    (matplotlib). The columns with the largest coefficients have a colour and their name, the others
+    are grey. Their size is that at the chosen penalty or, if none is chosen, on the whole path.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ import numpy as np
 from ..design import passes
 from ..penalties import ElasticNet
 from ..problem import Problem
-from .fitted import coefficients_of, feature_names, model_of, targets_with_rows, training_data
+from .fitted import feature_names, model_of, targets_with_rows, training_data
 
 
 def selected_columns(estimator):

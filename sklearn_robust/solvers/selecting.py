@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .. import kernels
@@ -24,8 +26,10 @@ _ROUGH, _LEAST = 0.01, 1e-13
 """Bounds on that tolerance, in units of the scale."""
 _MOST_SWEEPS = 10_000
 """Most sweeps of the coordinate descent over the columns."""
-_SLOW = 0.3
-"""A step longer than this share of the one before asks for the curvature at the point reached."""
+_QUICK, _SLOWEST = 0.1, 0.99
+"""Ratio of a step to the one before that a new curvature brings, and bound on an old one's."""
+_PRODUCTS = 16.0
+"""Columns of which a new curvature costs as much as an iteration."""
 _OLD = 3
 """Iterations after which the same curvature may be computed anew."""
 _NO_ROOT = InverseRoot.identity(1)
@@ -59,11 +63,11 @@ def irls_selecting(
     SolverResult
     """
     search = _Search(objective, start, rule or GivenScale(objective.design, objective.scale))
-    owed = search.take_in()
+    owed = search.take_in(_ROUGH)
     while True:
         wanted = max(tol, _ROUGHER * owed)
         converged = search.run(wanted, max_iter, report)
-        owed = search.take_in()
+        owed = search.take_in(_SHARPER * wanted)
         if (wanted == tol and owed <= tol) or len(search.history) >= max_iter:
             return search.result(converged and owed <= tol)
 
@@ -85,6 +89,7 @@ class _Search:
         self._set.for_loss(objective.loss)
         penalty = objective.problem.standardised_penalty
         self._thresholds, self._curvature = penalty.thresholds, penalty.curvature
+        self._bends = bool(np.any(self._curvature))
         free = self._thresholds == 0.0
         if self._set.is_small:
             free[:] = True
@@ -127,15 +132,16 @@ class _Search:
             loss.code, loss.alpha, self._c, *options, residuals, self._set.cases
         )
 
-    def take_in(self) -> float:
+    def take_in(self, within) -> float:
         """Take columns into the set; return by how much a gradient outside exceeds its threshold.
 
-        Those come in whose gradients are above their thresholds, or nearly so.
+        Those come in whose gradients are above their thresholds, or nearly so. The gradients may be
+        wrong by ``within``.
         """
         outside = self._set.outside()
         if len(outside) == 0:
             return 0.0
-        gradient = self._set.gradient_of_all(self._influence)
+        gradient = self._set.gradient_of_all(self._influence, within)
         sizes, thresholds = np.abs(gradient[outside]), self._thresholds[outside] / self._c
         owed = float(np.max(sizes - thresholds, initial=0.0))
         if owed == 0.0:
@@ -181,12 +187,23 @@ class _Search:
             change = float(np.dot(self._gradient * (self._c / c) - gradient, step)) / bend
             self._share = min(max(change, LEAST_CURVATURE), 1.0)
             self._known = True
-        lower = self._majorant > self._least and size <= self._within
-        if size > _SLOW * self._size and not near and (lower or self._age > _OLD):
-            self._majorant = self._least if lower else self._majorant
+        if not near and self._is_worth_weighing(size, tol):
             self._weigh()
         self._size = size
         return near or size == 0.0
+
+    def _is_worth_weighing(self, size, tol):
+        """Return whether the curvature at this point would save more time than it takes."""
+        shrinks = size / self._size
+        if shrinks <= _QUICK or not (size > tol > 0.0):
+            return shrinks > _QUICK
+        left = math.log(size / tol)
+        saved = left / -math.log(min(shrinks, _SLOWEST)) - left / -math.log(_QUICK)
+        lower = self._majorant > self._least and size <= self._within
+        if saved <= len(self._params) / _PRODUCTS or not (lower or self._age > _OLD):
+            return False
+        self._majorant = self._least if lower else self._majorant
+        return True
 
     def _weigh(self):
         """Compute the curvature of the quadratic anew."""
@@ -206,7 +223,9 @@ class _Search:
             Relative size of the step.
         """
         places, c = self._set.places, self._c
-        gram = self._set.gram + np.diag(self._curvature[places])
+        gram = self._set.gram
+        if self._bends:
+            gram = gram + np.diag(self._curvature[places])
         before = self._params / c
         after, gradient = before.copy(), self._gradient / kept
         inner = max(min(_ROUGH, _SHARPER * self._size), _SHARPER * tol, _LEAST)
@@ -216,7 +235,7 @@ class _Search:
         step = after - before
         bend = float(step @ (gram @ step))
         size = self._objective.at(c).relative_size(
-            self._whole(c * step), self._whole(self._params), bend, _NO_ROOT
+            c * step, self._params, bend, _NO_ROOT, self._set.intercept
         )
         return step, bend, size
 
