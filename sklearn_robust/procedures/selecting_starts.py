@@ -15,7 +15,7 @@ from ..solvers.result import Start, quiet
 from ..solvers.selecting import irls_selecting
 from .residual_scales import minimise_with_falling_scale
 from .s_estimate import WELSCH, SEstimate
-from .selecting_candidates import ROUGH, selecting_candidates
+from .selecting_candidates import ROUGH, convex_fit, selecting_candidates
 from .starts import least_squares
 
 _SAMPLE = 2000
@@ -84,8 +84,12 @@ def selecting_s_estimate(
     few = problem.on(design.sample(_SAMPLE, random_state))
     searched = _without_far_rows(few)
     multiple, squares = _with_few_columns(searched)
+    near = list(near)
     params, sigma = _s_estimate(_times(searched, multiple), squares, random_state, near, fresh)
     ends = [_down(searched, multiple, params, wider * sigma) for wider in _WIDER]
+    if multiple > 1.0:
+        direct = [convex_fit(searched, start), *near]
+        ends += [_down(searched, 1.0, one, _scale(searched, one)) for one in direct]
     criterion = _Criterion(searched)
     params, sigma = min(ends, key=lambda end: criterion(end[0]))
     if design.n_present > few.design.n_present:
