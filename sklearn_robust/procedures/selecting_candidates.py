@@ -49,7 +49,7 @@ def selecting_candidates(problem, criterion, start, random_state, *, fresh) -> l
     fresh : bool
         Whether there are fresh ones.
     """
-    convex = _convex_fit(problem, start)
+    convex = convex_fit(problem, start)
     found = [start.params, convex]
     if not fresh:
         return found
@@ -122,7 +122,7 @@ def _largest(params, n_slopes, most):
     return selected, np.append(selected, np.arange(n_slopes, len(params)))
 
 
-def _convex_fit(problem, start):
+def convex_fit(problem, start):
     """Return a fit under a convex loss at the MAD of its residuals."""
     constant = regression_constant(_CONVEX, _EFFICIENCY)
     for _ in range(_ALTERNATIONS):

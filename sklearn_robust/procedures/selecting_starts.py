@@ -15,7 +15,7 @@ from ..solvers.result import Start, quiet
 from ..solvers.selecting import irls_selecting
 from .residual_scales import minimise_with_falling_scale
 from .s_estimate import WELSCH, SEstimate
-from .selecting_candidates import ROUGH, selecting_candidates
+from .selecting_candidates import ROUGH, convex_fit, selecting_candidates
 from .starts import least_squares
 
 _SAMPLE = 2000
@@ -34,6 +34,8 @@ _CONSTANT = tuning_constant(breakdown=0.5)
 """The scale c of Welsch's loss over the M-scale."""
 _EFFICIENCY = 0.95
 """Efficiency of the M-estimates on the way down to the penalty."""
+_WIDER = (1.0, 1.5)
+"""Scales from which the M-estimates go down, in M-scales of the S-estimate."""
 _ORDER = 8
 """Order of the norm over the columns that is the distance of a row: a few cells far off count."""
 _FAR = 3.0
@@ -82,15 +84,28 @@ def selecting_s_estimate(
     few = problem.on(design.sample(_SAMPLE, random_state))
     searched = _without_far_rows(few)
     multiple, squares = _with_few_columns(searched)
+    near = list(near)
     params, sigma = _s_estimate(_times(searched, multiple), squares, random_state, near, fresh)
-    while multiple > 1.0:
-        multiple = max(_RATIO * multiple, 1.0)
-        params, sigma = _followed(_times(searched, multiple), params, sigma, **ROUGH)
+    ends = [_down(searched, multiple, params, wider * sigma) for wider in _WIDER]
+    if multiple > 1.0:
+        direct = [convex_fit(searched, start), *near]
+        ends += [_down(searched, 1.0, one, _scale(searched, one)) for one in direct]
+    criterion = _Criterion(searched)
+    params, sigma = min(ends, key=lambda end: criterion(end[0]))
     if design.n_present > few.design.n_present:
         searched, sigma = problem, max(sigma, _scale(problem, params))
     params, sigma = _followed(searched, params, sigma, tol=tol, max_iter=max_iter, report=quiet)
     n_free = problem.standardised_penalty.n_in_use(params)
     return SEstimate(params, sigma, n_free, start.root, exact=bool(sigma <= design.floor))
+
+
+def _down(problem, multiple, params, sigma):
+    """Return the M-estimate at the penalty and its scale, from those at a multiple of it."""
+    while True:
+        params, sigma = _followed(_times(problem, multiple), params, sigma, **ROUGH)
+        if multiple == 1.0:
+            return params, sigma
+        multiple = max(_RATIO * multiple, 1.0)
 
 
 def _times(problem, multiple):
