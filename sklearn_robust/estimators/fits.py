@@ -267,7 +267,11 @@ def _likelihood(estimator, design) -> Likelihood:
 def _target_fit(design, result, loss, left_out=(), *, selects, **more) -> TargetFit:
     coef, intercept = design.to_original(result.params)
     weights, largest_weight = final_weights(design, result.params, loss, result.scale, left_out)
-    few = selects and np.average(weights, weights=design.sample_weight) < _FEW_BELIEVED
+    few = (
+        selects
+        and loss.redescending
+        and (np.average(weights, weights=design.sample_weight) < _FEW_BELIEVED)
+    )
     return TargetFit(
         coef=coef, intercept=intercept, scale=result.scale,
         alpha=loss.alpha, weights=weights, largest_weight=largest_weight, n_iter=result.n_iter,

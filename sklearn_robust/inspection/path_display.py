@@ -7,7 +7,7 @@ import numpy as np
 from ..estimators.cv import RobustRegressorCV
 from ..estimators.path import RobustPath, robust_path
 from ..estimators.robust import RobustRegressor
-from ..pipelines import last_of
+from ..pipelines import unwrapped
 from ..validation import check_integer
 from .fitted import feature_names, model_of
 from .plotting import BLUE, GREY, ORANGE, SERIES, axes_of, pyplot
@@ -172,7 +172,7 @@ class PathDisplay:
             )
         if model.coef_.ndim != 1:
             raise ValueError(f"y must have one target, got {len(model.coef_)} targets.")
-        search = last_of(estimator, None)[0]
+        search = unwrapped(estimator)[1]
         results = _Scores.of(search) if isinstance(search, RobustRegressorCV) else None
         if results is not None:
             l1_regularizations = results.penalties
