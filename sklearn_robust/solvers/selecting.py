@@ -169,10 +169,10 @@ class _Search:
         if self._set.gram is None:
             self._weigh()
         kept = max(self._share, 1.0 / LONGEST) if self._known else 1.0
-        step, bend, size = self._step(kept, tol)
+        after, step, bend, size = self._step(kept, tol)
         near = self._known and size * kept <= tol * self._share
         gradient, c = self._gradient, self._c
-        params, residuals = self._params + c * step, self._set.moved(self._residuals, c * step)
+        params, residuals = c * after, self._set.moved(self._residuals, c * step)
         found = self._read(residuals, params)
         if not found[0] <= self._value + UPHILL * abs(self._value):
             self._forget()
@@ -194,6 +194,8 @@ class _Search:
 
     def _is_worth_weighing(self, size, tol):
         """Return whether the curvature at this point would save more time than it takes."""
+        if self._size == 0.0:
+            return False
         shrinks = size / self._size
         if shrinks <= _QUICK or not (size > tol > 0.0):
             return shrinks > _QUICK
@@ -211,12 +213,15 @@ class _Search:
         self._age = 0
 
     def _step(self, kept, tol):
-        """Return the step of the quadratic whose curvature is multiplied by ``kept``.
+        """Return the minimum of a quadratic, and the step to it.
+
+        Its curvature is that of the working set times ``kept``.
 
         Returns
         -------
-        step : ndarray
-            In units of c.
+        after, step : ndarray
+            The parameters after the step, of which some are exactly zero, and the step, in units
+            of c.
         bend : float
             The product of the step with the curvature times the step.
         size : float
@@ -237,7 +242,7 @@ class _Search:
         size = self._objective.at(c).relative_size(
             c * step, self._params, bend, _NO_ROOT, self._set.intercept
         )
-        return step, bend, size
+        return after, step, bend, size
 
     def _whole(self, params):
         """Return the parameters of all columns from those of the set."""
