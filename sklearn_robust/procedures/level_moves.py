@@ -41,7 +41,7 @@ def minimise_with_level_moves(
             objective.design, result.params, objective.loss, objective.scale,
             objective.problem.standardised_penalty.curvature,
         )  # fmt: skip
-        if not moved:
+        if not moved or not _are_lower(objective, params, result.params):
             break
         after = minimise(target, start.moved(params, result), max_iter=left, **options)
         if target.is_above(after.objective, result.objective):
@@ -49,3 +49,10 @@ def minimise_with_level_moves(
         history = result.history + after.history
         result = replace(after, history=history, n_iter=len(history))
     return result
+
+
+def _are_lower(objective: Objective, params, before) -> bool:
+    """Return whether moves lower the objective although they do not know an absolute penalty."""
+    if not objective.problem.standardised_penalty.selects:
+        return True
+    return objective.value(params) < objective.value(before)

@@ -28,6 +28,8 @@ _MOST_SWEEPS = 10_000
 """Most sweeps of the coordinate descent over the columns."""
 _QUICK, _SLOWEST = 0.1, 0.99
 """Ratio of a step to the one before that a new curvature brings, and bound on an old one's."""
+_SHORT, _LONGEST_IF_SHORT = 0.03, 10.0
+"""After a step shorter than this the next may be lengthened by this factor, uphill at worst."""
 _PRODUCTS = 16.0
 """Columns of which a new curvature costs as much as an iteration."""
 _OLD = 3
@@ -168,7 +170,8 @@ class _Search:
         """Take a step; return whether what remained before it was within ``tol``."""
         if self._set.gram is None:
             self._weigh()
-        kept = max(self._share, 1.0 / LONGEST) if self._known else 1.0
+        longest = LONGEST if self._size > min(self._within, _SHORT) else _LONGEST_IF_SHORT
+        kept = max(self._share, 1.0 / longest) if self._known else 1.0
         after, step, bend, size = self._step(kept, tol)
         near = self._known and size * kept <= tol * self._share
         gradient, c = self._gradient, self._c
