@@ -77,6 +77,10 @@ class CsrDesign(LocalDesign):
     def dense_rows(self, which, columns=slice(None)):
         return self.X[which][:, columns].astype(np.float64).toarray()
 
+    def filled_columns(self, which):
+        counts = np.bincount(self.X[which].indices, minlength=self.n_features)
+        return np.flatnonzero(2 * counts >= len(which))
+
     def apart(self, columns, base):
         X = self.X if self.sample_weight is None else self.X[self.present()]
         apart = sparse.csc_array(X[:, columns])

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
+import numpy as np
+
 from ..problem import Objective, Problem
 from ..scale_rules import falling_scale
 from ..solvers.result import SolverResult, Start, first_usable, quiet
@@ -14,7 +16,7 @@ from .level_moves import minimise_with_level_moves
 from .plan import Plan, minimise_by, solvers_for
 from .s_estimate import SEstimate, refined_from_subsample, s_estimate
 from .selecting_starts import selecting_s_estimate
-from .starts import least_squares
+from .starts import from_params, least_squares
 from .subsample import accuracy_of, sample_of, subsample_size
 
 
@@ -86,8 +88,9 @@ class SharedStarts:
     @cached_property
     def s_estimate(self) -> SEstimate:
         if self.problem.standardised_penalty.selects:
+            nothing = np.zeros(self.problem.design.columns.n_parameters)
             return selecting_s_estimate(
-                self.problem, self.least_squares, self.random_state,
+                self.problem, from_params(self.problem, nothing), self.random_state,
                 tol=self.tol, max_iter=self.max_iter,
             )  # fmt: skip
 
