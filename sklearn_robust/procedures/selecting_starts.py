@@ -29,12 +29,16 @@ _FEW_IN_USE = 0.25
 """Largest share of the number of cases that least squares may select where the search begins."""
 _MOST_SEARCHED = 500
 """Most columns that it may select there; Gram matrices of more would take most of the time."""
-_RATIO = 0.7
+_RATIO = 0.5
 """Ratio of one multiple of the penalty to the one before, on the way down to the penalty."""
 _BEST = 5
 """Candidates from which the criterion is made smaller."""
+_BEST_NEAR = 2
+"""The same where candidates are not fresh."""
 _STEPS = 20
 """Scales that each of them is given."""
+_SETTLED = 0.01
+"""Relative decrease of the criterion at which they end; M-estimates follow."""
 _A_FEW = {"tol": 1e-3, "max_iter": 5, "report": quiet}
 """Options of the fit at one scale on the way down the criterion."""
 _CONSTANT = tuning_constant(breakdown=0.5)
@@ -96,7 +100,7 @@ def selecting_s_estimate(
     found = [squares, convex, *near]
     if fresh and design.n_features <= LIMITS.widest:
         found += fresh_candidates(begin, _Criterion(begin), squares, convex, random_state)
-    params = _best(begin, found)
+    params = _best(begin, found, _BEST if fresh else _BEST_NEAR)
     sigma = _scale(begin, params)
     ends = [_down(searched, multiple, params, wider * sigma) for wider in _WIDER]
     if multiple > 1.0:
@@ -193,10 +197,10 @@ def _least_squares(problem, params):
     return least_squares(problem, tol=ROUGH["tol"], max_iter=ROUGH["max_iter"], begin=params).params
 
 
-def _best(problem, found):
+def _best(problem, found, n_best):
     """Return the parameters of the least criterion that is reached from some parameters."""
     criterion = _Criterion(problem)
-    found = sorted(found, key=criterion)[:_BEST]
+    found = sorted(found, key=criterion)[:n_best]
     return min((criterion.descended(one) for one in found), key=criterion)
 
 
@@ -243,7 +247,7 @@ class _Criterion:
             if not after < value:
                 break
             fallen, value, params = value - after, after, found
-            if fallen <= ROUGH["tol"] * value:
+            if fallen <= _SETTLED * value:
                 break
         return params
 
