@@ -29,6 +29,8 @@ _FEW_IN_USE = 0.25
 """Largest share of the number of cases that least squares may select where the search begins."""
 _MOST_SEARCHED = 500
 """Most columns that it may select there; Gram matrices of more would take most of the time."""
+_GRID = 0.7
+"""Ratio of one multiple of the penalty to the one before, where that multiple is sought."""
 _RATIO = 0.5
 """Ratio of one multiple of the penalty to the one before, on the way down to the penalty."""
 _BEST = 5
@@ -185,7 +187,7 @@ def _with_few_columns(problem):
     most = max(most, penalty.n_in_use(nothing))
     params = _least_squares(_times(problem, multiple), nothing)
     while multiple > 1.0:
-        further = max(_RATIO * multiple, 1.0)
+        further = max(_GRID * multiple, 1.0)
         found = _least_squares(_times(problem, further), params)
         if penalty.n_in_use(found) > most:
             break
