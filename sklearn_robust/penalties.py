@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -90,12 +91,12 @@ class StandardisedPenalty:
     curvature: np.ndarray
     thresholds: np.ndarray
 
-    @property
+    @cached_property
     def is_zero(self) -> bool:
         """Whether there is no penalty."""
         return not (np.any(self.curvature) or self.selects)
 
-    @property
+    @cached_property
     def selects(self) -> bool:
         """Whether the penalty makes coefficients exactly zero."""
         return bool(np.any(self.thresholds))

@@ -10,13 +10,11 @@ from .dense import DenseDesign
 from .local import LocalDesign
 from .standardisation import Standardisation
 from .threads import serial_algebra
-from .working_set import WorkingSet
 
 __all__ = [
     "Design",
     "LocalDesign",
     "Standardisation",
-    "WorkingSet",
     "make_design",
     "serial_algebra",
 ]

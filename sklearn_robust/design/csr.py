@@ -84,6 +84,10 @@ class CsrDesign(LocalDesign):
     def held_columns(self, rows):
         return SparseColumns(self, rows)
 
+    def filled_columns(self, which):
+        counts = np.bincount(self.X[which].indices, minlength=self.n_features)
+        return np.flatnonzero(2 * counts >= len(which))
+
     def apart(self, columns, base):
         X = self.X if self.sample_weight is None else self.X[self.present()]
         apart = sparse.csc_array(X[:, columns])

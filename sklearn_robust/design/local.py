@@ -20,7 +20,7 @@ from .levels import MOST_APART, Blocks, Levels, levels_of, shared_values
 from .packed import PackedRows
 from .standardisation import Standardisation, standardised_columns
 from .threads import available_threads
-from .working_set import DenseColumns
+from .working_set import DenseColumns, WorkingSet
 
 _CHUNK = 1 << 18
 """Least number of entries of X in a task: about 0.1 ms of work, the overhead of a thread."""
@@ -66,7 +66,7 @@ class LocalDesign(Design):
         rows = cls.__new__(cls)
         rows._place(X, sample_weight, n_threads)
         rows.y, rows.columns, rows.origin = read_only(y), *frame
-        rows._packed, rows._floor = None, None
+        rows._packed, rows._floor, rows._working_set = None, None, None
         rows._forget_levels()
         return rows
 
@@ -108,6 +108,7 @@ class LocalDesign(Design):
         self.y = read_only(y)
         self._packed: PackedRows | None = None
         self._floor: float | None = None
+        self._working_set: WorkingSet | None = None
         self.origin = scales.middle(y, self.sample_weight) if self.columns.fit_intercept else 0.0
 
     @property
@@ -158,7 +159,7 @@ class LocalDesign(Design):
         weights = self.own_cases().copy()
         weights[which] = 0.0
         other._count(weights)
-        other._packed, other._floor = None, None
+        other._packed, other._floor, other._working_set = None, None, None
         other._forget_levels(other.level_columns())
         return other
 
@@ -187,6 +188,12 @@ class LocalDesign(Design):
         if self._packed is None and self.n_rows * self.columns.n_parameters <= LIMITS.packed:
             self._packed = self.packed_columns(slice(None))
         return self._packed
+
+    def working_set(self) -> WorkingSet:
+        """Return the columns that searches with selection have used so far."""
+        if self._working_set is None:
+            self._working_set = WorkingSet(self)
+        return self._working_set
 
     def packed_columns(self, columns) -> PackedRows:
         """Return some standardised columns of all rows present, and ones for an intercept."""
@@ -309,6 +316,10 @@ class LocalDesign(Design):
     def held_columns(self, rows):
         """Return an object that holds columns of some rows, none at first."""
         return DenseColumns(self, rows)
+
+    def filled_columns(self, which) -> np.ndarray:
+        """Return the numbers of the columns stored for at least half of some rows."""
+        return np.arange(self.n_features)
 
     def apart(self, columns, base) -> sparse.csc_array:
         """Return some columns of the rows present, minus a value for each column."""

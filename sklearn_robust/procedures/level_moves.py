@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..design.level_columns import move_levels
+from ..limits import LIMITS
 from ..problem import Likelihood, Objective
 from ..solvers.result import Start
 
@@ -21,7 +22,9 @@ def minimise_with_level_moves(
     The rows of a rejected level have weight zero, so no gradient brings it back. The coefficient
     of every level is therefore compared with coefficients that fit some of its rows. Where a level
     has only two rows and they contradict each other, either can be believed: the level then gets
-    the smaller coefficient, whatever the order of the rows.
+    the smaller coefficient, whatever the order of the rows. The comparison does not know a penalty
+    on absolute values; the search after it does. With very many columns nothing is moved under such
+    a penalty, because that search would begin with most of them in use.
 
     Parameters
     ----------
@@ -32,6 +35,9 @@ def minimise_with_level_moves(
         As for a solver.
     """
     result = minimise(target, start, **options)
+    selects = target.problem.standardised_penalty.selects
+    if selects and target.design.n_features > LIMITS.widest:  # moves would use all columns
+        return result
     max_iter = options.pop("max_iter")
     for _ in range(_ROUNDS):
         objective, left = target.objective_at(result), max_iter - result.n_iter

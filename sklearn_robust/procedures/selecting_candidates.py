@@ -6,6 +6,7 @@ import numpy as np
 
 from ..design import LocalDesign
 from ..design.residuals import normal_scaled_quantile, residuals
+from ..linear_algebra import InverseRoot
 from ..losses import regression_constant, resolve
 from ..solvers.result import Start, quiet
 from ..solvers.selecting import irls_selecting
@@ -23,19 +24,20 @@ _ROWS_PER_COLUMN = 4
 _CONVEX = resolve(alpha=1.0)
 _ALTERNATIONS = 10
 """Steps of coefficients and MAD of the convex fit."""
+_STEADY = 0.05
+"""Relative change of the MAD at which they end."""
 _EFFICIENCY = 0.95
 """Efficiency of the convex fit."""
 _MOST_LEVERAGE = 1.0 - 1e-6
 """Bound on the leverage of a row, whose residual is divided by the rest of 1."""
 
 
-def selecting_candidates(problem, criterion, start, random_state, *, fresh) -> list:
+def fresh_candidates(problem, criterion, squares, convex, random_state) -> list:
     """Return parameters near which the S-estimate may be.
 
-    They are penalised least squares and a convex robust fit. Fresh ones are penalised least squares
-    of halves of the rows, which principal sensitivity components tell apart (Peña & Yohai 1999;
-    with a penalty, Cohen Freue et al. 2019); and planes through few rows in the columns that the
-    convex fit selects.
+    They are penalised least squares of halves of the rows, which principal sensitivity components
+    tell apart (Peña & Yohai 1999; with a penalty, Cohen Freue et al. 2019); and planes through few
+    rows in the columns that the convex fit selects.
 
     Parameters
     ----------
@@ -43,22 +45,16 @@ def selecting_candidates(problem, criterion, start, random_state, *, fresh) -> l
         Its rows are in this process.
     criterion : callable
         A function of the parameters that is to become small.
-    start : Start
-        Penalised least squares.
+    squares, convex : ndarray of shape (n_parameters,)
+        Penalised least squares, and a fit under a convex loss.
     random_state : RandomState
-    fresh : bool
-        Whether there are fresh ones.
     """
-    convex = convex_fit(problem, start)
-    found = [start.params, convex]
-    if not fresh:
-        return found
-    found += _in_selected_columns(problem, convex, random_state)
-    params, kept = start.params, problem.design.present()
+    found = list(_in_selected_columns(problem, convex, random_state))
+    params, kept = squares, problem.design.present()
     n_kept = _half_of(len(kept))
     for _ in range(_LOOKS):
         found += [_fit_to(problem, half) for half in _halves(problem, params, kept)]
-        best = min(found, key=criterion)
+        best = min([squares, convex, *found], key=criterion)
         if best is params:
             break
         params = best
@@ -122,16 +118,18 @@ def _largest(params, n_slopes, most):
     return selected, np.append(selected, np.arange(n_slopes, len(params)))
 
 
-def convex_fit(problem, start):
-    """Return a fit under a convex loss at the MAD of its residuals."""
+def convex_fit(problem, params):
+    """Return a fit under a convex loss at the MAD of its residuals, from some parameters."""
     constant = regression_constant(_CONVEX, _EFFICIENCY)
+    c = np.inf
     for _ in range(_ALTERNATIONS):
-        c = constant * normal_scaled_quantile(problem.design, start.params, 0.5)
-        if c <= problem.design.floor:
+        before = c
+        c = constant * normal_scaled_quantile(problem.design, params, 0.5)
+        if c <= problem.design.floor or abs(before / c - 1.0) <= _STEADY:
             break
-        found = irls_selecting(problem.objective(_CONVEX, c), start, **ROUGH)
-        start = Start(found.params, start.root)
-    return start.params
+        start = Start(params, InverseRoot.identity(1))
+        params = irls_selecting(problem.objective(_CONVEX, c), start, **ROUGH).params
+    return params
 
 
 def _in_selected_columns(problem, params, random_state):

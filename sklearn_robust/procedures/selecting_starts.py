@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..design import LocalDesign, passes
+from ..limits import LIMITS
 from ..linear_algebra import InverseRoot
 from ..losses import regression_constant, resolve, tuning_constant
 from ..problem import Problem
@@ -15,19 +16,29 @@ from ..solvers.result import Start, quiet
 from ..solvers.selecting import irls_selecting
 from .residual_scales import minimise_with_falling_scale
 from .s_estimate import WELSCH, SEstimate
-from .selecting_candidates import ROUGH, convex_fit, selecting_candidates
+from .selecting_candidates import ROUGH, convex_fit, fresh_candidates
 from .starts import least_squares
 
 _SAMPLE = 2000
-"""Rows of the sample that is searched."""
+"""Least number of rows of the sample that is searched."""
+_SAMPLE_PER_COLUMN = 4
+"""Rows of the sample for every column, if there are many columns."""
+_SAMPLE_STORED = 10_000_000
+"""Stored entries of X up to which the sample has more than the least number of rows."""
 _FEW_IN_USE = 0.25
 """Largest share of the number of cases that least squares may select where the search begins."""
-_RATIO = 0.7
+_MOST_SEARCHED = 500
+"""Most columns that it may select there; Gram matrices of more would take most of the time."""
+_GRID = 0.7
+"""Ratio of one multiple of the penalty to the one before, where that multiple is sought."""
+_RATIO = 0.5
 """Ratio of one multiple of the penalty to the one before, on the way down to the penalty."""
 _BEST = 5
 """Candidates from which the criterion is made smaller."""
 _STEPS = 20
 """Scales that each of them is given."""
+_SETTLED = 0.01
+"""Relative decrease of the criterion at which they end; M-estimates follow."""
 _A_FEW = {"tol": 1e-3, "max_iter": 5, "report": quiet}
 """Options of the fit at one scale on the way down the criterion."""
 _CONSTANT = tuning_constant(breakdown=0.5)
@@ -65,15 +76,15 @@ def selecting_s_estimate(
     ----------
     problem : Problem
     start : Start
-        Penalised least squares.
+        Its root is that of the result.
     random_state : RandomState
     tol, max_iter
         As for a solver.
     near : iterable of ndarray of shape (n_parameters,)
         Further candidates, such as the S-estimates at neighbouring penalties.
     fresh : bool
-        Whether candidates are searched besides ``near``, least squares and a convex fit. The search
-        takes most of the time.
+        Whether candidates are searched besides ``near``, which takes most of the time. There must
+        be some if not.
 
     Returns
     -------
@@ -81,15 +92,11 @@ def selecting_s_estimate(
         Its scale is that at the end of the way.
     """
     design = problem.design
-    few = problem.on(design.sample(_SAMPLE, random_state))
+    few = problem.on(design.sample(_sample_size(design), random_state))
     searched = _without_far_rows(few)
-    multiple, squares = _with_few_columns(searched)
-    near = list(near)
-    params, sigma = _s_estimate(_times(searched, multiple), squares, random_state, near, fresh)
-    ends = [_down(searched, multiple, params, wider * sigma) for wider in _WIDER]
-    if multiple > 1.0:
-        direct = [convex_fit(searched, start), *near]
-        ends += [_down(searched, 1.0, one, _scale(searched, one)) for one in direct]
+    ends = [_down(searched, 1.0, one, _scale(searched, one)) for one in near]
+    if fresh:
+        ends += _searched(searched, random_state)
     criterion = _Criterion(searched)
     params, sigma = min(ends, key=lambda end: criterion(end[0]))
     if design.n_present > few.design.n_present:
@@ -97,6 +104,31 @@ def selecting_s_estimate(
     params, sigma = _followed(searched, params, sigma, tol=tol, max_iter=max_iter, report=quiet)
     n_free = problem.standardised_penalty.n_in_use(params)
     return SEstimate(params, sigma, n_free, start.root, exact=bool(sigma <= design.floor))
+
+
+def _searched(problem, random_state):
+    """Return M-estimates and their scales, of several searches."""
+    multiple, squares = _with_few_columns(problem)
+    begin = _times(problem, multiple)
+    convex = convex_fit(begin, squares)
+    found = [squares, convex]
+    if problem.design.n_features <= LIMITS.widest:
+        found += fresh_candidates(begin, _Criterion(begin), squares, convex, random_state)
+    params = _best(begin, found)
+    sigma = _scale(begin, params)
+    ends = [_down(problem, multiple, params, wider * sigma) for wider in _WIDER]
+    if multiple > 1.0:
+        direct = convex_fit(problem, convex)
+        ends.append(_down(problem, 1.0, direct, _scale(problem, direct)))
+    return ends
+
+
+def _sample_size(design):
+    """Return the number of rows that are searched."""
+    if design.n_features <= LIMITS.widest:
+        return _SAMPLE
+    most = _SAMPLE_STORED * design.n_rows // max(design.n_stored, 1)
+    return max(min(_SAMPLE_PER_COLUMN * design.n_features, most), _SAMPLE)
 
 
 def _down(problem, multiple, params, sigma):
@@ -131,8 +163,9 @@ def _distances(design: LocalDesign, rows):
     Columns in which most rows share one value do not count.
     """
     powers = np.zeros(len(rows))
-    for first in range(0, design.n_features, _AT_ONCE):
-        columns = np.arange(first, min(first + _AT_ONCE, design.n_features))
+    filled = design.filled_columns(rows)
+    for first in range(0, len(filled), _AT_ONCE):
+        columns = filled[first : first + _AT_ONCE]
         x = design.dense_rows(rows, columns)
         x = np.abs(x - np.median(x, axis=0))
         unit = np.median(x, axis=0)
@@ -156,10 +189,11 @@ def _with_few_columns(problem):
     gradient = np.abs(problem.least_squares().value_gradient(nothing)[1])
     shrunk = penalty.thresholds > 0.0
     multiple = max(float(np.max(gradient[shrunk] / penalty.thresholds[shrunk])), 1.0)
-    most = max(_FEW_IN_USE * design.n_cases, penalty.n_in_use(nothing))
+    most = min(_FEW_IN_USE * design.n_cases, _MOST_SEARCHED)
+    most = max(most, penalty.n_in_use(nothing))
     params = _least_squares(_times(problem, multiple), nothing)
     while multiple > 1.0:
-        further = max(_RATIO * multiple, 1.0)
+        further = max(_GRID * multiple, 1.0)
         found = _least_squares(_times(problem, further), params)
         if penalty.n_in_use(found) > most:
             break
@@ -172,14 +206,11 @@ def _least_squares(problem, params):
     return least_squares(problem, tol=ROUGH["tol"], max_iter=ROUGH["max_iter"], near=start).params
 
 
-def _s_estimate(problem, squares, random_state, near, fresh):
-    """Return the parameters that make the criterion least, and a residual scale."""
+def _best(problem, found):
+    """Return the parameters of the least criterion that is reached from some parameters."""
     criterion = _Criterion(problem)
-    start = Start(squares, InverseRoot.identity(1))
-    found = selecting_candidates(problem, criterion, start, random_state, fresh=fresh)
-    found = sorted([*found, *near], key=criterion)[:_BEST]
-    params = min((criterion.descended(one) for one in found), key=criterion)
-    return params, _scale(problem, params)
+    found = sorted(found, key=criterion)[:_BEST]
+    return min((criterion.descended(one) for one in found), key=criterion)
 
 
 def _count(problem):
@@ -225,7 +256,7 @@ class _Criterion:
             if not after < value:
                 break
             fallen, value, params = value - after, after, found
-            if fallen <= ROUGH["tol"] * value:
+            if fallen <= _SETTLED * value:
                 break
         return params
 

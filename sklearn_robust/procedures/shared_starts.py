@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ..design import WorkingSet
 from ..linear_algebra import InverseRoot
 from ..penalties import ElasticNet
 from ..problem import Objective, Problem
@@ -97,13 +96,7 @@ class SharedStarts:
 
     def start_at(self, params) -> Start:
         """Return a start at given parameters, for a penalty that selects columns."""
-        return Start(params, InverseRoot.identity(len(params)), columns=self._columns)
-
-    @cached_property
-    def _columns(self) -> WorkingSet:
-        if self.neighbour is not None:
-            return self.neighbour._columns
-        return WorkingSet(self.problem.design)
+        return Start(params, InverseRoot.identity(len(params)))
 
     def plan(self, init: str, scale: str, *, subsampled=True) -> Plan:
         """Return the plan of a fit.
@@ -147,8 +140,9 @@ class SharedStarts:
 
     def selecting_s_estimate(self, near, *, fresh) -> SEstimate:
         """Return the S-estimate whose penalty selects columns, from given candidates."""
+        nothing = self.start_at(np.zeros(self.problem.design.columns.n_parameters))
         return selecting_s_estimate(
-            self.problem, self.least_squares, self.random_state,
+            self.problem, nothing, self.random_state,
             tol=self.tol, max_iter=self.max_iter, near=near, fresh=fresh,
         )  # fmt: skip
 

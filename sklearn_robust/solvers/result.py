@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
 import numpy as np
 
-from ..design import WorkingSet
 from ..linear_algebra import InverseRoot
 
 
@@ -50,14 +49,11 @@ class Start:
         The identity if there are too many columns to form it.
     scale : float or None
         The scale c of the fit of a subsample, if the search starts from one.
-    columns : WorkingSet or None
-        The columns with which a search with selection begins.
     """
 
     params: np.ndarray
     root: InverseRoot
     scale: float | None = None
-    columns: WorkingSet | None = field(default=None, kw_only=True)
 
     def moved(self, params, result: SolverResult) -> Start:
         """Return the start of a search that goes on from other parameters than a result's."""

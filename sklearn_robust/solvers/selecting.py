@@ -7,7 +7,6 @@ import math
 import numpy as np
 
 from .. import kernels
-from ..design import WorkingSet
 from ..linear_algebra import InverseRoot
 from ..problem import Objective
 from ..scale_rules import GivenScale, ScaleRule
@@ -54,7 +53,6 @@ def irls_selecting(
     ----------
     objective : Objective
     start : Start
-        Its ``columns``, if any, are the working set with which the search begins.
     tol, max_iter, report
         As for :func:`sklearn_robust.solvers.irls.irls`.
     rule : ScaleRule, optional
@@ -86,7 +84,7 @@ class _Search:
 
     def __init__(self, objective: Objective, start: Start, rule: ScaleRule):
         self._objective, self._rule = objective, rule
-        self._set = start.columns or WorkingSet(objective.design)
+        self._set = objective.design.working_set()
         self._least, self._within = newton_share(objective.loss)
         self._set.for_loss(objective.loss)
         penalty = objective.problem.standardised_penalty
