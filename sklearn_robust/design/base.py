@@ -15,6 +15,7 @@ from .standardisation import LEAST, Standardisation
 
 if TYPE_CHECKING:
     from .local import LocalDesign
+    from .working_set import WorkingSet
 
 _ROWS_PER_STRETCH = 3
 """From this many rows per draw, a sample takes one row from each equal stretch of rows."""
@@ -131,6 +132,10 @@ class Design(ABC):
     def restricted(self, which) -> Design:
         """Return the same rows with some of the columns of X, standardised as here."""
         raise NotImplementedError("Only rows in this process are restricted to some columns.")
+
+    def working_set(self) -> WorkingSet:
+        """Return the columns that searches with selection have used so far."""
+        raise NotImplementedError("Only rows in this process are searched with selection.")
 
     def centrable(self) -> np.ndarray:
         """Return the mask of the columns that can be centred: every entry is stored."""

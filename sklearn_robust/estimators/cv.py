@@ -243,7 +243,10 @@ class RobustRegressorCV(RobustLinearModel):
             raise ValueError(f"cv must give at least one split, got none from {self.cv!r}.")
         progress = Progress(self, X, y, weights)
         designs = list(self._designs(X, y, weights))
-        data = scorer, X, y, weights, routed.scorer.score
+        data = {
+            "scorer": scorer, "X": X, "y": y, "weights": weights,
+            "score_params": routed.scorer.score,
+        }  # fmt: skip
         self.penalty_weights_ = self.penalty_weights
         with fits().serial_algebra(X.shape[1]):
             found, n_unconverged = self._chosen(designs, splits, data, progress)
@@ -266,7 +269,7 @@ class RobustRegressorCV(RobustLinearModel):
         """
         candidates = self._candidates(designs)
         near = s_estimates_of(self._template(self.random_state), designs, candidates)
-        search, folds = Search(candidates, *data, near), []
+        search, folds = Search(candidates, near=near, **data), []
         for fold in Parallel(n_jobs=self.n_jobs, return_as="generator")(
             delayed(search.fold)(self._template(seed), *split)
             for split, seed in zip(splits, self._seeds(len(splits)), strict=True)
@@ -280,7 +283,7 @@ class RobustRegressorCV(RobustLinearModel):
         self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
         penalty = penalty_of(self.best_params_)
         self.l1_regularization_, self.l2_regularization_ = map(float, penalty)
-        found = self._fit_all(designs, near.get(penalty), progress.report, data[2].ndim == 1)
+        found = self._fit_all(designs, near.get(penalty), progress.report, data["y"].ndim == 1)
         return found, sum(fold.n_unconverged for fold in folds)
 
     def _fit_all(self, designs, near, report, one_target):

@@ -237,5 +237,5 @@ def _stacked(points, penalties, names, *, one_target) -> RobustPath:
         of_targets = [np.stack([getattr(one, name) for one in of], axis=-1) for of in points]
         return of_targets[0] if one_target else np.stack(of_targets)
 
-    wanted = ("coef", "intercept", "scale", "n_iter")
-    return RobustPath(penalties, *map(stacked, wanted), feature_names=names)
+    coefs, intercepts, scales, n_iters = map(stacked, ("coef", "intercept", "scale", "n_iter"))
+    return RobustPath(penalties, coefs, intercepts, scales, n_iters, names)

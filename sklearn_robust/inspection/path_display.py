@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..estimators.cv import RobustRegressorCV
@@ -52,7 +54,9 @@ class PathDisplay:
     --------
     >>> import matplotlib
     >>> matplotlib.use("Agg")
-    >>> import numpy as np
+    >>> from typing import Any
+
+    import numpy as np
     >>> from sklearn_robust import robust_path
     >>> from sklearn_robust.inspection import PathDisplay
     >>> X = np.random.default_rng(0).normal(size=(50, 20))
@@ -202,7 +206,7 @@ class PathDisplay:
         PathDisplay
         """
         check_integer("n_labels", n_labels, 0)
-        self.score_ax_ = None
+        self.score_ax_: Any = None
         if ax is None and self.scores is not None:
             ax, self.score_ax_ = _two_axes()
         self.ax_ = ax = axes_of("PathDisplay", ax)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ..design import Design
+from ..design import LocalDesign
 from ..design.residuals import residuals
 from ..losses import Loss
 from ..penalties import ElasticNet
@@ -89,7 +89,7 @@ def largest_l1(problem: Problem, result: RegressionResult, loss: Loss) -> float:
 
 def _with_clipped_columns(objective, params, gradient):
     """Return the gradient if the columns with values far from their median had these clipped."""
-    design: Design = objective.design
+    design: LocalDesign = objective.design
     few = design.thinned(_FEW).dense_rows(slice(None))
     middle = np.median(few, axis=0)
     spread = _FAR / _NORMAL * np.median(np.abs(few - middle), axis=0)

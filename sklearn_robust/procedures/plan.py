@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,7 +16,7 @@ from ..solvers.selecting import irls_selecting
 
 _SMALL = 30_000_000
 """Multiplications in a Gram matrix up to which normal equations are faster than L-BFGS-B."""
-_QUICK = {
+_QUICK: dict[str, Callable] = {
     "near": near_at_given_scale, "packed": irls_packed, "selecting": irls_selecting
 }  # fmt: skip
 _QUICK_LIKELIHOOD = {"near": likelihood_near, "packed": likelihood_packed}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..design import LocalDesign
@@ -13,7 +15,7 @@ from ..solvers.selecting import irls_selecting
 from .candidates import candidates
 from .starts import least_squares
 
-ROUGH = {"tol": 1e-3, "max_iter": 200, "report": quiet}
+ROUGH: dict[str, Any] = {"tol": 1e-3, "max_iter": 200, "report": quiet}
 """Options of fits that are only candidates."""
 _MOST_COMPONENTS = 10
 """Most principal sensitivity components that are used."""

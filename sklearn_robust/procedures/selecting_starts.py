@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ _STEPS = 20
 """Scales that each of them is given."""
 _SETTLED = 0.01
 """Relative decrease of the criterion at which they end; M-estimates follow."""
-_A_FEW = {"tol": 1e-3, "max_iter": 5, "report": quiet}
+_A_FEW: dict[str, Any] = {"tol": 1e-3, "max_iter": 5, "report": quiet}
 """Options of the fit at one scale on the way down the criterion."""
 _CONSTANT = tuning_constant(breakdown=0.5)
 """The scale c of Welsch's loss over the M-scale."""
