@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .estimators.adaptive import AdaptiveRobustRegressor
 from .estimators.cv import RobustRegressorCV
-from .estimators.path import robust_path
+from .estimators.path import RobustPath, robust_path
 from .estimators.reweighted import ReweightedRegressor
 from .estimators.robust import RobustRegressor
 
@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AdaptiveRobustRegressor",
     "ReweightedRegressor",
+    "RobustPath",
     "RobustRegressor",
     "RobustRegressorCV",
     "robust_path",

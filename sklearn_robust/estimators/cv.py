@@ -41,12 +41,20 @@ class RobustRegressorCV(RobustLinearModel):
         Shapes of the loss. A named ``loss`` ignores the shape, so only the first one is tried.
     scales : sequence of "auto", "mad", "s", "reweighted" or float, default=("auto",)
         Scales c, as :class:`RobustRegressor` takes them.
-    l1_regularizations : sequence of float >= 0, default=(0.0,)
-        Penalties on the absolute coefficients, in the user's units.
-    l2_regularizations : sequence of float >= 0, default=(0.0,)
-        Penalties on the squared coefficients, in the user's units.
+    l1_regularizations : int or sequence of float >= 0, default=(0.0,)
+        Penalties on the absolute coefficients, in the user's units. A number asks for a geometric
+        grid of so many, made from the data as by :func:`robust_path`.
+    l2_regularizations : int or sequence of float >= 0, default=(0.0,)
+        Penalties on the squared coefficients, in the user's units. A number asks for a geometric
+        grid of so many. The largest is the sum of the columns' mean squares about their mean, under
+        which every direction of the coefficients shrinks by half or more; the least is a millionth.
     penalty_weights : array-like of shape (n_features,) or None, default=None
         Factors of both penalties for every column, as for :class:`RobustRegressor`.
+    adaptive_penalty : bool, default=False
+        Whether there is a second search, whose penalty weights come from the coefficients that the
+        first has chosen. The weight of a column is the mean absolute standardised coefficient (over
+        those that are not zero) divided by that of the column, times its weight in
+        ``penalty_weights``. Columns with a coefficient of zero stay out.
     cv : int, splitter, iterable or None, default=None
         How rows are held out, as in ``GridSearchCV``. A number is that of the folds of ``KFold``;
         None is 5.
@@ -91,9 +99,12 @@ class RobustRegressorCV(RobustLinearModel):
         Of the fit of all rows, as of :class:`RobustRegressor`.
     l1_regularization_, l2_regularization_ : float
         The chosen penalty.
+    penalty_weights_ : ndarray of shape (n_features,) or None
+        The penalty weights of the fit: those given, or with ``adaptive_penalty`` those of the
+        second search.
     best_params_ : dict
         The chosen "alpha", "scale", "l2_regularization" and, if any is positive,
-        "l1_regularization", as they were given.
+        "l1_regularization", as they were given or made from the data.
     best_score_ : float
         The mean score of the chosen candidate over the folds.
     best_index_ : int
@@ -120,6 +131,11 @@ class RobustRegressorCV(RobustLinearModel):
     Shapes are fitted in rising order. A search begins at the fit of the previous shape if the
     objective is lower there than at the start, unless this could change which minimum is found.
 
+    If penalties select columns and ``init`` is "s", the S-estimates of all rows are computed first,
+    along the path of penalties. The S-estimates of the folds and of the last fit are searched near
+    them, so all have the same one of several minima. (The folds thus share a start with the rows
+    held out, but no coefficient.)
+
     ``sample_weight`` holds case weights, in the fits and in the scores. A scorer gets those of the
     held-out rows if it takes them: a function if it has a parameter ``sample_weight``, a scorer of
     ``make_scorer`` if its metric has that parameter. ``GridSearchCV`` has the same rule since
@@ -137,6 +153,10 @@ class RobustRegressorCV(RobustLinearModel):
     ----------
     Ronchetti, E., Field, C. & Blanchard, W. (1997). Robust linear model selection by
     cross-validation. Journal of the American Statistical Association 92.
+    Kepplinger, D. & Wei, S. (2024). Information sharing for robust and stable cross-validation.
+    arXiv 2409.12890.
+    Zou, H. (2006). The adaptive lasso and its oracle properties. Journal of the American Statistical
+    Association 101.
     Breiman, L., Friedman, J. H., Olshen, R. A. & Stone, C. J. (1984). Classification and
     Regression Trees. Wadsworth, section 3.4.3 (one standard error).
 
