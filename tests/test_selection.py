@@ -15,9 +15,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor, RobustRegressorCV
+from sklearn_robust.design import make_design
 from sklearn_robust.inspection import coef_table
 from sklearn_robust.losses import psi
 from sklearn_robust.metrics import get_scorer
+from sklearn_robust.penalties import ElasticNet as Penalty
+from sklearn_robust.problem import Problem
+from sklearn_robust.procedures.selecting_starts import selecting_s_estimate, without_far_rows
+from sklearn_robust.procedures.starts import from_params
 
 SHARP = {"tol": 1e-10, "max_iter": 5000}
 
@@ -187,6 +192,88 @@ def test_outliers_on_one_side_do_not_decide_what_is_selected(n, p, seed):
     assert error < 1.4
     assert np.all(model.coef_[:6] != 0.0)
     assert np.all(model.weights_[: n // 10] < 0.01)
+
+
+def correlated(n, p, k, seed):
+    """Return columns with correlation 0.5^|i-j|, of which k count, and their root covariance."""
+    rng = np.random.default_rng(seed)
+    root = np.linalg.cholesky(0.5 ** np.abs(np.subtract.outer(np.arange(p), np.arange(p))))
+    truth = np.zeros(p)
+    truth[rng.choice(p, k, replace=False)] = rng.choice([-1.0, 1.0], k) * rng.uniform(1, 2, k)
+    X = rng.normal(size=(n, p)) @ root.T
+    return X, X @ truth + rng.normal(size=n), truth, root
+
+
+@pytest.mark.parametrize(("n", "p", "k"), [
+    (100, 200, 10), pytest.param(300, 2000, 15, marks=pytest.mark.slow)
+])  # fmt: skip
+@pytest.mark.parametrize("seed", [0, 1])
+def test_rows_wrong_in_x_and_y_do_not_decide_what_is_selected(n, p, k, seed):
+    X, y, truth, root = correlated(n, p, k, seed)
+    bad = np.arange(n) < n // 5
+    good = LassoCV(cv=5).fit(X[~bad], y[~bad])
+    X[bad, :5] += 8.0
+    y[bad] -= 20.0
+    model = RobustRegressor(l1_regularization=0.6 * good.alpha_, random_state=0).fit(X, y)
+    error, least = (np.linalg.norm(root.T @ (of.coef_ - truth)) for of in (model, good))
+    assert error < 1.3 * least
+    assert np.all(model.weights_[bad] < 0.05)
+
+
+def test_good_leverage_is_taken_back_in():
+    X, y, truth, _ = correlated(100, 200, 5, 0)
+    X[:10] *= 4.0
+    y[:10] = X[:10] @ truth
+    assert np.array_equal(without_far_rows(problem_of(X, y, 0.1)).design.present()[:1], [10])
+    model = RobustRegressor(l1_regularization=0.1, random_state=0).fit(X, y)
+    assert np.all(model.weights_[:10] > 0.3)
+
+
+@pytest.mark.parametrize("l1", [0.02, 0.2])
+def test_the_order_of_the_rows_does_not_matter(l1):
+    X, y, _, _ = correlated(150, 30, 5, 0)
+    y[:20] += 15.0
+    model = RobustRegressor(l1_regularization=l1, random_state=0)
+    fit = clone(model).fit(X, y)
+    for seed in range(4):
+        order = np.random.default_rng(seed).permutation(150)
+        other = clone(model).fit(X[order], y[order])
+        assert other.scale_ == pytest.approx(fit.scale_, rel=1e-5)
+        assert_close(other.coef_, fit.coef_, terms=np.abs(fit.coef_).max(), tol=1e-5)
+
+
+def problem_of(X, y, l1, weights=None):
+    return Problem(make_design(X, y, weights), Penalty(l1))
+
+
+def test_the_start_is_found_from_the_one_of_a_neighbouring_penalty():
+    X, y, _, _ = correlated(150, 100, 5, 0)
+    y[:15] += 20.0
+    options = {"tol": 1e-8, "max_iter": 200}
+    before, problem = problem_of(X, y, 0.12), problem_of(X, y, 0.1)
+    begin = from_params(problem, np.zeros(101))
+    near = selecting_s_estimate(before, begin, np.random.RandomState(0), **options).params
+    fresh = selecting_s_estimate(problem, begin, np.random.RandomState(0), **options)
+    found = selecting_s_estimate(
+        problem, begin, np.random.RandomState(0), near=[near], fresh=False, **options
+    )
+    assert found.sigma == pytest.approx(fresh.sigma, rel=1e-3)
+    assert_close(found.params, fresh.params, terms=np.abs(fresh.params).max(), tol=1e-3)
+
+
+def test_rows_far_off_are_the_same_in_sparse_columns():
+    X, y, _, _ = correlated(80, 20, 3, 0)
+    X[:5, :2] += 9.0
+    X[:, 10:] *= np.random.default_rng(0).uniform(size=(80, 10)) < 0.2
+    weights = np.random.default_rng(1).integers(1, 4, size=80).astype(float)
+    left = without_far_rows(problem_of(X, y, 0.1, weights)).design.present()
+    sparse_left = without_far_rows(problem_of(sparse.csr_array(X), y, 0.1, weights))
+    assert np.array_equal(left, sparse_left.design.present())
+    assert not np.any(left < 5)
+    assert len(left) > 70
+    twice = np.repeat(np.arange(80), weights.astype(int))
+    repeated = without_far_rows(problem_of(X[twice], y[twice], 0.1)).design.present()
+    assert np.array_equal(np.unique(twice[repeated]), left)
 
 
 def test_the_likelihood_is_at_rest():

@@ -155,8 +155,8 @@ class RobustRegressorCV(RobustLinearModel):
     cross-validation. Journal of the American Statistical Association 92.
     Kepplinger, D. & Wei, S. (2024). Information sharing for robust and stable cross-validation.
     arXiv 2409.12890.
-    Zou, H. (2006). The adaptive lasso and its oracle properties. Journal of the American Statistical
-    Association 101.
+    Zou, H. (2006). The adaptive lasso and its oracle properties. Journal of the American
+    Statistical Association 101.
     Breiman, L., Friedman, J. H., Olshen, R. A. & Stone, C. J. (1984). Classification and
     Regression Trees. Wadsworth, section 3.4.3 (one standard error).
 

@@ -47,7 +47,8 @@ _CONSTANT = tuning_constant(breakdown=0.5)
 _EFFICIENCY = 0.95
 """Efficiency of the M-estimates on the way down to the penalty."""
 _WIDER = (1.0, 1.5)
-"""Scales from which the M-estimates go down, in M-scales of the S-estimate."""
+"""Scales from which the M-estimates go down, in M-scales of the S-estimate. The first may reject
+good rows, since half of the rows are fitted too well; from the second, bad rows may be fitted."""
 _ORDER = 8
 """Order of the norm over the columns that is the distance of a row: a few cells far off count."""
 _FAR = 3.0
@@ -62,16 +63,18 @@ _AT_ONCE = 256
 def selecting_s_estimate(
     problem: Problem, start: Start, random_state, *, tol, max_iter, near=(), fresh=True
 ):
-    """Return a start that neither outliers nor the number of columns decide.
+    """Return the S-estimate, followed to a penalty at which many columns may be selected.
 
     Half the squared M-scale of the residuals plus the penalty is minimised (Cohen Freue et al.
-    2019) at a multiple of the penalty at which few columns are selected. M-estimates follow that
-    minimum down to the penalty itself. Without that, many columns would fit half of the rows by
-    themselves, whichever half it is. The scale of the residuals may fall on the way, but only while
-    the columns in use are fewer than half of the rows.
+    2019) at the least multiple of the penalty at which few columns are selected. With more, the
+    columns would fit half of the rows by themselves, whichever half it is. M-estimates at smaller
+    and smaller multiples follow that minimum down to the penalty itself. Their scale may fall, but
+    only while the columns in use are fewer than half of the rows. M-estimates at the penalty from a
+    convex fit and from ``near`` are compared with the end of the way; the one of the smallest
+    criterion is returned.
 
     Rows far off in X are left out. The fit that begins here takes those back in that are near it.
-    Of many rows a sample is searched; all rows then are fitted from there.
+    Of many rows a sample is searched; all rows are then fitted from there.
 
     Parameters
     ----------
@@ -94,7 +97,7 @@ def selecting_s_estimate(
     """
     design = problem.design
     few = problem.on(design.sample(_sample_size(design), random_state))
-    searched = _without_far_rows(few)
+    searched = without_far_rows(few)
     ends = [_down(searched, 1.0, one, _scale(searched, one)) for one in near]
     if fresh:
         ends += _searched(searched, random_state)
@@ -148,12 +151,13 @@ def _times(problem, multiple):
 # ---- rows far off in X -----------------------------------------------------------------
 
 
-def _without_far_rows(problem):
+def without_far_rows(problem):
     """Return the problem without the rows far off in X, which are less than half of them."""
     rows = problem.design.present()
     distances = _distances(problem.design, rows)
-    middle = np.median(distances)
-    deviation = _NORMAL * np.median(np.abs(distances - middle))
+    cases = _cases(problem.design)
+    middle = _median(distances, cases)
+    deviation = _NORMAL * _median(np.abs(distances - middle), cases)
     far = distances > max(middle + _FAR * deviation, _FAR * _NORMAL)
     return problem.on(problem.design.without(rows[far])) if np.any(far) else problem
 
@@ -163,17 +167,27 @@ def _distances(design: LocalDesign, rows):
 
     Columns in which most rows share one value do not count.
     """
-    powers = np.zeros(len(rows))
+    powers, cases = np.zeros(len(rows)), _cases(design)
     filled = design.filled_columns(rows)
     for first in range(0, len(filled), _AT_ONCE):
         columns = filled[first : first + _AT_ONCE]
         x = design.dense_rows(rows, columns)
-        x = np.abs(x - np.median(x, axis=0))
-        unit = np.median(x, axis=0)
+        x = np.abs(x - _median(x, cases))
+        unit = _median(x, cases)
         varied = unit > 0.0
         with np.errstate(over="ignore"):
             powers += np.sum((x[:, varied] / unit[varied]) ** _ORDER, axis=1)
     return powers ** (1.0 / _ORDER)
+
+
+def _cases(design):
+    """Return the case weights of the rows present; None if every row counts once."""
+    return None if design.sample_weight is None else design.own_cases()[design.present()]
+
+
+def _median(x, cases):
+    """Return the case-weighted medians of columns."""
+    return np.quantile(x, 0.5, axis=0, weights=cases, method="inverted_cdf")
 
 
 # ---- where few columns are selected ----------------------------------------------------
