@@ -87,7 +87,8 @@ class RobustRegressorCV(RobustLinearModel):
 
     Attributes
     ----------
-    coef_, intercept_, scale_, sigma_, alpha_, weights_, n_iter_
+    coef_, intercept_, scale_, sigma_, alpha_, weights_, residual_sizes_, n_cases_, n_parameters_, \
+n_iter_
         Of the fit of all rows, as of :class:`RobustRegressor`.
     l1_regularization_, l2_regularization_ : float
         The chosen penalty.

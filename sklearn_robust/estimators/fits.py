@@ -17,6 +17,7 @@ from ..losses import NAMED, resolve
 from ..penalties import ElasticNet
 from ..problem import Likelihood, Problem
 from ..procedures import SCALES, STARTS, MaximumLikelihood, Regression, SharedStarts, automatic
+from ..procedures.intervals import leverage_root
 from ..procedures.reweighting import Reweighted, Weighing, reweight
 from ..scales import scale_floor
 from ..solvers import LIKELIHOOD_SOLVERS, SOLVERS
@@ -91,8 +92,9 @@ def fit_regression(estimator, shared: SharedStarts, initial, neighbour=None, *, 
     objective = shared.problem.objective(loss, float(scale) if isinstance(scale, Real) else 1.0)
     regression = Regression(shared, objective, init, scale, estimator.efficiency, previous)
     result = regression.fit(report, neighbour)
+    objective = shared.problem.objective(loss, result.scale)
     fit = _target_fit(
-        design, result, loss, sigma=result.sigma, vanished=result.vanished,
+        objective, result, sigma=result.sigma, vanished=result.vanished,
         exact=result.exact, unbelieved=result.unbelieved,
         selects=shared.problem.standardised_penalty.selects,
     )  # fmt: skip
@@ -123,12 +125,10 @@ def fit_likelihood(estimator, design, initial, *, report) -> TargetFit:
     ).fit(report)  # fmt: skip
     likelihood = result.likelihood
     return _target_fit(
-        design, result, likelihood.objective_at(result).loss, result.left_out,
+        likelihood.objective_at(result), result, design, result.left_out,
         selects=likelihood.problem.standardised_penalty.selects,
         sigma=None, vanished=result.exact, exact=result.exact,
-        nll=likelihood.unpenalised(result),
-        sizes=abs_residual_quantiles(likelihood.design, result.params),
-        n_cases=likelihood.design.total_weight, n_parameters=result.n_parameters,
+        nll=likelihood.unpenalised(result), n_parameters=result.n_parameters,
     )  # fmt: skip
 
 
@@ -170,12 +170,20 @@ def _likelihood(estimator, design) -> Likelihood:
     )
 
 
-def _target_fit(design, result, loss, left_out=(), *, selects, **more) -> TargetFit:
+def _target_fit(
+    objective, result, design=None, left_out=(), *, selects, n_parameters=None, **more
+) -> TargetFit:
+    """Return the fit of one target; ``design`` has the rows left out of the objective, too."""
+    loss, counted = objective.loss, objective.design
+    design = counted if design is None else design
+    root, free = leverage_root(objective, result.params)
     coef, intercept = design.to_original(result.params)
     weights, largest_weight = final_weights(design, result.params, loss, result.scale, left_out)
     few = selects and np.average(weights, weights=design.sample_weight) < _FEW_BELIEVED
     return TargetFit(
         coef=coef, intercept=intercept, scale=result.scale,
         alpha=loss.alpha, weights=weights, largest_weight=largest_weight, n_iter=result.n_iter,
-        converged=result.converged, few_believed=bool(few), **more,
+        converged=result.converged, few_believed=bool(few),
+        sizes=abs_residual_quantiles(counted, result.params), n_cases=counted.n_cases,
+        n_parameters=free if n_parameters is None else n_parameters, leverage=root, **more,
     )  # fmt: skip
