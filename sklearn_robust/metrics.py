@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import make_scorer
 from sklearn.utils import check_array, check_consistent_length
 
-from .pipelines import last_of
+from .pipelines import unwrapped
 from .scales import abs_residual_quantile, m_scale
 from .validation import check_number, check_unmasked, check_weights
 
@@ -217,14 +217,16 @@ class _NllScorer(BaseEstimator):
 
     def score(self, estimator, X, y, sample_weight=None):
         """Score an ``AdaptiveRobustRegressor``, or a pipeline that ends in one."""
-        estimator, X = last_of(estimator, check_unmasked("X", X))
-        if not hasattr(estimator, "nll"):
+        within = unwrapped(estimator)
+        if not hasattr(within.last, "nll") or within.of_target:
+            # The likelihood of a transformed target is not that of the target.
             raise TypeError(
                 "nll_scorer must be given an AdaptiveRobustRegressor or a pipeline that ends in "
                 f"one, got {estimator!r}."
             )
+        nll = within.last.nll(within.transform(check_unmasked("X", X)), y)
         weights = check_weights(sample_weight, len(y))
-        return -float(np.mean(np.average(estimator.nll(X, y), axis=0, weights=weights)))
+        return -float(np.mean(np.average(nll, axis=0, weights=weights)))
 
     __call__ = score
 

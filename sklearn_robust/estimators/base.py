@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
+from sklearn.utils import assert_all_finite
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -23,6 +24,8 @@ from ..validation import (
     check_seed,
     check_unmasked,
     check_weights,
+    not_finite_in,
+    text_in,
 )
 from .progress import WRAPPERS, CallbackSupportMixin, Progress
 from .targets import Initial, TargetFit, given_initial, store
@@ -99,13 +102,23 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
         """Return validated data; X is not yet checked for NaN and infinity."""
         self._refuse_collections(X, y, sample_weight)
         X, y = check_unmasked("X", X), check_unmasked("y", y)
-        X, y = validate_data(
-            self, X, y, reset=reset, multi_output=True, y_numeric=True, ensure_all_finite=False,
-            **_DATA,
-        )  # fmt: skip
+        options = {"multi_output": True, "y_numeric": True, "ensure_all_finite": False}
+        X, y = self._accepted(X, y, reset=reset, **options)
         check_penalty_weights(self.penalty_weights, X.shape[1])
         y = np.asarray(y, dtype=np.float64)
         return X, y, check_weights(sample_weight, len(y))
+
+    def _accepted(self, X, *args, **options):
+        """Return validated data, or raise an error that names the columns of a frame at fault."""
+        try:
+            return validate_data(self, X, *args, **_DATA, **options)
+        except (TypeError, ValueError) as error:
+            at_fault = text_in(X)
+            if at_fault is None and "ensure_all_finite" not in options:
+                at_fault = not_finite_in(X)
+            if at_fault is None:
+                raise
+            raise ValueError(f"X must hold {at_fault}.") from error
 
     def _refuse_collections(self, *data):
         """Raise an error for collections of Dask, which would be loaded into memory silently."""
@@ -141,7 +154,7 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
         """
         check_is_fitted(self)
         self._refuse_collections(X)
-        X = validate_data(self, check_unmasked("X", X), reset=False, **_DATA)
+        X = self._accepted(check_unmasked("X", X), reset=False)
         return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
 
     def predict_interval(self, X, coverage=0.9, *, kind="prediction", rows="good"):
@@ -363,6 +376,17 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
         if messages:
             category = UserWarning if converged else ConvergenceWarning
             warnings.warn(" ".join(messages), category, stacklevel=4 + WRAPPERS)
+
+
+def check_finite(estimator, X):
+    """Raise if X, already validated, holds NaN or infinity; the error names the columns."""
+    try:
+        assert_all_finite(X, estimator_name=type(estimator).__name__, input_name="X")
+    except ValueError as error:
+        at_fault = not_finite_in(X, getattr(estimator, "feature_names_in_", None))
+        if at_fault is None:
+            raise
+        raise ValueError(f"X must hold {at_fault}.") from error
 
 
 def check_penalty(estimator):

@@ -9,7 +9,7 @@ from inspect import signature
 import numpy as np
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import ParameterGrid, check_cv
-from sklearn.utils import Bunch, assert_all_finite
+from sklearn.utils import Bunch
 from sklearn.utils.metadata_routing import (
     MethodMapping,
     get_routing_for_object,
@@ -19,7 +19,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ..metrics import SCORERS, get_scorer
 from ..validation import check_choice, check_number
-from .base import RobustLinearModel
+from .base import RobustLinearModel, check_finite
 from .folds import Search, results_of
 from .progress import WRAPPERS, Progress, with_callbacks
 from .robust import RobustRegressor, check_scale
@@ -233,7 +233,7 @@ n_iter_
     def _fit(self, X, y, sample_weight, **params):
         self._check_parameters()
         X, y, weights = self._validated(X, y, sample_weight)
-        assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
+        check_finite(self, X)
         cv = check_cv(self.cv)  # before routing, which would use up an iterable
         scorer = self._scorer()
         routed = self._routed(scorer, weights, params)

@@ -9,7 +9,7 @@ import math
 from numbers import Real
 
 import numpy as np
-from sklearn.utils import assert_all_finite, check_random_state
+from sklearn.utils import check_random_state
 
 from ..design import make_design, serial_algebra
 from ..design.residuals import abs_residual_quantiles, final_weights
@@ -21,6 +21,7 @@ from ..procedures.intervals import leverage_root
 from ..procedures.reweighting import Reweighted, Weighing, reweight
 from ..scales import scale_floor
 from ..solvers import LIKELIHOOD_SOLVERS, SOLVERS
+from .base import check_finite
 from .targets import TargetFit
 
 __all__ = [
@@ -47,14 +48,13 @@ _FEW_BELIEVED = 1.0 / 3.0
 
 def designs(estimator, X, y, sample_weight):
     """Yield the design with each target, or raise an error if X holds NaN or infinity."""
-    as_input = {"estimator_name": type(estimator).__name__, "input_name": "X"}
     targets = np.ascontiguousarray(y.reshape(len(y), -1).T)
     if sample_weight is not None:
-        assert_all_finite(X, **as_input)
+        check_finite(estimator, X)
     try:
         design = make_design(X, targets[0], sample_weight, fit_intercept=estimator.fit_intercept)
     except ValueError:  # sums that are not finite may come from values that are not
-        assert_all_finite(X, **as_input)
+        check_finite(estimator, X)
         raise
     yield design
     yield from map(design.with_target, targets[1:])

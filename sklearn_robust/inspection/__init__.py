@@ -1,7 +1,9 @@
 """Inspection of a fit: standard errors, rejected rows and levels, displays."""
 
 from .coefficients import CoefTable, coef_table
+from .diagnostics import Diagnostics, diagnostics
 from .displays import AlphaProfileDisplay, RobustFitDisplay
+from .intervals import predict_interval
 from .levels import RejectedLevels, rejected_levels
 from .loss_display import LossDisplay
 from .outliers import outlier_mask
@@ -11,11 +13,14 @@ __all__ = [
     "AlphaProfile",
     "AlphaProfileDisplay",
     "CoefTable",
+    "Diagnostics",
     "LossDisplay",
     "RejectedLevels",
     "RobustFitDisplay",
     "coef_table",
+    "diagnostics",
     "outlier_mask",
+    "predict_interval",
     "profile_alpha",
     "rejected_levels",
 ]
