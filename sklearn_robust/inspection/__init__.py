@@ -2,12 +2,13 @@
 
 from .coefficients import CoefTable, coef_table
 from .diagnostics import Diagnostics, diagnostics
-from .displays import AlphaProfileDisplay, RobustFitDisplay
+from .displays import RobustFitDisplay
 from .intervals import predict_interval
 from .levels import RejectedLevels, rejected_levels
 from .loss_display import LossDisplay
 from .outliers import outlier_mask
 from .profile import AlphaProfile, profile_alpha
+from .profile_display import AlphaProfileDisplay
 
 __all__ = [
     "AlphaProfile",

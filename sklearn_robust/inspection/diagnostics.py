@@ -161,10 +161,10 @@ def diagnostics(estimator, X, y, *, sample_weight=None, level=0.99, random_state
     Notes
     -----
     A row is an outlier if its scaled residual exceeds
-    :math:`\Phi^{-1}\bigl((1 + \mathrm{level})/2\bigr)`. A row is far off in X if its robust distance
-    exceeds the root of the quantile of :math:`\chi^2_q` at ``level``, where q is the rank of the
-    numeric columns. A row far off is a bad leverage point if it is an outlier, and a good one
-    otherwise (Rousseeuw & van Zomeren 1990).
+    :math:`\Phi^{-1}\bigl((1 + \mathrm{level})/2\bigr)`. A row is far off in X if its robust
+    distance exceeds the root of the quantile of :math:`\chi^2_q` at ``level``, where q is the rank
+    of the numeric columns. A row far off is a bad leverage point if it is an outlier, and a good
+    one otherwise (Rousseeuw & van Zomeren 1990).
 
     The distance is that of Mahalanobis with location and covariance of the minimum covariance
     determinant (scikit-learn's ``MinCovDet``). It is about numeric columns only. Level columns, in
@@ -205,14 +205,13 @@ def diagnostics(estimator, X, y, *, sample_weight=None, level=0.99, random_state
     residuals = np.empty((len(model.coef_) if targets else 1, len(y)))
     weights, leverage, cook = np.zeros((3, *residuals.shape))
     inflation = np.empty((len(residuals), len(columns)))
-    values = y.reshape(len(y), -1)
     for k, (fit, rows, all_rows) in enumerate(targets_with_rows(model, seen, y, cases)):
         params = rows.from_original(fit.coef, fit.intercept)
         residuals[k] = residuals_at(all_rows, params)
         weights[k] = np.atleast_2d(model.weights_.T)[k]
         objective = Problem(rows, ElasticNet.of(model)).objective(fit.loss, fit.scale)
         leverage[k, rows.present()] = _leverages(objective, params, weights[k, rows.present()])
-        inflation[k] = _inflation(objective, params, weights[k, rows.present()])
+        inflation[k] = _inflation(objective, weights[k, rows.present()])
     sigmas = np.atleast_1d(sigma_of(model, y, residuals.T.reshape(y.shape)))
     scaled = residuals / sigmas[:, None]
     free = np.maximum(np.atleast_1d(model.n_parameters_), 1.0)[:, None]
@@ -226,11 +225,18 @@ def diagnostics(estimator, X, y, *, sample_weight=None, level=0.99, random_state
         residuals, scaled, weights, np.tile(distances, (len(residuals), 1)), leverage, cook,
         outlier, ~outlier & ~near, outlier & ~near,
     )  # fmt: skip
-    labels = tuple(range(len(distances))) if index is None else tuple(index)
+    of_rows = dict(zip(Diagnostics._columns, parts, strict=True)) | {
+        "variance_inflation": inflation
+    }
     return Diagnostics(
-        labels, targets, *(part if targets else part[0] for part in parts), float(level),
-        largest, cutoff(rank, level), columns, inflation if targets else inflation[0],
-    )  # fmt: skip
+        names=tuple(range(len(distances))) if index is None else tuple(index),
+        targets=targets,
+        level=float(level),
+        residual_cutoff=largest,
+        distance_cutoff=cutoff(rank, level),
+        columns=columns,
+        **{name: of if targets else of[0] for name, of in of_rows.items()},
+    )
 
 
 def _leverages(objective, params, weights) -> np.ndarray:
@@ -243,7 +249,7 @@ def _leverages(objective, params, weights) -> np.ndarray:
     return np.clip(weights * objective.loss.weight_at_zero * lengths / rows.total_weight, 0.0, most)
 
 
-def _inflation(objective, params, weights) -> np.ndarray:
+def _inflation(objective, weights) -> np.ndarray:
     """Return the variance inflation of every coefficient under robust weights."""
     rows = objective.design
     moments = gram_of(rows, np.eye(rows.columns.n_parameters), weights)

@@ -14,7 +14,7 @@ from ..estimators.adaptive import AdaptiveRobustRegressor
 from ..estimators.base import RobustLinearModel
 from ..losses import Loss, resolve
 from ..pipelines import Unwrapped, unwrapped
-from ..validation import check_unmasked
+from ..validation import check_integer, check_unmasked
 from .names import column_names
 
 NOT_OF_THESE = (
@@ -73,6 +73,13 @@ def linear_within(estimator) -> Unwrapped:
 def _described(estimator, last) -> str:
     kind, inner = type(estimator).__name__, type(last).__name__
     return repr(estimator) if estimator is last else f"{kind} around {inner}"
+
+
+def check_target(target, n_targets):
+    """Raise unless ``target`` is the index of a target."""
+    check_integer("target", target, 0)
+    if target >= n_targets:
+        raise ValueError(f"target must be below {n_targets}, the number of targets, got {target}.")
 
 
 def target_of_fit(model, y):

@@ -38,7 +38,7 @@ def column_names(model, steps, *, stacklevel) -> tuple[str, ...]:
             UserWarning,
             stacklevel=stacklevel,
         )
-    return names
+    return tuple(map(str, names))
 
 
 @dataclass
@@ -47,16 +47,19 @@ class _Naming:
 
     unnamed: dict[str, str] = field(default_factory=dict)
 
-    def through(self, steps, names, n_out) -> tuple[str, ...]:
+    def through(self, steps, names, n_out):
         """Return the names after some steps, of which the last has ``n_out`` columns."""
         for k, (step, transformer) in enumerate(steps):
-            after = (
-                getattr(steps[k + 1][1], "n_features_in_", None) if k + 1 < len(steps) else n_out
-            )
-            names = self.after(step, transformer, names, after)
-        if names is None or (n_out is not None and len(names) != n_out):
+            last = k + 1 == len(steps)
+            known = None if last else getattr(steps[k + 1][1], "feature_names_in_", None)
+            if known is not None:  # the next step has seen the names
+                names = known
+                continue
+            size = n_out if last else getattr(steps[k + 1][1], "n_features_in_", None)
+            names = self.after(step, transformer, names, size)
+        if n_out is not None and (names is None or len(names) != n_out):
             names = [f"x{k}" for k in range(n_out)]
-        return tuple(map(str, names))
+        return names
 
     def after(self, step, transformer, names, n_out):
         """Return the names of the columns after one step."""
@@ -93,9 +96,8 @@ class _Naming:
             chosen = _chosen(given, columns)
             found = chosen if of == "passthrough" else self.after(part, of, chosen, size)
             if transformer.verbose_feature_names_out:
-                found = [
-                    n if n.startswith(f"{part}__") else f"{part}__{n}" for n in map(str, found)
-                ]
+                own = f"{part}__"
+                found = [name if str(name).startswith(own) else f"{own}{name}" for name in found]
             names[place] = found
         return names
 
