@@ -288,3 +288,17 @@ def test_masks_keep_the_index():
     assert list(outlier_mask(model.fit(X, both), X, both).columns) == ["one", "two"]
     arrays = X.to_numpy(), y.to_numpy()
     assert isinstance(outlier_mask(model.fit(*arrays), *arrays), np.ndarray)
+
+
+def test_infinite_ends_are_transformed_back_too():
+    rng = np.random.default_rng(0)
+    level = rng.integers(3, size=90)
+    X = np.eye(3)[level]
+    y = np.exp(level + 0.1 * rng.normal(size=90))
+    for options, low in (
+        ({"func": np.log, "inverse_func": np.exp}, 0.0),
+        ({"transformer": PowerTransformer("box-cox")}, -np.inf),
+    ):
+        model = TransformedTargetRegressor(RobustRegressor(random_state=0), **options).fit(X, y)
+        with pytest.warns(UserWarning, match="1 of 1 intervals are infinite"):
+            assert predict_interval(model, [[0.0, 0.0, 0.0]]).tolist() == [[low, np.inf]]

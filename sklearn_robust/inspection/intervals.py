@@ -97,14 +97,7 @@ def predict_interval(estimator, X, coverage=0.9, *, kind="prediction", rows=None
 
 def _transformed_back(transformer, ends):
     """Return intervals in the units before a transformation; its inverse may reverse them."""
-    sides = []
-    for side in np.moveaxis(ends, -1, 0):
-        known = np.isfinite(side)
-        given = np.where(known, side, 0.0).reshape(len(side), -1)
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*inverse-transformed data are NaN")
-            back = np.asarray(transformer.inverse_transform(given), dtype=np.float64)
-        sides.append(np.where(known, back.reshape(side.shape), np.nan))
+    sides = [_inverse(transformer, side) for side in np.moveaxis(ends, -1, 0)]
     # An end may be beyond the values of the transformation: the others say which end it is.
     both = np.isfinite(sides[0]) & np.isfinite(sides[1])
     falling = np.any(both) and np.median(sides[1][both] - sides[0][both]) < 0.0
@@ -120,3 +113,19 @@ def _transformed_back(transformer, ends):
             stacklevel=3,
         )
     return np.stack([low, high], axis=-1)
+
+
+def _inverse(transformer, side):
+    """Return ends of intervals transformed back; NaN where the inverse is not defined."""
+    columns = side.reshape(len(side), -1)
+    function = getattr(transformer, "inverse_func", None)
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*inverse-transformed data are NaN")
+        if function is not None:  # of a FunctionTransformer, which refuses infinity: exp(-inf) is 0
+            back = function(columns, **(transformer.inv_kw_args or {}))
+        elif np.all(np.isfinite(columns)):
+            back = transformer.inverse_transform(columns)
+        else:
+            back = transformer.inverse_transform(np.where(np.isfinite(columns), columns, 0.0))
+            back = np.where(np.isfinite(columns), back, np.nan)
+    return np.asarray(back, dtype=np.float64).reshape(side.shape)
