@@ -43,15 +43,18 @@ def unwrapped(estimator) -> Unwrapped:
     steps: list = []
     of_target: list = []
     while True:
-        estimator = getattr(estimator, "best_estimator_", estimator)
-        if isinstance(estimator, Pipeline):
+        # Not by getattr: a ReweightedRegressor hands on the attributes of the regressor in it.
+        own = getattr(estimator, "__dict__", {})
+        if "best_estimator_" in own:
+            estimator = estimator.best_estimator_
+        elif isinstance(estimator, Pipeline):
             steps += [
                 (name, step)
                 for name, step in estimator.steps[:-1]
                 if step is not None and not isinstance(step, str)
             ]
             estimator = estimator.steps[-1][1]
-        elif hasattr(estimator, "regressor_") and hasattr(estimator, "transformer_"):
+        elif "regressor_" in own and "transformer_" in own:
             # A TransformedTargetRegressor, whose class would take long to import.
             of_target.append(estimator.transformer_)
             estimator = estimator.regressor_

@@ -78,6 +78,7 @@ def around(estimator):
         "inside": inside,
         "outside": outside,
         "searched": GridSearchCV(inside, {path: [1e-10]}, cv=2),
+        "searched directly": GridSearchCV(outside, {}, cv=2),
         "search inside": TransformedTargetRegressor(
             GridSearchCV(make_pipeline(preparation, estimator), {}, cv=2), **logarithm
         ),
@@ -92,7 +93,7 @@ def plain(data):
     return RobustRegressor(random_state=0, tol=1e-10).fit(columns, np.log(y)), columns, np.log(y)
 
 
-WAYS = ["inside", "outside", "searched", "search inside"]
+WAYS = ["inside", "outside", "searched", "searched directly", "search inside"]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -302,3 +303,18 @@ def test_infinite_ends_are_transformed_back_too():
         model = TransformedTargetRegressor(RobustRegressor(random_state=0), **options).fit(X, y)
         with pytest.warns(UserWarning, match="1 of 1 intervals are infinite"):
             assert predict_interval(model, [[0.0, 0.0, 0.0]]).tolist() == [[low, np.inf]]
+
+
+@pytest.mark.parametrize("inner", ["transformed", "searched"])
+def test_what_a_reweighted_regressor_holds_is_not_taken_for_it(inner):
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(80, 1))
+    y = np.exp(X[:, 0] + 0.1 * rng.normal(size=80))
+    given = {
+        "transformed": TransformedTargetRegressor(
+            LinearRegression(), func=np.log, inverse_func=np.exp
+        ),
+        "searched": GridSearchCV(LinearRegression(), {"fit_intercept": [True]}, cv=3),
+    }[inner]
+    model = ReweightedRegressor(given, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(predict_interval(model, X), model.predict_interval(X))

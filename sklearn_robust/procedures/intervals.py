@@ -25,6 +25,8 @@ _MOST_ROWS = 1000
 _MOST_FITTED = 0.5
 """Ratio of parameters to rows above which intervals are not widened further."""
 _LEAST = float(np.finfo(np.float64).tiny)
+_MOST_SIGMAS = 1e100
+"""Residuals further off, in sigma, are no tail; their squares would overflow."""
 _ROUNDING = 1e-7
 """Length of a row along a direction, relative to that of the row, that may be rounding."""
 _WELSCH = resolve("welsch")
@@ -156,6 +158,8 @@ class Errors:
 
     def _far_rows_belong(self, weights) -> bool:
         """Return whether far rows are the tail of the others rather than something else."""
+        if self.rows[-1] > _MOST_SIGMAS * self.sigma:  # most rows are fitted exactly
+            return False
         sizes = self.rows / self.sigma
         more = math.log(self.n_cases) / self.n_cases  # Schwarz's penalty of two more parameters
         return one_distribution(sizes)[0] < _two_distributions(sizes, weights) + more
