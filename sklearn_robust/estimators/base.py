@@ -209,14 +209,18 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
         **Good rows.** With ``rows="all"`` every training residual counts. Outliers then widen the
         interval without bound if their share is more than ``1 - coverage``. With ``rows="good"``,
         residuals count by a weight: 1 up to 3.8 sigma, 0 from 5.9 sigma, where sigma is the
-        deviation of the residuals within 2.5 sigma. So the quantile is that of the errors of good
-        rows, provided that bad ones are further off than that; the quantile is not lowered, since
-        hardly any normal error is that large. Heavy tails are not bad rows: all rows count if one
-        distribution of Barron's family, of shape 0 to 2, has a greater likelihood than a normal
-        distribution of good rows with others whose size has a uniform logarithm. However far off
-        outliers are, they do not pass for a tail: each costs twice the logarithm of its size in
-        the first model and once in the second. With few rows and a Cauchy distribution the second
-        may be chosen by chance; intervals are then too narrow.
+        deviation of the residuals within 2.5 sigma. Bad rows further off than that do not widen
+        the interval, and no good row is left out of it, since normal errors are hardly ever that
+        large.
+
+        Heavy tails are not bad rows. All rows count if one distribution of Barron's family, of
+        shape 0 to 2, explains the residuals better than two do: a normal distribution of good rows,
+        and one of the others whose size has a uniform logarithm, with the penalty of Schwarz
+        (1978) for two more parameters. However far off outliers are, they do not pass for a tail:
+        each costs twice the logarithm of its size in the first model and once in the second. With
+        few rows the choice is uncertain: a few outliers among twenty rows may pass for a tail,
+        which makes the interval too wide, and thirty Cauchy errors may look like outliers, which
+        makes it too narrow.
 
         References
         ----------
@@ -229,6 +233,8 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
         data contamination. Proceedings of Machine Learning Research 230, on what outliers among
         the calibration rows do to the coverage of good ones.
 
+        Schwarz, G. (1978). Estimating the dimension of a model. Annals of Statistics 6.
+
         Examples
         --------
         >>> from sklearn_robust import RobustRegressor
@@ -236,7 +242,7 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
         >>> X, y = load_phones(return_X_y=True)
         >>> model = RobustRegressor(random_state=0).fit(X, y)
         >>> model.predict_interval([[74.0]], 0.9).round()
-        array([[26., 33.]])
+        array([[27., 31.]])
         """
         check_is_fitted(self)
         from .intervals import intervals_of_linear  # late, because it loads the compiled code
