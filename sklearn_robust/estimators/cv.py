@@ -87,9 +87,10 @@ class RobustRegressorCV(RobustLinearModel):
 
     Attributes
     ----------
-    coef_, intercept_, scale_, sigma_, alpha_, weights_, residual_sizes_, n_cases_, n_parameters_, \
-n_iter_
+    coef_, intercept_, scale_, sigma_, alpha_, weights_, n_iter_
         Of the fit of all rows, as of :class:`RobustRegressor`.
+    residual_sizes_, n_cases_, n_parameters_
+        Of the fit of all rows, too.
     l1_regularization_, l2_regularization_ : float
         The chosen penalty.
     best_params_ : dict

@@ -1,7 +1,7 @@
 """Inspection of a fit: standard errors, rejected rows and levels, displays."""
 
 from .coefficients import CoefTable, coef_table
-from .diagnostics import Diagnostics, diagnostics
+from .diagnostics import RowDiagnostics, diagnostics
 from .displays import RobustFitDisplay
 from .intervals import predict_interval
 from .levels import RejectedLevels, rejected_levels
@@ -14,10 +14,10 @@ __all__ = [
     "AlphaProfile",
     "AlphaProfileDisplay",
     "CoefTable",
-    "Diagnostics",
     "LossDisplay",
     "RejectedLevels",
     "RobustFitDisplay",
+    "RowDiagnostics",
     "coef_table",
     "diagnostics",
     "outlier_mask",

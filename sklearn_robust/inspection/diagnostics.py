@@ -33,7 +33,7 @@ _SAME = 1e-8
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Diagnostics(Table):
+class RowDiagnostics(Table):
     """A line for every row of a fit, the result of :func:`diagnostics`.
 
     It prints the rows with the largest scaled residuals. With 2-D y, arrays have a leading axis of
@@ -111,7 +111,7 @@ class Diagnostics(Table):
 
         Returns
         -------
-        Diagnostics
+        RowDiagnostics
         """
         check_integer("n_rows", n_rows, 1)
         sizes = np.max(np.atleast_2d(np.abs(self.scaled_residual)), axis=0)
@@ -142,7 +142,7 @@ def diagnostics(estimator, X, y, *, sample_weight=None, level=0.99, random_state
 
     Returns
     -------
-    Diagnostics
+    RowDiagnostics
 
     Raises
     ------
@@ -225,10 +225,10 @@ def diagnostics(estimator, X, y, *, sample_weight=None, level=0.99, random_state
         residuals, scaled, weights, np.tile(distances, (len(residuals), 1)), leverage, cook,
         outlier, ~outlier & ~near, outlier & ~near,
     )  # fmt: skip
-    of_rows = dict(zip(Diagnostics._columns, parts, strict=True)) | {
+    of_rows = dict(zip(RowDiagnostics._columns, parts, strict=True)) | {
         "variance_inflation": inflation
     }
-    return Diagnostics(
+    return RowDiagnostics(
         names=tuple(range(len(distances))) if index is None else tuple(index),
         targets=targets,
         level=float(level),
