@@ -1,13 +1,14 @@
 """How many fresh good rows prediction intervals hold, on average and in the worst fifth of X.
 
-Run as ``python benchmarks/intervals.py [SAMPLES] [ROWS ...] [--cv]``. Each sample has three normal
+Run as ``python benchmarks/intervals.py [SAMPLES] [ROWS ...]``. Each sample has three normal
 features; the errors are normal, Student's with 3 degrees of freedom, Cauchy, or normal with one row
 in ten, or three in ten, moved up by 5 to 15 standard deviations. Outliers are not good rows; all
 rows of the other distributions are. The probability that a fresh row is in its interval is
 computed from the distribution at 500 fresh x, so the only chance left is that of the sample. Shown
 are, in per cent, its mean, and that in the fifth of the fresh x, by their distance from the centre,
 in which it is furthest from the level; "*" marks figures off by more than 2 and 4. The last column
-is the standard error of the mean.
+is the standard error of the mean. With ``--all`` intervals are those of ``rows="all"``. With ``--plane`` it prints the share of the fresh x at which the
+true plane is in the 95 % interval of ``kind="mean"``, for ``RobustRegressor``.
 """
 
 import argparse
@@ -54,7 +55,7 @@ def draw(noise, n_rows, seed):
     return X, X @ TRUTH + 3.0 + error
 
 
-def coverages(model, noise, n_rows, seed):
+def coverages(model, noise, n_rows, seed, kind_of_rows):
     """Return the probability that good rows are in the intervals, (levels, fresh x)."""
     errors = NOISES[noise][0]
     with warnings.catch_warnings():
@@ -64,7 +65,7 @@ def coverages(model, noise, n_rows, seed):
     truth = X @ TRUTH + 3.0
     found = []
     for level in LEVELS:
-        low, high = model.predict_interval(X, level, rows="good").T
+        low, high = model.predict_interval(X, level, rows=kind_of_rows).T
         found.append(errors.cdf(high - truth) - errors.cdf(low - truth))
     return np.array(found)
 
@@ -83,12 +84,33 @@ def cell(values, level):
     return f"{100 * mean:6.1f} ({100 * worst:.1f}){'*' if off else ' '}"
 
 
+def print_plane(samples, rows):
+    X, model = fresh(), models()["RobustRegressor"]
+    truth = X @ TRUTH + 3.0
+    for noise in NOISES:
+        for n_rows in rows:
+            held = []
+            for seed in range(samples):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    model.fit(*draw(noise, n_rows, seed))
+                low, high = model.predict_interval(X, 0.95, kind="mean").T
+                held.append(np.mean((low <= truth) & (truth <= high)))
+            error = np.std(held) / np.sqrt(samples)
+            print(f"{noise:<16}{n_rows:>8}{100 * np.mean(held):8.1f}{100 * error:8.1f}", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("samples", type=int, nargs="?", default=200)
     parser.add_argument("rows", type=int, nargs="*", default=[30, 100, 500, 5000])
     parser.add_argument("--only", default="", help="models whose names begin so")
+    parser.add_argument("--all", action="store_true", help="intervals for rows as they come")
+    parser.add_argument("--plane", action="store_true", help="intervals of the plane")
     given = parser.parse_args()
+    if given.plane:
+        print_plane(given.samples, given.rows)
+        return
     for name, model in models().items():
         if not name.startswith(given.only):
             continue
@@ -97,7 +119,10 @@ def main():
         for noise in NOISES:
             for n_rows in given.rows:
                 every = np.array(
-                    [coverages(model, noise, n_rows, seed) for seed in range(given.samples)]
+                    [
+                        coverages(model, noise, n_rows, seed, "all" if given.all else "good")
+                        for seed in range(given.samples)
+                    ]
                 )
                 text = "".join(f"{cell(every[:, k], level):>16}" for k, level in enumerate(LEVELS))
                 error = every.mean(axis=2).std(axis=0).max() / np.sqrt(given.samples)

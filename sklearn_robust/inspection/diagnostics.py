@@ -225,9 +225,8 @@ def diagnostics(estimator, X, y, *, sample_weight=None, level=0.99, random_state
         residuals, scaled, weights, np.tile(distances, (len(residuals), 1)), leverage, cook,
         outlier, ~outlier & ~near, outlier & ~near,
     )  # fmt: skip
-    of_rows = dict(zip(RowDiagnostics._columns, parts, strict=True)) | {
-        "variance_inflation": inflation
-    }
+    named = dict(zip(RowDiagnostics._columns, parts, strict=True))
+    named["variance_inflation"] = inflation
     return RowDiagnostics(
         names=tuple(range(len(distances))) if index is None else tuple(index),
         targets=targets,
@@ -235,7 +234,7 @@ def diagnostics(estimator, X, y, *, sample_weight=None, level=0.99, random_state
         residual_cutoff=largest,
         distance_cutoff=cutoff(rank, level),
         columns=columns,
-        **{name: of if targets else of[0] for name, of in of_rows.items()},
+        **{name: of if targets else of[0] for name, of in named.items()},
     )
 
 
