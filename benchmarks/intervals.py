@@ -3,12 +3,13 @@
 Run as ``python benchmarks/intervals.py [SAMPLES] [ROWS ...]``. Each sample has three normal
 features; the errors are normal, Student's with 3 degrees of freedom, Cauchy, or normal with one row
 in ten, or three in ten, moved up by 5 to 15 standard deviations. Outliers are not good rows; all
-rows of the other distributions are. The probability that a fresh row is in its interval is
-computed from the distribution at 500 fresh x, so the only chance left is that of the sample. Shown
-are, in per cent, its mean, and that in the fifth of the fresh x, by their distance from the centre,
-in which it is furthest from the level; "*" marks figures off by more than 2 and 4. The last column
-is the standard error of the mean. With ``--all`` intervals are those of ``rows="all"``. With ``--plane`` it prints the share of the fresh x at which the
-true plane is in the 95 % interval of ``kind="mean"``, for ``RobustRegressor``.
+rows of the other distributions are. The probability that a fresh row is in its interval is computed
+from the distribution at 500 fresh x, so the only chance left is that of the sample. Shown are, in
+per cent, its mean, and that in the fifth of the fresh x, by their distance from the centre, in
+which it is furthest from the level; "*" marks figures off by more than 2 and 4. The last column is
+the standard error of the mean. With ``--all`` intervals are those of ``rows="all"``. With
+``--plane`` it prints the share of the fresh x at which the true plane is in the 95 % interval of
+``kind="mean"``, for ``RobustRegressor``.
 """
 
 import argparse
