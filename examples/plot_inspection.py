@@ -21,6 +21,7 @@ from sklearn_robust.inspection import (
     LossDisplay,
     RobustFitDisplay,
     coef_table,
+    diagnostics,
     outlier_mask,
 )
 
@@ -45,11 +46,25 @@ print(coef_table(robust, X, y, method="bootstrap", n_resamples=199, random_state
 print(1 + np.flatnonzero(outlier_mask(robust, X, y)))
 
 # %%
-# The same in pictures: residuals, their weights, and their quantiles.
+# How far off are they in X, and how much does each day hold the plane? Rejected days have no
+# influence, so they have neither leverage nor a distance of Cook.
 
-figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
-for ax, kind in zip(axes, ("residuals", "weights", "qq"), strict=True):
+print(diagnostics(robust, X, y))
+
+# %%
+# The same in pictures: residuals, their weights, their quantiles, and distances in X. The three
+# days with the largest residuals have their numbers, from 0.
+
+figure, axes = plt.subplots(2, 2, figsize=(9, 6.8), layout="constrained")
+for ax, kind in zip(axes.ravel(), ("residuals", "weights", "qq", "distance"), strict=True):
     RobustFitDisplay.from_estimator(robust, X, y, kind=kind, ax=ax)
+
+# %%
+# With a probability of 0.9 the loss of a new day like the last but one is in this interval. It is
+# wide: twenty-one days do not show whether the odd ones are a heavy tail or something else, and
+# where this is open, all of them count.
+
+print(robust.predict_interval(X.iloc[[19]], 0.9).round(1))
 
 # %%
 # With a single feature the line can be drawn. These are international phone calls from Belgium, in

@@ -25,6 +25,8 @@ except ImportError as error:
         "sklearn_robust.dask needs Dask, which the extra dask of the package installs."
     ) from error
 
+from .estimators.by_block import by_block, nothing_like
+
 __all__ = ["DaskAdaptiveRobustRegressor", "DaskRobustRegressor"]
 
 _PERSIST = ("auto", True, False)
@@ -69,7 +71,7 @@ class _OnCollections(RobustLinearModel):
 
     def _validated(self, X, y, sample_weight, *, reset=True):
         self._blocks = _designs().parts_of(X, y, sample_weight)
-        validate_data(self, _nothing_like(X), reset=reset, skip_check_array=True)
+        validate_data(self, nothing_like(X), reset=reset, skip_check_array=True)
         check_penalty_weights(self.penalty_weights, self.n_features_in_)
         return X, y if isinstance(y, da.Array) else y.to_dask_array(), sample_weight
 
@@ -109,19 +111,37 @@ class _OnCollections(RobustLinearModel):
             than in the fit.
         """
         check_is_fitted(self)
-        local, shape = self.to_local(), np.shape(self.intercept_)
-        if not dask.is_dask_collection(X):
-            return local.predict(X)
-        if not isinstance(X, da.Array):
-            none = _framed(np.empty((0, *shape)))
-            parts = X.map_partitions(_predicted_frame, local, shape, meta=none)
-            return parts.to_dask_array()
-        if X.numblocks[1] > 1:
-            X = X.rechunk({1: -1})
-        axes = {"drop_axis": 1} if not shape else {"chunks": (X.chunks[0], shape)}
-        meta = np.empty((0,) * (1 + len(shape)))
-        options = {"local": local, "shape": shape, "dtype": np.float64, "meta": meta}
-        return X.map_blocks(_predicted, **options, **axes)
+        return by_block(self.to_local(), X, np.shape(self.intercept_))
+
+    def predict_interval(self, X, coverage=0.9, *, kind="prediction", rows=None):
+        """Predict intervals as the estimator for data in memory does, block by block.
+
+        Parameters
+        ----------
+        X : dask.array or dask.dataframe of shape (n_samples, n_features)
+            For an array in memory, intervals are computed at once.
+        coverage, kind
+            As for the estimator in memory. Leverages are those among at most 20 000 evenly spaced
+            rows of the fit; if these do not determine all coefficients, every row has the mean.
+        rows : {"good", "all"} or None, default=None
+            None is the default of the estimator in memory.
+
+        Returns
+        -------
+        dask.array of shape (n_samples, 2) or (n_samples, n_targets, 2)
+            Not computed yet. An ndarray if X is an array in memory.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As the estimator in memory does.
+        """
+        from .estimators.intervals import check_interval  # late: it loads the compiled code
+
+        local, shape = self.to_local(), (*np.shape(self.intercept_), 2)
+        options = {"coverage": coverage, "kind": kind} | ({} if rows is None else {"rows": rows})
+        check_interval(coverage, kind, rows or "all")
+        return by_block(local, X, shape, "predict_interval", options)
 
     def to_local(self):
         """Return the fitted estimator for arrays in memory.
@@ -178,7 +198,8 @@ random_state, verbose
     client : distributed.Client or None
         The client whose workers do the fit. None is the active client, or else the scheduler in
         this process.
-    coef_, intercept_, scale_, sigma_, alpha_, n_iter_, n_features_in_, feature_names_in_
+    coef_, intercept_, scale_, sigma_, alpha_, residual_sizes_, n_cases_, n_parameters_, n_iter_, \
+n_features_in_, feature_names_in_
         As for :class:`RobustRegressor`.
 
     See Also
@@ -423,25 +444,3 @@ def _active_client():
         return default_client()
     except (ImportError, ValueError):
         return None
-
-
-def _nothing_like(X):
-    """Return an array or frame of no rows with the columns of a collection."""
-    if isinstance(X, da.Array):
-        return np.empty((0, int(X.shape[1])))
-    return X._meta
-
-
-def _predicted(X, local, shape):
-    # Filters may leave empty blocks, which scikit-learn does not accept.
-    return local.predict(X) if len(X) else np.empty((0, *shape))
-
-
-def _predicted_frame(X, local, shape):
-    return _framed(_predicted(X, local, shape), X.index)
-
-
-def _framed(values, index=None):
-    import pandas as pd
-
-    return (pd.Series if values.ndim == 1 else pd.DataFrame)(values, index=index)

@@ -21,6 +21,8 @@ class Limits:
         Least ratio of all rows to the subsample for which the subsample is fitted first.
     gathered : int
         Most residuals of a collection that are gathered to find a quantile.
+    leverages : int
+        Most coefficients for which a fit keeps a root of the Gram matrix, which then takes 2 MB.
     kept : int
         Most numbers in the evenly spaced rows of a collection that stay in this process.
     """
@@ -29,6 +31,7 @@ class Limits:
     widest: int = 2000
     subsampled: float = 3.0
     gathered: int = 1_000_000
+    leverages: int = 500
     kept: int = 1 << 24
 
 

@@ -1,8 +1,8 @@
 """Scores of predictions that outliers do not decide, and their scorers.
 
 The parameter ``scoring`` of scikit-learn's ``GridSearchCV``, ``cross_val_score`` and similar
-functions takes a scorer. Greater is better, so a scorer is minus the size of the residuals. With
-metadata routing, ``set_score_request`` says whether a scorer gets ``sample_weight``.
+functions takes a scorer. Greater is better, so the scorer of a size of residuals is minus the size.
+With metadata routing, ``set_score_request`` says whether a scorer gets ``sample_weight``.
 :func:`get_scorer` returns a scorer by the name of its score.
 """
 
@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import make_scorer
 from sklearn.utils import check_array, check_consistent_length
 
-from .pipelines import last_of
+from .pipelines import unwrapped
 from .scales import abs_residual_quantile, m_scale
 from .validation import check_number, check_unmasked, check_weights
 
@@ -24,6 +24,8 @@ __all__ = [
     "get_scorer",
     "get_scorer_names",
     "nll_scorer",
+    "robust_r2_score",
+    "robust_r2_scorer",
     "s_scale",
     "s_scale_scorer",
     "tau_size",
@@ -41,6 +43,15 @@ _AVERAGES = ("raw_values", "uniform_average")
 
 def _of_residuals(measure, y_true, y_pred, sample_weight, multioutput):
     """Return a measure of the residuals, of every output or averaged over them."""
+
+    def of_output(target, predicted, weights):
+        return measure(target - predicted, weights)
+
+    return _of_outputs(of_output, y_true, y_pred, sample_weight, multioutput)
+
+
+def _of_outputs(measure, y_true, y_pred, sample_weight, multioutput):
+    """Return a measure of targets and predictions, of every output or averaged over them."""
     checks = {"ensure_2d": False, "dtype": np.float64}
     y_true = check_array(check_unmasked("y_true", y_true), input_name="y_true", **checks)
     y_pred = check_array(check_unmasked("y_pred", y_pred), input_name="y_pred", **checks)
@@ -52,7 +63,8 @@ def _of_residuals(measure, y_true, y_pred, sample_weight, multioutput):
             "y_true and y_pred must have the same number of outputs, got "
             f"{y_true.shape[1]} and {y_pred.shape[1]}."
         )
-    values = np.array([measure(np.ascontiguousarray(r), weights) for r in (y_true - y_pred).T])
+    pairs = zip(np.ascontiguousarray(y_true.T), np.ascontiguousarray(y_pred.T), strict=True)
+    values = np.array([measure(*pair, weights) for pair in pairs])
     if isinstance(multioutput, str):
         if multioutput not in _AVERAGES:
             raise ValueError(
@@ -108,13 +120,75 @@ def s_scale(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"
     >>> round(s_scale([1.0, 2.0, 3.0, 4.0], [1.1, 1.8, 3.1, 99.0]), 2)
     0.26
     """
+    return _of_residuals(_m_scale, y_true, y_pred, sample_weight, multioutput)
+
+
+def _m_scale(residuals, weights) -> float:
+    """Return the M-scale, 0 where half of the residuals are zero."""
     least = float(np.finfo(np.float64).tiny)
+    scale = m_scale(residuals, weights, floor=least)
+    return scale if scale > least else 0.0
 
-    def measure(residuals, weights):
-        scale = m_scale(residuals, weights, floor=least)
-        return scale if scale > least else 0.0
 
-    return _of_residuals(measure, y_true, y_pred, sample_weight, multioutput)
+def robust_r2_score(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"):
+    r"""Explained share of the squared M-scale.
+
+    .. math:: 1 - \frac{s(y - \hat y)^2}{\min_m s(y - m)^2}
+
+    where s is the M-scale of :func:`s_scale` and m the S-estimate of location. It is 1 for exact
+    predictions, 0 for the best constant, and negative for worse ones. For normal data without
+    outliers it estimates the same share as ``sklearn.metrics.r2_score``, the coefficient of
+    determination. Fewer than half of the rows can be outliers in y or have bad predictions, and
+    hardly change it.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    sample_weight : array-like of shape (n_samples,), optional
+        Case weights: 2 is the row written twice.
+    multioutput : {"uniform_average", "raw_values"} or array-like of shape (n_outputs,)
+        As for :func:`s_scale`.
+
+    Returns
+    -------
+    float or ndarray of shape (n_outputs,)
+        At most 1. If half of ``y_true`` or more are equal there is no scale to explain: 1 if the
+        M-scale of the residuals is 0, too, else 0, as ``r2_score`` does for a constant.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`s_scale`.
+
+    Notes
+    -----
+    Renaud and Victoria-Feser (2010) define the robust share from the weights of a fit to the same
+    rows. Here it is computed from predictions alone, so that it applies to any regressor and to
+    rows held out.
+
+    References
+    ----------
+    Renaud, O. & Victoria-Feser, M.-P. (2010). A robust coefficient of determination for
+    regression. Journal of Statistical Planning and Inference 140.
+
+    Examples
+    --------
+    >>> from sklearn.metrics import r2_score
+    >>> from sklearn_robust.metrics import robust_r2_score
+    >>> y, predicted = [1.0, 2.0, 3.0, 4.0, 5.0], [1.1, 1.8, 3.1, 4.1, 99.0]
+    >>> round(robust_r2_score(y, predicted), 2), round(r2_score(y, predicted), 2)
+    (0.98, -882.61)
+    """
+    from .procedures.reweighting import s_location  # late, because it loads the compiled code
+
+    def measure(target, predicted, weights):
+        whole = _m_scale(target - s_location(target, weights), weights)
+        rest = _m_scale(target - predicted, weights)
+        if whole == 0.0:
+            return float(rest == 0.0)
+        return 1.0 - (rest / whole) ** 2
+
+    return _of_outputs(measure, y_true, y_pred, sample_weight, multioutput)
 
 
 def tau_size(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"):
@@ -217,14 +291,16 @@ class _NllScorer(BaseEstimator):
 
     def score(self, estimator, X, y, sample_weight=None):
         """Score an ``AdaptiveRobustRegressor``, or a pipeline that ends in one."""
-        estimator, X = last_of(estimator, check_unmasked("X", X))
-        if not hasattr(estimator, "nll"):
+        within = unwrapped(estimator)
+        if not hasattr(within.last, "nll") or within.of_target:
+            # The likelihood of a transformed target is not that of the target.
             raise TypeError(
                 "nll_scorer must be given an AdaptiveRobustRegressor or a pipeline that ends in "
                 f"one, got {estimator!r}."
             )
+        nll = within.last.nll(within.transform(check_unmasked("X", X)), y)
         weights = check_weights(sample_weight, len(y))
-        return -float(np.mean(np.average(estimator.nll(X, y), axis=0, weights=weights)))
+        return -float(np.mean(np.average(nll, axis=0, weights=weights)))
 
     __call__ = score
 
@@ -242,12 +318,15 @@ tau_size_scorer = make_scorer(tau_size, greater_is_better=False)
 """Minus :func:`tau_size`."""
 trimmed_mean_squared_error_scorer = make_scorer(trimmed_mean_squared_error, greater_is_better=False)
 """Minus :func:`trimmed_mean_squared_error` with ``trim=0.1``."""
+robust_r2_scorer = make_scorer(robust_r2_score)
+""":func:`robust_r2_score`."""
 nll_scorer = _NllScorer()
 """Minus the mean held-out negative log-likelihood of an ``AdaptiveRobustRegressor``, or of a
 pipeline that ends in one; the mean over several targets."""
 
 SCORERS = {
     "nll": nll_scorer,
+    "robust_r2": robust_r2_scorer,
     "s_scale": s_scale_scorer,
     "tau_size": tau_size_scorer,
     "trimmed_mean_squared_error": trimmed_mean_squared_error_scorer,
@@ -258,9 +337,9 @@ SCORERS = {
 def get_scorer(scoring):
     """Return a scorer of this package or of scikit-learn by its name.
 
-    The names of this package are "s_scale", "tau_size", "trimmed_mean_squared_error" and "nll".
-    Greater is better for every scorer, so these return minus the scores, as do scikit-learn's
-    scorers whose names begin with ``neg_``.
+    The names of this package are "robust_r2", "s_scale", "tau_size", "trimmed_mean_squared_error"
+    and "nll". Greater is better for every scorer, so all but "robust_r2" return minus the scores,
+    as do scikit-learn's scorers whose names begin with ``neg_``.
 
     Parameters
     ----------
@@ -326,6 +405,6 @@ def get_scorer_names():
     >>> from sklearn.metrics import get_scorer_names as get_names_of_sklearn
     >>> from sklearn_robust.metrics import get_scorer_names
     >>> sorted(set(get_scorer_names()) - set(get_names_of_sklearn()))
-    ['nll', 's_scale', 'tau_size', 'trimmed_mean_squared_error']
+    ['nll', 'robust_r2', 's_scale', 'tau_size', 'trimmed_mean_squared_error']
     """
     return sorted({*SCORERS, *metrics.get_scorer_names()})

@@ -1,40 +1,65 @@
-"""The last estimator of a pipeline or a search."""
+"""What stands around an estimator: pipelines, searches, transformations of the target."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from inspect import Parameter, signature
+from typing import Any
 
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
 
-def unwrapped(estimator):
-    """Return the transformers of a pipeline and its last step, also of nested pipelines.
+@dataclass(frozen=True)
+class Unwrapped:
+    """An estimator without what stands around it.
 
-    A fitted search, such as ``GridSearchCV``, is replaced by its best estimator.
-
-    Returns
-    -------
-    transformers : list of estimator
-        In the order in which they transform X.
+    Attributes
+    ----------
+    steps : list of (str, estimator)
+        The transformers of X by their names, in the order in which they transform.
+    of_target : list of transformer
+        The transformers of y, in the order in which they transform.
     last : estimator
     """
-    transformers: list = []
+
+    steps: list
+    of_target: list
+    last: Any
+
+    def transform(self, X):
+        """Return X as the last estimator gets it."""
+        for _, transformer in self.steps:
+            X = transformer.transform(X)
+        return X
+
+
+def unwrapped(estimator) -> Unwrapped:
+    """Return the last estimator of pipelines, searches and ``TransformedTargetRegressor``.
+
+    They may be nested. A fitted search, such as ``GridSearchCV``, is replaced by its best
+    estimator. What has not been fitted is the last estimator.
+    """
+    steps: list = []
+    of_target: list = []
     while True:
-        estimator = getattr(estimator, "best_estimator_", estimator)
-        if not isinstance(estimator, Pipeline):
-            return transformers, estimator
-        steps = [step for _, step in estimator.steps]
-        transformers += [s for s in steps[:-1] if s is not None and not isinstance(s, str)]
-        estimator = steps[-1]
-
-
-def last_of(estimator, X):
-    """Return the last step of a pipeline or search, and X transformed by the others."""
-    transformers, last = unwrapped(estimator)
-    for transformer in transformers:
-        X = transformer.transform(X)
-    return last, X
+        # Not by getattr: a ReweightedRegressor hands on the attributes of the regressor in it.
+        own = getattr(estimator, "__dict__", {})
+        if "best_estimator_" in own:
+            estimator = estimator.best_estimator_
+        elif isinstance(estimator, Pipeline):
+            steps += [
+                (name, step)
+                for name, step in estimator.steps[:-1]
+                if step is not None and not isinstance(step, str)
+            ]
+            estimator = estimator.steps[-1][1]
+        elif "regressor_" in own and "transformer_" in own:
+            # A TransformedTargetRegressor, whose class would take long to import.
+            of_target.append(estimator.transformer_)
+            estimator = estimator.regressor_
+        else:
+            return Unwrapped(steps, of_target, estimator)
 
 
 def weight_parameter(estimator) -> str | None:

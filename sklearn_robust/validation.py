@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
+_NAMED = 10
+"""Most columns that a message names."""
+
 
 def check_number(name: str, value: Any, low: float, high: float, ends: str = "[]") -> None:
     """Raise unless ``value`` is a real number between ``low`` and ``high``.
@@ -93,6 +96,60 @@ def check_unmasked(name: str, values: Any, where: str = "") -> Any:
             "fill in the values."
         )
     return np.asarray(values) if isinstance(values, np.ma.MaskedArray) else values
+
+
+def text_in(X: Any) -> str | None:
+    """Return which columns of a data frame are not numbers, as the end of a message, or None."""
+    text = []
+    for name, (values, missing) in _by_name(X):
+        try:
+            values[~missing].astype(np.float64)
+        except (TypeError, ValueError):
+            text.append(name)
+    return f"numbers, got others in {_columns(text)}; put an encoder before it" if text else None
+
+
+def not_finite_in(X: Any, names=None) -> str | None:
+    """Return which columns hold NaN or infinity, as the end of an error message, or None.
+
+    Parameters
+    ----------
+    X : data frame or array
+        With numbers only.
+    names : sequence of str, optional
+        The names of the columns of an array, of which nothing is said without them.
+    """
+    missing, infinite = [], []
+    for name, (values, absent) in _by_name(X, names):
+        values = values[~absent].astype(np.float64)
+        if np.any(absent) or np.any(np.isnan(values)):
+            missing.append(name)
+        if np.any(np.isinf(values)):
+            infinite.append(name)
+    if missing:
+        return f"finite numbers, got NaN in {_columns(missing)}; put an imputer before it"
+    return f"finite numbers, got infinity in {_columns(infinite)}" if infinite else None
+
+
+def _by_name(X, names=None):
+    """Yield the name of every column that has one, its values, and where these are missing."""
+    if hasattr(X, "columns") and hasattr(X, "dtypes"):
+        for name in X.columns:
+            column = X[name]
+            missing = column.isna() if hasattr(column, "isna") else column.is_null()
+            yield str(name), (np.asarray(column), np.asarray(missing, dtype=bool))
+    elif names is not None:
+        for k, name in enumerate(names):
+            column = X[:, [k]]
+            values = column.data if hasattr(column, "indptr") else column.ravel()
+            yield str(name), (values, np.zeros(values.shape, dtype=bool))
+
+
+def _columns(names) -> str:
+    """Return a phrase that names the first few columns."""
+    shown = ", ".join(map(repr, names[:_NAMED]))
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{len(names)} column{'s' if len(names) > 1 else ''}: {shown}{more}"
 
 
 def _numbers(name: str, value: Any, accepted: str) -> np.ndarray:

@@ -297,7 +297,7 @@ def test_an_iterable_of_splits_is_used_once():
         ({"scoring": lambda model, X, y: {"a": 1.0}}, r"scoring must give a number, got \{'a'"),
         ({"scoring": ["r2"]}, r"scoring must be a name, a callable or None, got \['r2'\]"),
         ({"scoring": "mse"}, r"scoring must be one of .*'s_scale'.* a name of .*, got 'mse'"),
-        ({"scoring": "nll"}, r"scoring must be one of \['s_scale'.*, got 'nll', which only"),
+        ({"scoring": "nll"}, r"scoring must be one of \['robust_r2'.*, got 'nll', which only"),
         ({"cv": []}, r"cv must give at least one split, got none from \[\]"),
     ],
 )

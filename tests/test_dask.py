@@ -176,6 +176,25 @@ def test_blocks_are_read_as_often_as_said(persist):
     assert len(reads) == {True: 1, "auto": 2, False: model.n_passes_}[persist] * n_blocks
 
 
+@pytest.mark.parametrize("framed", [False, True])
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_intervals_are_lazy(n_targets, framed):
+    X, y = many()
+    Y = y if n_targets == 1 else np.column_stack([y, -y])
+    local, other = fits("default", X, Y)
+    columns = blocks(X)
+    if framed:
+        columns = dd.from_pandas(pd.DataFrame(X), npartitions=3)
+    lazy = other.predict_interval(columns, 0.8)
+    assert isinstance(lazy, da.Array)
+    # Leverages are those among 20 000 rows, which their mean square is 0.7 % off.
+    assert_close(lazy.compute(), local.predict_interval(X, 0.8), tol=1e-4)
+    mean = other.predict_interval(columns, kind="mean").compute()
+    assert_close(mean, local.predict_interval(X, kind="mean"), tol=1e-3)
+    with pytest.raises(ValueError, match="rows must be one of"):
+        other.predict_interval(columns, rows="bad")
+
+
 def test_predictions_and_likelihoods_are_lazy():
     X, y = many()
     local, other = fits("adaptive", X, np.column_stack([y, -y]))
@@ -183,7 +202,6 @@ def test_predictions_and_likelihoods_are_lazy():
     for lazy, expected in (
         (other.predict(columns), local.predict(X)),
         (other.nll(columns, targets), local.nll(X, np.column_stack([y, -y]))),
-        (other.predict_interval(columns), local.predict_interval(X)),
     ):
         assert isinstance(lazy, da.Array)
         assert_close(lazy.compute(), expected, tol=1e-8)

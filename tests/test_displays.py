@@ -10,6 +10,7 @@ from closeness import assert_close
 from problems import contaminated
 from scipy import sparse
 from scipy.stats import norm
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -20,12 +21,14 @@ from sklearn_robust.inspection import (
     AlphaProfileDisplay,
     LossDisplay,
     RobustFitDisplay,
+    diagnostics,
     profile_alpha,
 )
+from sklearn_robust.inspection.plotting import labelled
 from sklearn_robust.losses import psi, rho, weight
 
 plt = pytest.importorskip("matplotlib.pyplot")
-KINDS = ["residuals", "weights", "qq", "line"]
+KINDS = ["residuals", "weights", "qq", "line", "distance"]
 
 
 @pytest.fixture(autouse=True)
@@ -53,15 +56,15 @@ def test_rows_are_where_they_are(data, kind):
         "weights": (residuals, model.weights_),
         "qq": (model.sigma_ * norm.ppf((np.arange(len(y)) + 0.5) / len(y)), residuals),
         "line": (X["size"], y),
+        "distance": (diagnostics(model, X, y).distance, residuals / model.sigma_),
     }[kind]
     for axis in (0, 1):
         assert_close(np.sort(drawn[:, axis]), np.sort(expected[axis]), terms=np.max(np.abs(y)))
     assert display.figure_ is display.ax_.figure
     assert "price" in display.ax_.get_ylabel() + display.ax_.get_xlabel()
-    if kind != "weights":
-        order = np.argsort(y - model.predict(X), kind="stable")
-        assert_close(display.points_.get_array(), model.weights_[order])
-        assert display.colorbar_.ax.get_ylabel() == "robust weight"
+    order = np.argsort(y - model.predict(X), kind="stable")
+    assert_close(display.points_.get_array(), model.weights_[order])
+    assert display.colorbar_.ax.get_ylabel() == "robust weight"
 
 
 def test_a_learned_distribution_is_that_of_the_quantiles(data):
@@ -92,6 +95,101 @@ def test_kinds_of_data_targets_and_given_axes(data, kind):
         assert_close(np.sort(display.residuals), np.sort(-y - model.predict(columns)[:, 1]))
     pipe = make_pipeline(StandardScaler(), model).fit(X, y)
     assert RobustFitDisplay.from_estimator(pipe, X, y, kind=kind).plot(ax, kind=kind).ax_ is ax
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_worst_rows_are_labelled(data, kind):
+    X, y = (of.set_axis([f"row {k}" for k in range(len(of))]) for of in data)
+    model = RobustRegressor(random_state=0).fit(X, y)
+    display = RobustFitDisplay.from_estimator(model, X, y, kind=kind, n_labels=4)
+    worst = np.abs(y - model.predict(X)).nlargest(4).index
+    assert [text.get_text() for text in display.texts_] == list(worst)
+    assert display.plot(kind=kind, n_labels=0).texts_ == []
+    numbered = RobustFitDisplay.from_estimator(
+        RobustRegressor(random_state=0).fit(X.to_numpy(), y.to_numpy()), X.to_numpy(), y.to_numpy()
+    )
+    assert numbered.texts_[0].get_text() == worst[0].removeprefix("row ")
+
+
+def test_labels_do_not_cover_each_other():
+    _, ax = plt.subplots()
+    ax.set(xlim=(0.0, 1.0), ylim=(0.0, 1.0))
+    texts = labelled(ax, np.full(4, 0.5), np.full(4, 0.5), ["one", "two", "three", "four"])
+    ax.figure.canvas.draw()
+    boxes = [text.get_window_extent().shrunk(0.8, 0.8) for text in texts]
+    assert not any(boxes[k].overlaps(other) for k in range(4) for other in boxes[:k])
+
+
+def test_a_line_through_a_pipeline_is_in_the_units_of_the_user(data):
+    X, y = data
+    y = np.exp(0.1 * y)
+    inner = make_pipeline(StandardScaler(), RobustRegressor(random_state=0))
+    model = TransformedTargetRegressor(inner, func=np.log, inverse_func=np.exp).fit(X, y)
+    display = RobustFitDisplay.from_estimator(model, X, y, kind="line")
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("size", "price")
+    drawn = np.asarray(display.points_.get_offsets())
+    assert_close(np.sort(drawn[:, 0]), np.sort(X["size"]))
+    assert_close(np.sort(drawn[:, 1]), np.sort(y))
+    grid, curve = display.line_.get_data()
+    assert_close(curve, model.predict(pd.DataFrame({"size": grid})), terms=np.max(curve))
+    display.plot(kind="residuals")
+    assert display.ax_.get_ylabel() == "residual of transformed price"
+
+
+def test_quantiles_end_with_the_rows():
+    X, y = contaminated(n=60, share=0.0)
+    model = AdaptiveRobustRegressor(alpha_bounds=(0.0, 0.0), random_state=0).fit(X, y)
+    display = RobustFitDisplay.from_estimator(model, X, y, kind="qq")
+    largest = np.max(np.abs(display.residuals))
+    assert np.max(np.abs(display.quantiles)) > 2.0 * largest
+    assert np.max(np.abs(np.asarray(display.points_.get_offsets()))) <= 1.06 * largest
+    assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == ["y = x"]
+
+
+def test_many_rows_have_no_edges():
+    X, y = contaminated(n=600)
+    model = RobustRegressor(1.0).fit(X, y)
+    assert len(RobustFitDisplay.from_estimator(model, X, y).points_.get_edgecolors()) == 0
+    few = RobustFitDisplay.from_estimator(model, X, y, subsample=50)
+    assert len(few.points_.get_edgecolors()) == 1
+
+
+@pytest.mark.parametrize("kind", ["residuals", "weights", "qq"])
+def test_predictions_of_any_regressor(data, kind):
+    X, y = data
+    model = RobustRegressor(random_state=0, tol=1e-10).fit(X, y)
+    display = RobustFitDisplay.from_predictions(y, model.predict(X), sigma=model.sigma_, kind=kind)
+    own = RobustFitDisplay.from_estimator(model, X, y, kind=kind)
+    for name in ("predicted", "residuals", "weights", "quantiles"):
+        assert_close(getattr(display, name), getattr(own, name), terms=np.max(np.abs(y)))
+    assert display.scale == pytest.approx(model.scale_)
+    assert display.target_name == "price"
+    alone = RobustFitDisplay.from_predictions(y.to_numpy(), model.predict(X), kind=kind)
+    assert alone.sigma == pytest.approx(model.sigma_, rel=0.1)
+    with pytest.raises(ValueError, match="kind must be one of"):
+        RobustFitDisplay.from_predictions(y, y, kind="line")
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        RobustFitDisplay.from_predictions(y, y[:-1])
+    with pytest.raises(ValueError, match="y_true must have one target"):
+        RobustFitDisplay.from_predictions(np.ones((5, 2)), np.ones((5, 2)))
+
+
+def test_a_display_without_distances_says_how_to_get_them(data):
+    display = RobustFitDisplay.from_estimator(RobustRegressor(1.0).fit(*data), *data)
+    with pytest.raises(ValueError, match=r"kind must be another .* from_estimator"):
+        display.plot(kind="distance")
+
+
+def test_the_profile_is_drawn_about_its_interval():
+    X, y = contaminated(n=400)
+    model = AdaptiveRobustRegressor(random_state=0).fit(X, y)
+    display = AlphaProfileDisplay.from_estimator(model, X, y)
+    low, high = display.profile.interval
+    left, right = display.ax_.get_xlim()
+    assert left <= low < high <= right
+    assert right - left <= 2.6 * (high - low)
+    shapes, _ = display.line_.get_data()
+    assert np.sum((shapes > low) & (shapes < high)) >= 12
 
 
 def test_many_rows_are_thinned(data):

@@ -35,7 +35,7 @@ SCORERS = [
 ]
 DEGREE = {metrics.trimmed_mean_squared_error: 2}
 """By which power of the unit of y a score grows, where that is not 1."""
-NAMES = ["nll", "s_scale", "tau_size", "trimmed_mean_squared_error"]
+NAMES = ["nll", "robust_r2", "s_scale", "tau_size", "trimmed_mean_squared_error"]
 
 residuals = st.lists(st.integers(-(10**6), 10**6).map(float), min_size=2, max_size=30).map(np.array)
 
@@ -192,6 +192,50 @@ def test_nll_scorer():
         metrics.nll_scorer(LinearRegression().fit(X, y), X, y)
 
 
+# ---- the robust R² -------------------------------------------------------------------
+
+
+def test_the_robust_share_is_that_of_least_squares_for_normal_data():
+    rng = np.random.default_rng(0)
+    signal, noise = 2.0 * rng.normal(size=20_000), rng.normal(size=20_000)
+    assert metrics.robust_r2_score(signal + noise, signal) == pytest.approx(0.8, abs=0.01)
+
+
+def test_outliers_do_not_decide_the_robust_share():
+    rng = np.random.default_rng(0)
+    signal, noise = 2.0 * rng.normal(size=2000), rng.normal(size=2000)
+    noise[:600] += 1e6
+    assert metrics.robust_r2_score(signal + noise, signal) > 0.6
+    assert sklearn.metrics.r2_score(signal + noise, signal) < 0.0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_constant_has_a_positive_robust_share(seed):
+    rng = np.random.default_rng(seed)
+    y = rng.standard_cauchy(size=50)
+    shares = [metrics.robust_r2_score(y, np.full(50, m)) for m in np.linspace(-2.0, 2.0, 401)]
+    assert max(shares) == pytest.approx(0.0, abs=1e-3)
+
+
+def test_robust_shares_of_exact_and_constant_targets():
+    y = np.arange(9.0)
+    assert metrics.robust_r2_score(y, y) == 1.0
+    assert metrics.robust_r2_score(np.ones(9), np.ones(9)) == 1.0
+    assert metrics.robust_r2_score(np.ones(9), y) == 0.0
+    assert metrics.robust_r2_score(7.0 * y + 3.0, 7.0 * (y + np.sin(y)) + 3.0) == pytest.approx(
+        metrics.robust_r2_score(y, y + np.sin(y)), rel=1e-9
+    )
+
+
+def test_a_weight_of_two_is_the_row_twice_in_the_robust_share():
+    rng = np.random.default_rng(0)
+    y, cases = rng.normal(size=40), rng.integers(1, 4, size=40)
+    predicted = y + 0.3 * rng.normal(size=40)
+    expected = metrics.robust_r2_score(np.repeat(y, cases), np.repeat(predicted, cases))
+    weighted = metrics.robust_r2_score(y, predicted, sample_weight=cases)
+    assert weighted == pytest.approx(expected, rel=1e-6)
+
+
 # ---- scorers by their names ----------------------------------------------------------
 
 
@@ -203,7 +247,9 @@ def test_a_name_is_that_of_the_scorer_and_of_the_score(name):
     expected = getattr(metrics, f"{name}_scorer")(model, X, y)
     assert scorer(model, X, y) == expected
     assert pickle.loads(pickle.dumps(scorer))(model, X, y) == expected
-    if name != "nll":
+    if name == "robust_r2":
+        assert expected == metrics.robust_r2_score(y, model.predict(X))
+    elif name != "nll":
         assert expected == -getattr(metrics, name)(y, model.predict(X))
 
 
@@ -241,7 +287,7 @@ def test_a_request_set_on_a_scorer_is_its_own(name):
 @pytest.mark.parametrize(
     ("scoring", "message"),
     [
-        ("s-scale", r"scoring must be one of \['nll', 's_scale', .*\] or a name of .*'s-scale'"),
+        ("s-scale", r"scoring must be one of \['nll', 'robust_r2', .*\] or a name of .*'s-scale'"),
         ("neg_s_scale", r"scoring must be one of .* got 'neg_s_scale'"),
         ("", r"scoring must be one of .* got ''"),
         (2, r"scoring must be a name, a callable or None, got 2"),

@@ -241,7 +241,7 @@ def test_what_is_refused(fitted):
         rejected_levels(model, X[:-1])
     with pytest.raises(ValueError, match="feature names"):
         rejected_levels(model, X.drop(columns="price"))
-    with pytest.raises(ValueError, match="Input X contains NaN"):
+    with pytest.raises(ValueError, match="X must hold finite numbers, got NaN in 7 columns"):
         rejected_levels(model, X.where(X["price"] < 2.0))
     with pytest.raises(NotFittedError):
         rejected_levels(RobustRegressor(), X)

@@ -54,12 +54,13 @@ def high_leverage(design: Design, which, root, distance):
     """
 
     def task(rows, numbers):
-        return _leverages(rows, numbers, root) > distance
+        return squared_lengths(rows, numbers, root) > distance
 
     return design.select_among(which, task)
 
 
-def _leverages(rows, numbers, root) -> np.ndarray:
+def squared_lengths(rows: LocalDesign, numbers, root) -> np.ndarray:
+    """Return the squared lengths of the standardised columns of some rows, times ``root``."""
     lengths = np.empty(len(numbers))
     with serial_algebra():
         for start in range(0, len(numbers), _AT_ONCE):

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..validation import check_choice, check_number, check_pair, check_unmasked
+from ..validation import check_choice, check_pair, check_unmasked
 from .base import GIVEN_SCALES, RobustLinearModel, check_penalty, fits
 from .progress import with_callbacks
-
-_FEW = 10.0
-"""Fewest rows outside an interval from which its width is estimated."""
-_MOST_FITTED = 0.5
-"""Ratio of parameters to rows above which intervals are not widened further."""
 
 
 class AdaptiveRobustRegressor(RobustLinearModel):
@@ -108,7 +100,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         Quantiles of the absolute residuals of the training rows that count, at 0, 0.001, ..., 1,
         in the unit of y.
     n_cases_ : float or ndarray of shape (n_targets,)
-        Sum of the sample weights of the rows that count, or their number without weights.
+        Number of cases that count: the sum of their sample weights, or their number. Weights that
+        sum to less than their effective sample size are treated as proportions of it.
     n_parameters_ : float or ndarray of shape (n_targets,)
         Number of free coefficients, including the intercept, without those of dependent columns
         and less what a penalty takes.
@@ -266,22 +259,22 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         logpdf = residual_distribution().logpdf
         return -logpdf(y, self.alpha_, loc=self.predict(X), scale=self.scale_)
 
-    def predict_interval(self, X, coverage=0.9):
-        """Predict the interval that contains a new observation with given probability.
+    def predict_interval(self, X, coverage=0.9, *, kind="prediction", rows="all"):
+        """Predict the intervals of new observations, or of the plane itself.
 
-        The half-width is a quantile of the absolute residuals of the training rows that count, at
-        the probability ``coverage``. The interval therefore covers this share of similar rows
-        whether or not the errors follow the fitted distribution. If fewer than 10 training rows
-        would lie outside, the quantile of the fitted distribution is used. With p coefficients
-        and n rows, training residuals are smaller than errors of y, and errors of predictions are
-        larger. The interval is wider by their ratio under least squares, the root of
-        (n + p)/(n - p). It does not apply to bad leverage points.
+        As :meth:`RobustRegressor.predict_interval` does, but outliers are part of the learned
+        distribution, so intervals are about rows as they come unless ``rows="good"`` is given.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         coverage : float in (0, 1), default=0.9
-            The probability, on average over rows like those of the fit.
+            The probability that an interval holds what it is about. It does not apply to bad
+            leverage points.
+        kind : {"prediction", "mean"}, default="prediction"
+            Whether the interval holds a new observation, or the value of the plane.
+        rows : {"all", "good"}, default="all"
+            Whether intervals are about new observations as they come, or about good ones.
 
         Returns
         -------
@@ -293,24 +286,14 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         NotFittedError
             Before :meth:`fit`.
         ValueError
-            If ``coverage`` is out of range, or X is one that :meth:`predict` does not accept.
+            As :meth:`RobustRegressor.predict_interval` does.
+
+        Warns
+        -----
+        UserWarning
+            If intervals are infinite, because no believed row determines the plane there.
         """
-        check_is_fitted(self)
-        check_number("coverage", coverage, 0.0, 1.0, "()")
-        probabilities = np.linspace(0.0, 1.0, self.residual_sizes_.shape[-1])
-
-        def reach(sizes, n_cases, n_parameters, alpha, scale):
-            share = min(n_parameters / n_cases, _MOST_FITTED)
-            wider = math.sqrt((1.0 + share) / (1.0 - share))
-            if n_cases * (1.0 - coverage) < _FEW:
-                return wider * residual_distribution().isf(0.5 - 0.5 * coverage, alpha, scale=scale)
-            return wider * np.interp(coverage * (1.0 + 1.0 / n_cases), probabilities, sizes)
-
-        fitted = map(np.atleast_1d, (self.n_cases_, self.n_parameters_, self.alpha_, self.scale_))
-        reaches = np.array(list(map(reach, np.atleast_2d(self.residual_sizes_), *fitted)))
-        reaches = reaches if np.ndim(self.scale_) else reaches[0]
-        middle = self.predict(X)
-        return np.stack([middle - reaches, middle + reaches], axis=-1)
+        return super().predict_interval(X, coverage, kind=kind, rows=rows)
 
     def _solvers(self):
         return ["auto", *fits().LIKELIHOOD_SOLVERS]

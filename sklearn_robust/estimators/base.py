@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
+from sklearn.utils import assert_all_finite
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -23,6 +24,8 @@ from ..validation import (
     check_seed,
     check_unmasked,
     check_weights,
+    not_finite_in,
+    text_in,
 )
 from .progress import WRAPPERS, CallbackSupportMixin, Progress
 from .targets import Initial, TargetFit, given_initial, store
@@ -99,13 +102,23 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
         """Return validated data; X is not yet checked for NaN and infinity."""
         self._refuse_collections(X, y, sample_weight)
         X, y = check_unmasked("X", X), check_unmasked("y", y)
-        X, y = validate_data(
-            self, X, y, reset=reset, multi_output=True, y_numeric=True, ensure_all_finite=False,
-            **_DATA,
-        )  # fmt: skip
+        options = {"multi_output": True, "y_numeric": True, "ensure_all_finite": False}
+        X, y = self._accepted(X, y, reset=reset, **options)
         check_penalty_weights(self.penalty_weights, X.shape[1])
         y = np.asarray(y, dtype=np.float64)
         return X, y, check_weights(sample_weight, len(y))
+
+    def _accepted(self, X, *args, **options):
+        """Return validated data, or raise an error that names the columns of a frame at fault."""
+        try:
+            return validate_data(self, X, *args, **_DATA, **options)
+        except (TypeError, ValueError) as error:
+            at_fault = text_in(X)
+            if at_fault is None and "ensure_all_finite" not in options:
+                at_fault = not_finite_in(X)
+            if at_fault is None:
+                raise
+            raise ValueError(f"X must hold {at_fault}.") from error
 
     def _refuse_collections(self, *data):
         """Raise an error for collections of Dask, which would be loaded into memory silently."""
@@ -141,8 +154,100 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
         """
         check_is_fitted(self)
         self._refuse_collections(X)
-        X = validate_data(self, check_unmasked("X", X), reset=False, **_DATA)
+        X = self._accepted(check_unmasked("X", X), reset=False)
         return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+
+    def predict_interval(self, X, coverage=0.9, *, kind="prediction", rows="good"):
+        r"""Predict the intervals of new observations, or of the plane itself.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        coverage : float in (0, 1), default=0.9
+            The probability that an interval holds what it is about.
+        kind : {"prediction", "mean"}, default="prediction"
+            - "prediction": the interval holds a new observation at x.
+            - "mean": the interval holds the value of the plane at x.
+        rows : {"good", "all"}, default="good"
+            Of which new observations the share ``coverage`` is in the intervals: of the good rows,
+            or of rows as they come, bad ones too. It does not matter for "mean".
+
+        Returns
+        -------
+        ndarray of shape (n_samples, 2) or (n_samples, n_targets, 2)
+            Lower and upper ends, in the unit of y. They are infinite, with a warning, for rows
+            with a part that no believed row has, such as a level all of whose rows were rejected.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            If a parameter is out of range, X is one that :meth:`predict` does not accept, or
+            ``kind`` is "mean" for a fit with ``l1_regularization``.
+
+        Warns
+        -----
+        UserWarning
+            If intervals are infinite.
+
+        Notes
+        -----
+        **The mean.** The half-width is :math:`t\,s(x)`, where s(x) is the standard error of the
+        plane by the formula for M-estimates of Huber (1981), in whose matrix rows count by their
+        robust weights if the loss redescends, and t is the quantile of Student's distribution
+        with n - p degrees of freedom. The size of the errors must not depend on X. The bias of a
+        penalty is not included. With more than 500 coefficients the leverage of every row is taken
+        as p/n.
+
+        **The prediction.** The half-width is :math:`\sqrt{q^2 + t^2 s(x)^2}`, where q is the
+        quantile of the absolute training residuals at the probability ``coverage``, with the
+        conformal correction of the rank for n rows, times :math:`\sqrt{n/(n - p)}`, because
+        training residuals are smaller than errors. Beyond the largest residual, the quantile of a
+        fitted distribution is taken.
+
+        **Good rows.** With ``rows="all"`` every training residual counts. Outliers then widen the
+        interval without bound if their share is more than ``1 - coverage``. With ``rows="good"``,
+        residuals count by a weight: 1 up to 3.8 sigma, 0 from 5.9 sigma, where sigma is the
+        deviation of the residuals within 2.5 sigma. Bad rows further off than that do not widen
+        the interval, and no good row is left out of it, since normal errors are hardly ever that
+        large.
+
+        Heavy tails are not bad rows. All rows count if one distribution of Barron's family, of
+        shape 0 to 2, explains the residuals better than two do: a normal distribution of good rows,
+        and one of the others whose size has a uniform logarithm, with the penalty of Schwarz
+        (1978) for two more parameters. However far off outliers are, they do not pass for a tail:
+        each costs twice the logarithm of its size in the first model and once in the second. With
+        few rows the choice is uncertain: a few outliers among twenty rows may pass for a tail,
+        which makes the interval too wide, and thirty Cauchy errors may look like outliers, which
+        makes it too narrow.
+
+        References
+        ----------
+        Huber, P. J. (1981). Robust Statistics. Wiley, section 7.6.
+
+        Lei, J. et al. (2018). Distribution-free predictive inference for regression. Journal of
+        the American Statistical Association 113.
+
+        Clarkson, J., Xu, W., Cucuringu, M. & Reinert, G. (2024). Split conformal prediction under
+        data contamination. Proceedings of Machine Learning Research 230, on what outliers among
+        the calibration rows do to the coverage of good ones.
+
+        Schwarz, G. (1978). Estimating the dimension of a model. Annals of Statistics 6.
+
+        Examples
+        --------
+        >>> from sklearn_robust import RobustRegressor
+        >>> from sklearn_robust.datasets import load_phones
+        >>> X, y = load_phones(return_X_y=True)
+        >>> model = RobustRegressor(random_state=0).fit(X, y)
+        >>> model.predict_interval([[74.0]], 0.9).round()
+        array([[27., 31.]])
+        """
+        check_is_fitted(self)
+        from .intervals import intervals_of_linear  # late, because it loads the compiled code
+
+        return intervals_of_linear(self, X, coverage, kind, rows)
 
     def score(self, X, y, sample_weight=None):
         """Return the coefficient of determination R² of the predictions.
@@ -277,6 +382,17 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
         if messages:
             category = UserWarning if converged else ConvergenceWarning
             warnings.warn(" ".join(messages), category, stacklevel=4 + WRAPPERS)
+
+
+def check_finite(estimator, X):
+    """Raise if X, already validated, holds NaN or infinity; the error names the columns."""
+    try:
+        assert_all_finite(X, estimator_name=type(estimator).__name__, input_name="X")
+    except ValueError as error:
+        at_fault = not_finite_in(X, getattr(estimator, "feature_names_in_", None))
+        if at_fault is None:
+            raise
+        raise ValueError(f"X must hold {at_fault}.") from error
 
 
 def check_penalty(estimator):

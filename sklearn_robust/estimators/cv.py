@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import ParameterGrid, check_cv
-from sklearn.utils import Bunch, assert_all_finite
+from sklearn.utils import Bunch
 from sklearn.utils.metadata_routing import (
     MethodMapping,
     process_routing,
@@ -17,7 +17,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ..metrics import SCORERS, get_scorer
 from ..validation import check_choice, check_flag, check_number, listed
-from .base import RobustLinearModel, fits
+from .base import RobustLinearModel, check_finite, fits
 from .folds import Search, penalty_of, results_of, s_estimates_of
 from .grids import adaptive_weights, check_grid, is_number, l1_grid, l2_grid
 from .progress import WRAPPERS, Progress, with_callbacks
@@ -97,6 +97,8 @@ class RobustRegressorCV(RobustLinearModel):
     ----------
     coef_, intercept_, scale_, sigma_, alpha_, weights_, n_iter_
         Of the fit of all rows, as of :class:`RobustRegressor`.
+    residual_sizes_, n_cases_, n_parameters_
+        Of the fit of all rows, too.
     l1_regularization_, l2_regularization_ : float
         The chosen penalty.
     penalty_weights_ : ndarray of shape (n_features,) or None
@@ -254,7 +256,7 @@ class RobustRegressorCV(RobustLinearModel):
     def _fit(self, X, y, sample_weight, **params):
         self._check_parameters()
         X, y, weights = self._validated(X, y, sample_weight)
-        assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
+        check_finite(self, X)
         cv = check_cv(self.cv)  # before routing, which would use up an iterable
         scorer = self._scorer()
         routed = self._routed(scorer, weights, params)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from numbers import Real
 
 import numpy as np
-from sklearn.utils import assert_all_finite, check_random_state
+from sklearn.utils import check_random_state
 
 from ..design import make_design, serial_algebra
 from ..design.residuals import abs_residual_quantiles, final_weights
@@ -30,9 +30,11 @@ from ..procedures import (
     s_estimates_along,
     starts_along,
 )
+from ..procedures.intervals import leverage_root
 from ..procedures.reweighting import Reweighted, Weighing, reweight
 from ..scales import scale_floor
 from ..solvers import LIKELIHOOD_SOLVERS, SOLVERS
+from .base import check_finite
 from .targets import Initial, PathFit, TargetFit
 
 __all__ = [
@@ -72,14 +74,13 @@ def _silent(value):
 
 def designs(estimator, X, y, sample_weight):
     """Yield the design with each target, or raise an error if X holds NaN or infinity."""
-    as_input = {"estimator_name": type(estimator).__name__, "input_name": "X"}
     targets = np.ascontiguousarray(y.reshape(len(y), -1).T)
     if sample_weight is not None:
-        assert_all_finite(X, **as_input)
+        check_finite(estimator, X)
     try:
         design = make_design(X, targets[0], sample_weight, fit_intercept=estimator.fit_intercept)
     except ValueError:  # sums that are not finite may come from values that are not
-        assert_all_finite(X, **as_input)
+        check_finite(estimator, X)
         raise
     yield design
     yield from map(design.with_target, targets[1:])
@@ -123,10 +124,11 @@ def fit_regression(estimator, shared: SharedStarts, initial, neighbour=None, *, 
     report : callable
         Called with the objective at the beginning of each iteration.
     """
-    loss, design = resolve(estimator.loss, estimator.alpha), shared.problem.design
+    loss = resolve(estimator.loss, estimator.alpha)
     result = _regression(estimator, shared, loss, initial).fit(report, neighbour)
+    objective = shared.problem.objective(loss, result.scale)
     fit = _target_fit(
-        design, result, loss, sigma=result.sigma, vanished=result.vanished,
+        objective, result, sigma=result.sigma, vanished=result.vanished,
         exact=result.exact, unbelieved=result.unbelieved,
         selects=shared.problem.standardised_penalty.selects,
     )  # fmt: skip
@@ -217,12 +219,10 @@ def fit_likelihood(estimator, design, initial, *, report) -> TargetFit:
     ).fit(report)  # fmt: skip
     likelihood = result.likelihood
     return _target_fit(
-        design, result, likelihood.objective_at(result).loss, result.left_out,
+        likelihood.objective_at(result), result, design, result.left_out,
         selects=likelihood.problem.standardised_penalty.selects,
         sigma=None, vanished=result.exact, exact=result.exact,
-        nll=likelihood.unpenalised(result),
-        sizes=abs_residual_quantiles(likelihood.design, result.params),
-        n_cases=likelihood.design.total_weight, n_parameters=result.n_parameters,
+        nll=likelihood.unpenalised(result), n_parameters=result.n_parameters,
     )  # fmt: skip
 
 
@@ -264,7 +264,13 @@ def _likelihood(estimator, design) -> Likelihood:
     )
 
 
-def _target_fit(design, result, loss, left_out=(), *, selects, **more) -> TargetFit:
+def _target_fit(
+    objective, result, design=None, left_out=(), *, selects, n_parameters=None, **more
+) -> TargetFit:
+    """Return the fit of one target; ``design`` has the rows left out of the objective, too."""
+    loss, counted = objective.loss, objective.design
+    design = counted if design is None else design
+    root, free = leverage_root(objective, result.params)
     coef, intercept = design.to_original(result.params)
     weights, largest_weight = final_weights(design, result.params, loss, result.scale, left_out)
     few = (
@@ -275,5 +281,7 @@ def _target_fit(design, result, loss, left_out=(), *, selects, **more) -> Target
     return TargetFit(
         coef=coef, intercept=intercept, scale=result.scale,
         alpha=loss.alpha, weights=weights, largest_weight=largest_weight, n_iter=result.n_iter,
-        converged=result.converged, few_believed=bool(few), **more,
+        converged=result.converged, few_believed=bool(few),
+        sizes=abs_residual_quantiles(counted, result.params), n_cases=counted.n_cases,
+        n_parameters=free if n_parameters is None else n_parameters, leverage=root, **more,
     )  # fmt: skip

@@ -14,6 +14,7 @@ from sklearn.utils import check_array, check_random_state, column_or_1d, get_tag
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from ..scales import abs_residual_quantiles, n_cases
 from ..validation import (
     check_choice,
     check_integer,
@@ -279,19 +280,27 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
         check_is_fitted(self)
         return self.estimator_.predict(X)
 
-    def predict_interval(self, X, coverage=0.9):
-        """Predict the interval in which a new good observation falls with given probability.
+    def predict_interval(self, X, coverage=0.9, *, kind="prediction", rows="good"):
+        """Predict the interval in which a new observation falls with given probability.
 
-        The half-width is a weighted quantile of the absolute ``residuals_``; the weights are the
-        sample weights times the robust weights. The interval therefore covers rows like those that
-        were believed. With ``residuals="train"`` it is too narrow for a regressor with many
-        parameters.
+        The half-width is a quantile of the absolute ``residuals_``, the same for all x. With
+        ``residuals="cv"`` these are errors of predictions of held-out rows, so that the error of
+        the regressor is in them. With ``residuals="train"`` the interval is too narrow for a
+        regressor with many parameters.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
         coverage : float in (0, 1), default=0.9
             The probability, on average over rows like those of the fit.
+        kind : {"prediction"}, default="prediction"
+            The interval holds a new observation. An interval of the mean, as that of
+            :meth:`RobustRegressor.predict_interval`, needs the covariance of coefficients, which
+            a regressor of any kind does not have.
+        rows : {"good", "all"}, default="good"
+            Whether intervals are about good new rows, or about rows as they come, bad ones too.
+            :meth:`RobustRegressor.predict_interval` says which rows are good; here the residuals
+            are those of held-out rows.
 
         Returns
         -------
@@ -303,20 +312,20 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
         NotFittedError
             Before :meth:`fit`.
         ValueError
-            If ``coverage`` is out of range.
+            If a parameter is out of range.
 
         References
         ----------
         Barber, R. F. et al. (2021). Predictive inference with the jackknife+. Annals of
         Statistics 49, of whose intervals from held-out rows this is the one of equal width.
         """
+        from .intervals import Errors, check_interval  # late: it loads the compiled code
+
         check_is_fitted(self)
-        check_number("coverage", coverage, 0.0, 1.0, "()")
-        sizes, cumulated = self._sizes
-        share = min(coverage * (1.0 + 1.0 / cumulated[-1]), 1.0)
-        at = min(np.searchsorted(cumulated, share * cumulated[-1]), len(sizes) - 1)
+        check_interval(coverage, kind, rows, kinds=["prediction"])
+        half = Errors(*self._errors).half_width(coverage, rows)
         middle = self.predict(X)
-        return np.stack([middle - sizes[at], middle + sizes[at]], axis=-1)
+        return np.stack([middle - half, middle + half], axis=-1)
 
     def get_metadata_routing(self):
         """Return how metadata go on to the splitter.
@@ -394,9 +403,8 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
         self.weights_, self.residuals_ = weighed.weights, result.residuals
         self.scale_, self.alpha_, self.n_iter_ = weighed.scale, weighed.alpha, result.n_iter
         self._learn("sigma_", weighed.sigma)
-        order = np.argsort(np.abs(result.residuals), kind="stable")
-        counted = weighed.weights if cases is None else cases * weighed.weights
-        self._sizes = np.abs(result.residuals[order]), np.cumsum(counted[order])
+        n_rows = float(len(result.residuals)) if cases is None else n_cases(cases)
+        self._errors = abs_residual_quantiles(result.residuals, cases), n_rows
 
     def _learn(self, name, value):
         """Set a learned attribute; at None it is not there."""

@@ -127,6 +127,15 @@ class RobustRegressor(RobustLinearModel):
     weights_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
         Robust weight of each training row in [0, 1], without its sample weight. 1 is a row that
         counts fully, 0 a rejected row.
+    residual_sizes_ : ndarray of shape (1001,) or (n_targets, 1001)
+        Quantiles of the absolute residuals of the training rows, at 0, 0.001, ..., 1, in the unit
+        of y.
+    n_cases_ : float or ndarray of shape (n_targets,)
+        Number of cases: the sum of the sample weights, or the number of rows. Weights that sum to
+        less than their effective sample size are treated as proportions of it.
+    n_parameters_ : float or ndarray of shape (n_targets,)
+        Number of free coefficients, including the intercept, without those that believed rows do
+        not determine and less what a penalty takes.
     n_iter_ : int or ndarray of shape (n_targets,)
         Number of iterations on all rows.
     n_features_in_ : int

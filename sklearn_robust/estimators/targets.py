@@ -15,6 +15,7 @@ class TargetFit:
     """The fit of one target, in the user's units; ``sigma`` is None if it was not estimated.
 
     ``few_believed`` says that a penalty that selects columns is large beside the scale.
+    ``leverage`` is that of :func:`~sklearn_robust.procedures.intervals.leverage_root`.
     ``vanished``, ``exact`` and ``unbelieved`` are those of
     :class:`~sklearn_robust.solvers.result.RegressionResult`.
     """
@@ -30,12 +31,13 @@ class TargetFit:
     converged: bool
     vanished: bool
     exact: bool
+    sizes: np.ndarray
+    n_cases: float
+    n_parameters: float
     nll: float | None = None
-    sizes: np.ndarray | None = None
-    n_cases: float | None = None
-    n_parameters: float | None = None
     unbelieved: tuple[int, ...] = ()
     few_believed: bool = False
+    leverage: dict | None = None
 
 
 class Initial(NamedTuple):
@@ -88,6 +90,7 @@ def store(estimator, fits: list[TargetFit], *, one_target):
         del estimator.sigma_
     if fits[0].nll is not None:
         estimator.nll_ = stored("nll")
-        estimator.residual_sizes_ = stored("sizes")
-        estimator.n_cases_ = stored("n_cases")
-        estimator.n_parameters_ = stored("n_parameters")
+    estimator.residual_sizes_ = stored("sizes")
+    estimator.n_cases_ = stored("n_cases")
+    estimator.n_parameters_ = stored("n_parameters")
+    estimator._leverage_ = [fit.leverage for fit in fits]

@@ -109,7 +109,8 @@ def coef_table(
     Parameters
     ----------
     estimator : estimator
-        A fitted estimator of this package, or a pipeline or search that ends in one.
+        A fitted linear estimator of this package, or a pipeline, search or
+        ``TransformedTargetRegressor`` around one. Coefficients are those of the transformed target.
     X, y, sample_weight
         The data of the fit.
     level : float in (0, 1), default=0.95

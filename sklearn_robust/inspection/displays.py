@@ -2,48 +2,67 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import numpy as np
-from scipy.sparse import issparse
 from scipy.special import ndtri
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_consistent_length
 
-from ..distribution import general_robust
-from ..losses import Loss
-from ..validation import check_choice, check_integer, check_seed
-from .fitted import is_adaptive, model_of, targets_of
-from .outliers import residuals_of, sigma_of
-from .plotting import BLUE, GREY, ORANGE, axes_of, weight_colours
-from .profile import AlphaProfile, profile_alpha
+from ..losses import regression_constant, resolve
+from ..scales import m_scale, scale_floor, truncated_deviation
+from ..validation import check_choice, check_integer, check_number, check_seed, check_unmasked
+from .fit_rows import rows_of_fit, rows_of_predictions, weights_of
+from .plotting import GREY, axes_of, coloured_rows, labelled
 
 _LINE_POINTS = 100
 _WIDE = float(np.arcsinh(10.0))
 """Inverse hyperbolic sine of the largest residual, in c, for which the axis is linear."""
+_CUT = float(ndtri(0.995))
+"""Scaled residual at the lines of the distances; normal ones exceed it with a chance of 0.01."""
+_BEYOND = 1.05
+"""Quantiles are drawn up to this many times the largest residual."""
 
 
 class RobustFitDisplay:
     """Display of a fit and its robust weights.
 
-    Use :meth:`from_estimator` to create it. It needs the extra "plot" (matplotlib).
+    Use :meth:`from_estimator` or :meth:`from_predictions` to create it. It needs the extra "plot"
+    (matplotlib).
 
     Parameters
     ----------
     predicted, residuals : ndarray of shape (n_rows,)
-        In the unit of y.
+        In the units in which the estimator was fitted: those of the transformed target. The
+        residuals rise.
     weights : ndarray of shape (n_rows,)
         Robust weights, in [0, 1]; 0 for rows that the fit left out.
     scale : float
         The scale c.
     loss : Loss
     quantiles : ndarray of shape (n_rows,)
-        Quantiles of the fitted distribution for the sorted residuals.
+        Quantiles of the fitted distribution for the residuals.
     distribution : str
         The name of this distribution.
     feature : ndarray of shape (n_rows,), optional
         The feature, if there is a single one.
     feature_name : str, default="x0"
     target_name : str, default="y"
+    observed : ndarray of shape (n_rows,), optional
+        The target beside the feature, in the units of ``curve``.
+    curve : tuple of two ndarray, optional
+        The feature and the fitted values along the curve.
+    sigma : float, optional
+        The residual scale.
+    distance : ndarray of shape (n_rows,), optional
+        Robust distances in the numeric columns of X, as of :func:`diagnostics`.
+    distance_cutoff : float, optional
+        The distance that one normal row in a hundred exceeds.
+    labels : ndarray of shape (n_rows,), optional
+        What the worst rows are called; default is their numbers.
+    transformed : bool, default=False
+        Whether residuals are those of a transformed target.
 
     Attributes
     ----------
@@ -53,12 +72,15 @@ class RobustFitDisplay:
         The rows.
     line_ : matplotlib Line2D
         The line or curve to which the rows are compared.
-    colorbar_ : matplotlib Colorbar or None
-        The colorbar of the weights, if colours show them.
+    texts_ : list of matplotlib Annotation
+        The labels of the worst rows.
+    colorbar_ : matplotlib Colorbar
+        The colorbar of the weights.
 
     See Also
     --------
     LossDisplay : The losses.
+    diagnostics : The same in numbers.
     sklearn.metrics.PredictionErrorDisplay : Residuals of any regressor, without weights.
 
     Examples
@@ -87,6 +109,13 @@ class RobustFitDisplay:
         feature=None,
         feature_name="x0",
         target_name="y",
+        observed=None,
+        curve=None,
+        sigma=None,
+        distance=None,
+        distance_cutoff=None,
+        labels=None,
+        transformed=False,
     ):
         self.predicted = predicted
         self.residuals = residuals
@@ -98,6 +127,13 @@ class RobustFitDisplay:
         self.feature = feature
         self.feature_name = feature_name
         self.target_name = target_name
+        self.observed = observed
+        self.curve = curve
+        self.sigma = sigma
+        self.distance = distance
+        self.distance_cutoff = distance_cutoff
+        self.labels = labels
+        self.transformed = transformed
 
     @classmethod
     def from_estimator(
@@ -110,6 +146,7 @@ class RobustFitDisplay:
         target=0,
         subsample=10_000,
         random_state=None,
+        n_labels=3,
         ax=None,
     ):
         """Draw a fit.
@@ -117,23 +154,31 @@ class RobustFitDisplay:
         Parameters
         ----------
         estimator : estimator
-            A fitted estimator of this package, or a pipeline or search that ends in one.
+            A fitted linear estimator of this package, or a pipeline, search or
+            ``TransformedTargetRegressor`` around one. Residuals are in the units in which the
+            estimator was fitted, those of the transformed target.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The rows of the fit, or others.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-        kind : {"residuals", "weights", "qq", "line"}, default="residuals"
-            - "residuals": residuals against predictions, with weights as colours.
+        kind : {"residuals", "weights", "qq", "line", "distance"}, default="residuals"
+            - "residuals": residuals against predictions.
             - "weights": weights against residuals, with the weight function.
             - "qq": residuals against quantiles of the fitted distribution or, if none was
-              learned, of the normal distribution with the residual scale.
-            - "line": the fitted line and the rows, for a single feature. In a pipeline this is
-              the feature that the last step gets.
+              learned, of the normal distribution with the residual scale. Quantiles beyond the
+              residuals are drawn at the edge.
+            - "line": the fitted curve and the rows, in the units of X and y, if X has a single
+              column of numbers; or else for a single feature that the last step gets.
+            - "distance": scaled residuals against robust distances in X, as R's ``plot(lmrob)``,
+              with lines that one normal row in a hundred exceeds.
         target : int, default=0
             Index of the target, if there are several.
         subsample : int or None, default=10_000
             Most rows that are drawn; None draws all.
         random_state : int, RandomState or None, default=None
             Seed for the choice of rows, if not all are drawn.
+        n_labels : int, default=3
+            How many rows are labelled by the index of the data frame or by their numbers: those
+            with the largest residuals.
         ax : matplotlib Axes, optional
             Where to draw; default is a new figure.
 
@@ -155,52 +200,96 @@ class RobustFitDisplay:
         """
         check_choice("kind", kind, cls._KINDS)
         check_seed("random_state", random_state)
+        check_integer("n_labels", n_labels, 0)
         if subsample is not None:
             check_integer("subsample", subsample, 1)
-        model, seen = model_of(estimator, X)
-        seen, values, residuals = residuals_of(model, seen, y)
-        fits = targets_of(model)
-        _check_target(target, len(fits))
-        fit, sigmas = fits[target], np.atleast_1d(sigma_of(model, values, residuals))
-        values, residuals = (np.atleast_2d(of.T)[target] for of in (values, residuals))
-        weights = _weights(fit.loss, residuals, fit.scale)
-        stored = np.atleast_2d(model.weights_.T)[target]
-        kept = stored > 0.0
-        if stored.shape == weights.shape and np.allclose(stored[kept], weights[kept]):
-            weights = stored  # X holds the rows of the fit; some may have been left out
-        order = _drawn(len(residuals), subsample, random_state)
-        order = order[np.argsort(residuals[order], kind="stable")]
-        residuals, weights = residuals[order], weights[order]
-        ranks = (np.arange(len(order)) + 0.5) / len(order)
-        if is_adaptive(model):
-            quantiles = general_robust.ppf(ranks, fit.loss.alpha, scale=fit.scale)
-            distribution = f"general robust, alpha {fit.loss.alpha:.2f}, c {fit.scale:.3g}"
-        else:
-            quantiles = sigmas[target] * ndtri(ranks)
-            distribution = f"normal, sigma {sigmas[target]:.3g}"
-        display = cls(
-            predicted=values[order] - residuals,
-            residuals=residuals,
-            weights=weights,
-            scale=fit.scale,
-            loss=fit.loss,
-            quantiles=quantiles,
-            distribution=distribution,
-            feature=_only_feature(seen, order) if model.n_features_in_ == 1 else None,
-            feature_name=str(getattr(model, "feature_names_in_", ["x0"])[0]),
-            target_name=_target_name(y, target),
-        )
-        return display.plot(ax, kind=kind)
+        display = cls(**rows_of_fit(estimator, X, y, kind, target, subsample, random_state))
+        return display.plot(ax, kind=kind, n_labels=n_labels)
 
-    def plot(self, ax=None, *, kind="residuals"):
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true,
+        y_pred,
+        *,
+        alpha=-math.inf,
+        loss="general",
+        sigma=None,
+        kind="residuals",
+        labels=None,
+        n_labels=3,
+        ax=None,
+    ):
+        """Draw the predictions of any regressor, with the weights of a loss.
+
+        Parameters
+        ----------
+        y_true, y_pred : array-like of shape (n_samples,)
+        alpha, loss
+            The loss, as for :func:`sklearn_robust.losses.rho`. Its scale has an efficiency of 0.95.
+        sigma : float or None, default=None
+            The residual scale. None is the deviation of the residuals within 2.5 times itself, at
+            most their M-scale.
+        kind : {"residuals", "weights", "qq"}, default="residuals"
+            As in :meth:`from_estimator`.
+        labels : sequence of shape (n_samples,), optional
+            What the worst rows are called; default is the index of ``y_true``, or their numbers.
+        n_labels : int, default=3
+            How many rows are labelled.
+        ax : matplotlib Axes, optional
+            Where to draw; default is a new figure.
+
+        Returns
+        -------
+        RobustFitDisplay
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If a parameter is out of range, or data hold NaN or infinity or differ in length.
+
+        Examples
+        --------
+        >>> import matplotlib
+        >>> matplotlib.use("Agg")
+        >>> from sklearn_robust.inspection import RobustFitDisplay
+        >>> display = RobustFitDisplay.from_predictions([1.0, 2.0, 3.0, 9.0], [1.1, 1.8, 3.1, 4.0])
+        >>> display.weights.round(1)
+        array([1. , 1. , 0.8, 0. ])
+        """
+        check_choice("kind", kind, ["residuals", "weights", "qq"])
+        check_integer("n_labels", n_labels, 0)
+        given = y_true
+        y_true, y_pred = _column("y_true", y_true), _column("y_pred", y_pred)
+        if labels is None:
+            labels = given.index if hasattr(given, "iloc") else np.arange(len(y_true))
+        check_consistent_length(y_true, y_pred, labels)
+        residuals = y_true - y_pred
+        if sigma is None:
+            sigma = truncated_deviation(residuals, m_scale(residuals, floor=scale_floor(y_true)))
+            sigma = max(sigma, scale_floor(y_true))
+        check_number("sigma", sigma, 0.0, math.inf, "()")
+        family = resolve(loss, alpha)
+        constant = regression_constant(family, 0.95)
+        display = cls(
+            **rows_of_predictions(y_true, y_pred, family, constant, float(sigma), labels),
+            target_name=str(getattr(given, "name", None) or "y"),
+        )
+        return display.plot(ax, kind=kind, n_labels=n_labels)
+
+    def plot(self, ax=None, *, kind="residuals", n_labels=3):
         """Draw.
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
             Default is a new figure.
-        kind : {"residuals", "weights", "qq", "line"}, default="residuals"
-            As in :meth:`from_estimator`.
+        kind : {"residuals", "weights", "qq", "line", "distance"}, default="residuals"
+            As in :meth:`from_estimator`. "distance" only if the display was made for it.
+        n_labels : int, default=3
+            How many rows are labelled.
 
         Returns
         -------
@@ -212,40 +301,45 @@ class RobustFitDisplay:
         ImportError
             If matplotlib is not installed.
         ValueError
-            If ``kind`` is not known, or "line" with several features.
+            If ``kind`` is not known, "line" with several features, or "distance" without distances.
         """
         check_choice("kind", kind, self._KINDS)
+        check_integer("n_labels", n_labels, 0)
         if kind == "line" and self.feature is None:
             others = [name for name in self._KINDS if name != "line"]
             raise ValueError(f"kind must be one of {others} with several features, got 'line'.")
+        if kind == "distance" and self.distance is None:
+            raise ValueError(
+                "kind must be another than 'distance' for a display without distances; "
+                "from_estimator(..., kind='distance') computes them."
+            )
         self.ax_ = axes_of(type(self).__name__, ax)
         self.figure_ = self.ax_.figure
-        self.colorbar_ = None
-        self._KINDS[kind](self)
+        x, y = self._KINDS[kind](self)
+        self.points_, self.colorbar_ = coloured_rows(self.ax_, x, y, self.weights)
+        self._label(x, y, n_labels)
         return self
 
     @property
+    def _fitted_name(self):
+        return f"transformed {self.target_name}" if self.transformed else self.target_name
+
+    @property
     def _residual_name(self):
-        return f"residual of {self.target_name}"
+        return f"residual of {self._fitted_name}"
 
     def _residuals(self):
-        self._coloured(self.predicted, self.residuals)
         self.line_ = self.ax_.axhline(0.0, color="black", linewidth=1)
-        self.ax_.set(xlabel=f"predicted {self.target_name}", ylabel=self._residual_name)
+        self.ax_.set(xlabel=f"predicted {self._fitted_name}", ylabel=self._residual_name)
+        return self.predicted, self.residuals
 
     def _line(self):
-        self._coloured(self.feature, self.predicted + self.residuals)
-        ends = [np.argmin(self.feature), np.argmax(self.feature)]
-        (self.line_,) = self.ax_.plot(
-            self.feature[ends], self.predicted[ends], color="black", label="fit"
-        )
+        (self.line_,) = self.ax_.plot(*self.curve, color="black", label="fit", zorder=3)
         self.ax_.set(xlabel=self.feature_name, ylabel=self.target_name)
         self.ax_.legend()
+        return self.feature, self.observed
 
     def _weights(self):
-        self.points_ = self.ax_.scatter(
-            self.residuals, self.weights, s=18, color=BLUE, alpha=0.6, label="rows", zorder=3
-        )
         reach = np.arcsinh(np.max(np.abs(self.residuals), initial=3.0 * self.scale) / self.scale)
         grid = self.scale * np.sinh(np.linspace(-reach, reach, 2 * _LINE_POINTS + 1))
         if reach > _WIDE:
@@ -255,8 +349,9 @@ class RobustFitDisplay:
             self.ax_.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
             self.ax_.minorticks_off()
         (self.line_,) = self.ax_.plot(
-            grid, _weights(self.loss, grid, self.scale), color=ORANGE, label="weight"
-        )
+            grid, weights_of(self.loss, grid, self.scale), color="black", linewidth=1,
+            label="weight", zorder=0,
+        )  # fmt: skip
         for side in (-self.scale, self.scale):
             self.ax_.axvline(side, color=GREY, linestyle=":", zorder=0)
         self.ax_.plot([], [], color=GREY, linestyle=":", label=f"±c = {self.scale:.3g}")
@@ -264,159 +359,49 @@ class RobustFitDisplay:
         self.ax_.legend(
             loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False, fontsize="small"
         )
+        return self.residuals, self.weights
 
     def _qq(self):
-        self._coloured(self.quantiles, self.residuals)
-        ends = self.quantiles[[0, -1]]
-        (self.line_,) = self.ax_.plot(ends, ends, color="black", linewidth=1, label="equal")
+        # A heavy tail has quantiles far beyond the rows; without an end they would be a line.
+        end = _BEYOND * float(np.max(np.abs(self.residuals), initial=self.scale))
+        x = np.clip(self.quantiles, -end, end)
+        (self.line_,) = self.ax_.plot(
+            x[[0, -1]], x[[0, -1]], color="black", linewidth=1, label="y = x"
+        )
         self.ax_.set(xlabel=f"quantile ({self.distribution})", ylabel=self._residual_name)
         self.ax_.legend()
+        return x, self.residuals
 
-    def _coloured(self, x, y):
-        """Draw the rows with their weights as colours."""
-        self.points_ = self.ax_.scatter(
-            x, y, c=self.weights, s=22, cmap=weight_colours(), vmin=0.0, vmax=1.0,
-            edgecolors="black", linewidths=0.3,
-        )  # fmt: skip
-        self.colorbar_ = self.figure_.colorbar(self.points_, ax=self.ax_, label="robust weight")
+    def _distance(self):
+        scaled = self.residuals / self.sigma
+        self.line_ = self.ax_.axhline(_CUT, color=GREY, linestyle=":", zorder=0)
+        self.ax_.axhline(-_CUT, color=GREY, linestyle=":", zorder=0)
+        if math.isfinite(self.distance_cutoff):
+            self.ax_.axvline(self.distance_cutoff, color=GREY, linestyle=":", zorder=0)
+        self.ax_.plot([], [], color=GREY, linestyle=":", label="exceeded by 1 % of normal rows")
+        self.ax_.set(xlabel="robust distance in X", ylabel=f"scaled {self._residual_name}")
+        self.ax_.legend(
+            loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, fontsize="small"
+        )
+        return self.distance, scaled
 
-    _KINDS: ClassVar = {"residuals": _residuals, "weights": _weights, "qq": _qq, "line": _line}
+    def _label(self, x, y, n_labels):
+        """Write the labels of the rows with the largest residuals."""
+        labels = np.arange(len(x)) if self.labels is None else self.labels
+        worst = np.argsort(-np.abs(self.residuals), kind="stable")[:n_labels]
+        self.texts_ = labelled(self.ax_, x[worst], y[worst], [str(labels[k]) for k in worst])
 
-
-def _check_target(target, n_targets):
-    check_integer("target", target, 0)
-    if target >= n_targets:
-        raise ValueError(f"target must be below {n_targets}, the number of targets, got {target}.")
-
-
-def _drawn(n_rows, subsample, random_state):
-    """Return the numbers of the rows that are drawn."""
-    if subsample is None or subsample >= n_rows:
-        return np.arange(n_rows)
-    return check_random_state(random_state).choice(n_rows, int(subsample), replace=False)
-
-
-def _weights(loss: Loss, residuals, scale):
-    """Return robust weights in [0, 1]."""
-    return loss.rho_psi_weight(residuals, scale)[2] / loss.weight_at_zero
+    _KINDS: ClassVar = {
+        "residuals": _residuals, "weights": _weights, "qq": _qq, "line": _line,
+        "distance": _distance,
+    }  # fmt: skip
 
 
-def _only_feature(X, order):
-    """Return the values of a single feature."""
-    column = X[order]
-    return (column.toarray() if issparse(column) else column).ravel().astype(np.float64)
-
-
-def _target_name(y, target):
-    if getattr(y, "columns", None) is not None:
-        return str(y.columns[target])
-    return str(getattr(y, "name", None) or "y")
-
-
-class AlphaProfileDisplay:
-    """Display of the profile likelihood of the shape.
-
-    Create it by :meth:`from_estimator`, or from an :class:`AlphaProfile`. It needs the extra "plot"
-    (matplotlib).
-
-    Parameters
-    ----------
-    profile : AlphaProfile
-    target : int, default=0
-        Index of the target, if there are several.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-    figure_ : matplotlib Figure
-    line_ : matplotlib Line2D
-        The deviance.
-
-    Examples
-    --------
-    >>> import matplotlib
-    >>> matplotlib.use("Agg")
-    >>> from sklearn_robust import AdaptiveRobustRegressor
-    >>> from sklearn_robust.datasets import load_stackloss
-    >>> from sklearn_robust.inspection import AlphaProfileDisplay
-    >>> X, y = load_stackloss(return_X_y=True)
-    >>> model = AdaptiveRobustRegressor(random_state=0).fit(X, y)
-    >>> display = AlphaProfileDisplay.from_estimator(model, X, y)
-    >>> display.figure_.savefig("profile.png")  # doctest: +SKIP
-    """
-
-    def __init__(self, profile: AlphaProfile, *, target=0):
-        self.profile = profile
-        self.target = target
-
-    @classmethod
-    def from_estimator(
-        cls, estimator, X, y, *, alphas=None, sample_weight=None, level=0.95, target=0, ax=None
-    ):
-        """Compute the profile and draw it.
-
-        Parameters
-        ----------
-        estimator, X, y, alphas, sample_weight, level
-            As for :func:`profile_alpha`.
-        target : int, default=0
-            Index of the target, if there are several.
-        ax : matplotlib Axes, optional
-            Where to draw; default is a new figure.
-
-        Returns
-        -------
-        AlphaProfileDisplay
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        NotFittedError, TypeError, ValueError
-            As :func:`profile_alpha` does.
-        """
-        _check_target(target, len(targets_of(model_of(estimator, X)[0])))
-        profile = profile_alpha(estimator, X, y, alphas, sample_weight=sample_weight, level=level)
-        return cls(profile, target=target).plot(ax)
-
-    def plot(self, ax=None):
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Default is a new figure.
-
-        Returns
-        -------
-        AlphaProfileDisplay
-            Itself.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
-        self.ax_ = axes_of(type(self).__name__, ax)
-        self.figure_ = self.ax_.figure
-        profile = self.profile
-        low, high = np.atleast_2d(profile.interval)[self.target]
-        deviance = np.atleast_2d(profile.deviance)[self.target]
-        alpha = np.atleast_1d(profile.alpha)[self.target]
-        alphas, deviance = np.append(profile.alphas, alpha), np.append(deviance, 0.0)
-        order = np.argsort(alphas)
-        self.ax_.axvspan(
-            low, high, color=BLUE, alpha=0.15, linewidth=0,
-            label=f"{100.0 * profile.level:g} % interval [{low:.2f}, {high:.2f}]",
-        )  # fmt: skip
-        (self.line_,) = self.ax_.plot(alphas[order], deviance[order], color=BLUE)
-        self.ax_.plot(alpha, 0.0, "o", color=ORANGE, label=f"fit, alpha {alpha:.2f}", clip_on=False)
-        self.ax_.axhline(
-            profile.threshold, color="black", linestyle=":",
-            label=f"threshold {profile.threshold:.2f}",
-        )  # fmt: skip
-        # The axis ends at a few thresholds, because higher values would flatten the rest.
-        top = min(float(deviance.max()), 6.0 * profile.threshold)
-        self.ax_.set(xlabel="shape alpha", ylabel="deviance", ylim=(0.0, 1.05 * top))
-        self.ax_.legend()
-        return self
+def _column(name, values):
+    """Return values as float64 of shape (n_samples,), or raise."""
+    values = check_array(
+        check_unmasked(name, values), input_name=name, ensure_2d=False, dtype=np.float64
+    )
+    if values.size != len(values):
+        raise ValueError(f"{name} must have one target, got shape {values.shape}.")
+    return values.ravel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,9 @@ from ..design import LocalDesign
 from ..estimators.adaptive import AdaptiveRobustRegressor
 from ..estimators.base import RobustLinearModel
 from ..losses import Loss, resolve
-from ..pipelines import last_of, unwrapped
-from ..validation import check_unmasked
+from ..pipelines import Unwrapped, unwrapped
+from ..validation import check_integer, check_unmasked
+from .names import column_names
 
 NOT_OF_THESE = (
     "The coefficients are not at a minimum for these rows: X, y and sample_weight should be those "
@@ -42,17 +44,55 @@ class FittedTarget:
 
 
 def model_of(estimator, X):
-    """Return the fitted estimator in a pipeline or search, and X as this estimator gets it."""
-    model, X = last_of(estimator, check_unmasked("X", X))
-    if not isinstance(model, RobustLinearModel):
-        if hasattr(model, "estimator"):  # a search that may not have been fitted
-            check_is_fitted(model)
-        raise TypeError(
-            "estimator must be an estimator of sklearn_robust, or a pipeline or search that ends "
-            f"in one, got {estimator!r}."
+    """Return the fitted estimator that others stand around, and X as this estimator gets it.
+
+    The estimator is a copy that knows how its target was transformed; see
+    :func:`target_of_fit`.
+    """
+    within = linear_within(estimator)
+    model = copy(within.last._plain())
+    model._transformers_of_target = within.of_target
+    return model, within.transform(check_unmasked("X", X))
+
+
+def linear_within(estimator) -> Unwrapped:
+    """Return what stands around a fitted linear estimator of this package, or raise."""
+    within = unwrapped(estimator)
+    if isinstance(within.last, RobustLinearModel):
+        check_is_fitted(within.last)
+        return within
+    # A search or a TransformedTargetRegressor that may not have been fitted.
+    if hasattr(within.last, "estimator") or hasattr(within.last, "regressor"):
+        check_is_fitted(within.last)
+    raise TypeError(
+        "estimator must be an estimator of sklearn_robust, or a pipeline, search or "
+        f"TransformedTargetRegressor around one, got {_described(estimator, within.last)}."
+    )
+
+
+def _described(estimator, last) -> str:
+    kind, inner = type(estimator).__name__, type(last).__name__
+    return repr(estimator) if estimator is last else f"{kind} around {inner}"
+
+
+def check_target(target, n_targets):
+    """Raise unless ``target`` is the index of a target."""
+    check_integer("target", target, 0)
+    if target >= n_targets:
+        raise ValueError(f"target must be below {n_targets}, the number of targets, got {target}.")
+
+
+def target_of_fit(model, y):
+    """Return y in the units that a model of :func:`model_of` was fitted in."""
+    for transformer in model._transformers_of_target:
+        y = np.asarray(check_unmasked("y", y))
+        transformed = np.asarray(transformer.transform(y.reshape(len(y), -1)))
+        y = (
+            transformed[:, 0]
+            if transformed.ndim == 2 and transformed.shape[1] == 1
+            else transformed
         )
-    check_is_fitted(model)
-    return model._plain(), X
+    return y
 
 
 def is_adaptive(model) -> bool:
@@ -89,7 +129,7 @@ def taken_in(model) -> np.ndarray:
 
 def training_data(model, X, y, sample_weight):
     """Return validated data, or raise if they cannot be those of the fit."""
-    X, y, sample_weight = model._validated(X, y, sample_weight, reset=False)
+    X, y, sample_weight = model._validated(X, target_of_fit(model, y), sample_weight, reset=False)
     if y.shape != model.weights_.shape:
         raise ValueError(
             f"X and y must be those of the fit, with y of shape {model.weights_.shape}, got y of "
@@ -100,16 +140,22 @@ def training_data(model, X, y, sample_weight):
 
 def feature_names(model, estimator) -> tuple[str, ...]:
     """Return the names of a model's columns; the steps of a pipeline may give them."""
-    names = getattr(model, "feature_names_in_", None)
-    if names is None:
-        try:
-            for transformer in unwrapped(estimator)[0]:
-                names = transformer.get_feature_names_out(names)
-        except (AttributeError, ValueError):  # a step that does not name its columns
-            names = None
-    if names is None or len(names) != model.n_features_in_:
-        names = [f"x{k}" for k in range(model.n_features_in_)]
-    return tuple(map(str, names))
+    return column_names(model, unwrapped(estimator).steps, stacklevel=4)
+
+
+def target_names(model, y) -> tuple[str, ...] | None:
+    """Return the names of the targets of 2-D y."""
+    if model.coef_.ndim == 1:
+        return None
+    return tuple(map(str, getattr(y, "columns", [f"y{k}" for k in range(len(model.coef_))])))
+
+
+def index_of(X, y):
+    """Return the index of the frame or series that holds the rows, or None."""
+    for of in (y, X):
+        if hasattr(of, "iloc"):
+            return of.index
+    return None
 
 
 def targets_with_rows(

@@ -80,7 +80,8 @@ def rejected_levels(estimator, X, *, threshold=0.1, sample_weight=None):
     Parameters
     ----------
     estimator : estimator
-        A fitted estimator of this package, or a pipeline or search that ends in one.
+        A fitted linear estimator of this package, or a pipeline, search or
+        ``TransformedTargetRegressor`` around one.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         The rows of the fit, in their order, because ``weights_`` are in this order.
     threshold : float in (0, 1], default=0.1

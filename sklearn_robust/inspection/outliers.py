@@ -7,7 +7,7 @@ from scipy.special import ndtri
 
 from ..scales import mad, scale_floor
 from ..validation import check_number
-from .fitted import is_adaptive, model_of
+from .fitted import index_of, is_adaptive, model_of, target_of_fit
 
 _NORMAL_QUARTILE = float(ndtri(0.75))
 
@@ -22,7 +22,9 @@ def outlier_mask(estimator, X, y, *, level=0.99):
     Parameters
     ----------
     estimator : estimator
-        A fitted estimator of this package, or a pipeline or search that ends in one.
+        A fitted linear estimator of this package, or a pipeline, search or
+        ``TransformedTargetRegressor`` around one. Residuals are in the units in which the
+        estimator was fitted, those of the transformed target.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         The rows of the fit, or others.
     y : array-like of shape (n_samples,) or (n_samples, n_targets)
@@ -32,6 +34,7 @@ def outlier_mask(estimator, X, y, *, level=0.99):
     Returns
     -------
     ndarray of bool of the shape of ``y``
+        If y or X is a data frame or series of pandas, a Series or DataFrame with its index.
 
     Raises
     ------
@@ -66,15 +69,23 @@ def outlier_mask(estimator, X, y, *, level=0.99):
     array([63., 64., 65., 66., 67., 68., 69., 70.])
     """
     check_number("level", level, 0.0, 1.0, "()")
-    model, X = model_of(estimator, X)
-    _, y, residuals = residuals_of(model, X, y)
-    return np.abs(residuals) > ndtri(0.5 + 0.5 * level) * sigma_of(model, y, residuals)
+    model, seen = model_of(estimator, X)
+    _, values, residuals = residuals_of(model, seen, y)
+    mask = np.abs(residuals) > ndtri(0.5 + 0.5 * level) * sigma_of(model, values, residuals)
+    index = index_of(X, y)
+    if index is None:
+        return mask
+    import pandas as pd
+
+    if mask.ndim == 1:
+        return pd.Series(mask, index=index, name="outlier")
+    return pd.DataFrame(mask, index=index, columns=getattr(y, "columns", None))
 
 
 def residuals_of(model, X, y):
     """Return validated X and y, and the residuals, of the shape of y."""
     predicted = model.predict(X)
-    X, y, _ = model._validated(X, y, None, reset=False)
+    X, y, _ = model._validated(X, target_of_fit(model, y), None, reset=False)
     if y.shape != predicted.shape:
         raise ValueError(f"y must be of shape {predicted.shape}, as in the fit, got {y.shape}.")
     return X, y, y - predicted

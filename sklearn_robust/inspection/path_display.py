@@ -11,7 +11,7 @@ from ..estimators.path import RobustPath, robust_path
 from ..estimators.robust import RobustRegressor
 from ..pipelines import unwrapped
 from ..validation import check_integer
-from .fitted import feature_names, model_of
+from .fitted import feature_names, model_of, target_of_fit
 from .plotting import BLUE, GREY, ORANGE, SERIES, axes_of, pyplot
 
 _LABELS = len(SERIES)
@@ -176,12 +176,13 @@ class PathDisplay:
             )
         if model.coef_.ndim != 1:
             raise ValueError(f"y must have one target, got {len(model.coef_)} targets.")
-        search = unwrapped(estimator)[1]
+        search = unwrapped(estimator).last
         results = _Scores.of(search) if isinstance(search, RobustRegressorCV) else None
         if results is not None:
             l1_regularizations = results.penalties
         path = robust_path(
-            X, y, l1_regularizations=l1_regularizations, sample_weight=sample_weight,
+            X, target_of_fit(model, y), l1_regularizations=l1_regularizations,
+            sample_weight=sample_weight,
             **{name: getattr(model, name) for name in _SHARED},
         )  # fmt: skip
         display = cls(

@@ -13,7 +13,15 @@ from sklearn.exceptions import ConvergenceWarning
 from ..penalties import ElasticNet
 from ..scales import n_cases
 from ..validation import check_integer, check_number
-from .fitted import NOT_OF_THESE, coefficients_of, is_adaptive, model_of, taken_in, training_data
+from .fitted import (
+    NOT_OF_THESE,
+    coefficients_of,
+    is_adaptive,
+    model_of,
+    taken_in,
+    target_of_fit,
+    training_data,
+)
 
 _SHARPER = 1e-2
 """Tolerance of the profile fits relative to that of the model, since differences matter."""
@@ -65,7 +73,8 @@ def profile_alpha(estimator, X, y, alphas=None, *, sample_weight=None, level=0.9
     Parameters
     ----------
     estimator : AdaptiveRobustRegressor
-        A fitted estimator, or a pipeline or search that ends in one.
+        A fitted estimator, or a pipeline, search or ``TransformedTargetRegressor`` around one; the
+        shape is that of the residuals of the transformed target.
     X, y
         The data of the fit.
     alphas : sequence of float, optional
@@ -128,7 +137,7 @@ def profile_alpha(estimator, X, y, alphas=None, *, sample_weight=None, level=0.9
         )
     low, high = map(float, model.alpha_bounds)
     alphas = np.linspace(low, high, 41) if alphas is None else _check_shapes(alphas, low, high)
-    nlls = np.atleast_2d(model.nll(X, y).T)
+    nlls = np.atleast_2d(model.nll(X, target_of_fit(model, y)).T)
     X, y, cases = training_data(model, X, y, sample_weight)
     threshold = float(chi2.ppf(level, 1))
     found, moved = [], False

@@ -6,9 +6,8 @@ import numpy as np
 
 from ..design import passes
 from ..penalties import ElasticNet
-from ..pipelines import unwrapped
 from ..problem import Problem
-from .fitted import feature_names, model_of, targets_with_rows, training_data
+from .fitted import feature_names, linear_within, model_of, targets_with_rows, training_data
 
 
 def selected_columns(estimator):
@@ -46,7 +45,7 @@ def selected_columns(estimator):
     >>> selected_columns(model).tolist()
     ['x7']
     """
-    model, _ = model_of(unwrapped(estimator)[1], np.empty((0, 0)))
+    model = linear_within(estimator).last._plain()
     names = np.array(feature_names(model, estimator), dtype=object)
     chosen = [names[coef != 0.0] for coef in np.atleast_2d(model.coef_)]
     return chosen[0] if model.coef_.ndim == 1 else chosen

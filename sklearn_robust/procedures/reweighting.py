@@ -25,7 +25,7 @@ from ..scales import (
 )
 from .shared_starts import SharedStarts
 
-_WINDOW = (0.02, 0.2)
+BELIEVED = (0.02, 0.2)
 """Rows that are held out are left out below the first robust weight and fully believed above the
 second: for Welsch's loss at an efficiency of 0.95 beyond 5.9 and within 3.8 standard deviations."""
 _FIRST_WINDOWS = ((0.5, 0.9), (0.3, 0.8))
@@ -97,7 +97,7 @@ class Weighing:
             c, sigma = self._scale(loss, residuals, cases, last)
         weights = loss.rho_psi_weight(residuals, c)[2] / loss.weight_at_zero
         if self.held_out:
-            low, high = _WINDOW if first is None else _FIRST_WINDOWS[first]
+            low, high = BELIEVED if first is None else _FIRST_WINDOWS[first]
             weights = np.clip((weights - low) / (high - low), 0.0, 1.0)
         return Weighed(weights, c, sigma, loss.alpha)
 

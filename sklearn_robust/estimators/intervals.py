@@ -1,0 +1,75 @@
+"""Intervals of predictions; importing this module loads the compiled code."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from ..losses import resolve
+from ..procedures.intervals import Errors, leverages
+from ..validation import check_choice, check_number, check_unmasked
+
+KINDS = ("prediction", "mean")
+"""What an interval holds: a new observation, or the value of the plane."""
+ROWS = ("good", "all")
+"""The new observations that prediction intervals are about."""
+
+
+def check_interval(coverage, kind, rows, kinds=KINDS):
+    """Raise unless the parameters of an interval are among those accepted."""
+    check_number("coverage", coverage, 0.0, 1.0, "()")
+    check_choice("kind", kind, kinds)
+    check_choice("rows", rows, ROWS)
+
+
+def intervals_of_linear(model, X, coverage, kind, rows):
+    """Return the intervals of a fitted linear estimator, as its ``predict_interval`` does."""
+    check_interval(coverage, kind, rows)
+    if kind == "mean" and model._plain().l1_regularization > 0.0:
+        raise ValueError(
+            "kind must be 'prediction' for a fit with l1_regularization, whose selection of "
+            "columns has no standard errors, got 'mean'."
+        )
+    middle = model.predict(X)
+    X = validate_data(
+        model, check_unmasked("X", X), reset=False, accept_sparse="csr",
+        dtype=[np.float64, np.float32],
+    )  # fmt: skip
+    half = np.stack(
+        [
+            _half_widths(errors, loss, scale, root, X, coverage, kind, rows)
+            for errors, loss, scale, root in _of_targets(model)
+        ],
+        axis=-1,
+    ).reshape(middle.shape)
+    n_infinite = int(np.count_nonzero(np.isinf(half)))
+    if n_infinite:
+        warnings.warn(
+            f"{n_infinite} of {half.size} intervals are infinite: no believed row of the fit "
+            "determines the plane there.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return np.stack([middle - half, middle + half], axis=-1)
+
+
+def _of_targets(model):
+    """Yield errors, loss, scale and root of the leverages of every target."""
+    name = getattr(model, "loss", "general")
+    parts = map(np.atleast_1d, (model.n_cases_, model.n_parameters_, model.alpha_, model.scale_))
+    for sizes, n, p, alpha, scale, root in zip(
+        np.atleast_2d(model.residual_sizes_), *parts, model._leverage_, strict=True
+    ):
+        yield Errors(sizes, float(n), float(p)), resolve(name, alpha), float(scale), root
+
+
+def _half_widths(errors, loss, scale, root, X, coverage, kind, rows):
+    """Return the half-widths of the intervals of one target, shape (n_rows,)."""
+    if root is None:  # too many columns
+        found = np.full(X.shape[0], errors.n_fitted)
+    else:
+        found = leverages(root, X)
+    of_mean = errors.half_width_of_mean(loss, scale, coverage, found)
+    return of_mean if kind == "mean" else np.hypot(of_mean, errors.half_width(coverage, rows))

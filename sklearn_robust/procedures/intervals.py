@@ -1,0 +1,249 @@
+"""Intervals of predictions: the quantiles of errors, and the uncertainty of fitted values.
+
+The fit keeps quantiles of its absolute residuals and a root of its Gram matrix. All else is
+computed from these when intervals are asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from scipy.special import ndtri, stdtrit
+
+from ..limits import LIMITS
+from ..losses import Loss, regression_constant, resolve
+from ..partition import log_partition
+from ..problem import Objective
+from ..scales import ENOUGH
+from .reweighting import BELIEVED, SIGMAS, most_likely
+
+_MOST_ROWS = 1000
+"""Most residuals that stand for all: the quantiles that a fit keeps are at every 1/1000."""
+_MOST_FITTED = 0.5
+"""Ratio of parameters to rows above which intervals are not widened further."""
+_LEAST = float(np.finfo(np.float64).tiny)
+_MOST_SIGMAS = 1e100
+"""Residuals further off, in sigma, are no tail; their squares would overflow."""
+_ROUNDING = 1e-7
+"""Length of a row along a direction, relative to that of the row, that may be rounding."""
+_WELSCH = resolve("welsch")
+
+
+# ---- at the fit ----------------------------------------------------------------------
+
+
+def leverage_root(objective: Objective, params) -> tuple[dict | None, float]:
+    r"""Return what leverages are computed from, and the number of free parameters.
+
+    The leverage of a row x with the intercept is :math:`x^\top (X^\top W X)^{-1} x` times the sum
+    of the weights. W holds the robust weights if the loss redescends, because rejected rows add no
+    information, and 1 otherwise. A penalty is added to the matrix. Columns that a penalty has set
+    to zero do not count.
+
+    Returns
+    -------
+    root : dict of ndarray or None
+        ``centre``, shape (n_features,). ``root``, (n_parameters, rank): the leverage is the squared
+        length of ``(x - centre, 1) @ root``. ``null``, (n_parameters, n_null): rows with a part
+        along these directions have no finite leverage. ``unit``, (n_features,), is the size of the
+        columns. None if there are too many columns.
+    n_parameters : float
+    """
+    penalty, columns = objective.problem.standardised_penalty, objective.design.columns
+    n_slopes = len(columns.unit)
+    used = np.flatnonzero(params[:n_slopes]) if penalty.selects else np.arange(n_slopes)
+    size = len(used) + columns.fit_intercept
+    if size > LIMITS.leverages:
+        most = _MOST_FITTED * objective.design.n_cases
+        return None, penalty.n_in_use(params) if penalty.selects else min(size, most)
+    if not objective.design.in_process:
+        objective = replace(
+            objective, problem=objective.problem.on(objective.design.thinned(ENOUGH))
+        )
+    if penalty.selects:
+        objective = objective.restricted(used)
+        params = params[np.append(used, [n_slopes] * columns.fit_intercept).astype(np.intp)]
+    shape = objective if objective.loss.redescending else objective.problem.least_squares()
+    root = shape.curvature(params)[-1]
+    free = root.root.shape[1] - objective.problem.standardised_penalty.parameters_taken(root)
+    if root.null.shape[1] and not objective.design.in_process:
+        return None, free
+    whole = {
+        name: _of_all_columns(of, used, columns)
+        for name, of in (("root", root.root @ np.eye(root.root.shape[1])), ("null", root.null))
+    }
+    return {"centre": columns.centre, "unit": columns.unit, **whole}, free
+
+
+def _of_all_columns(directions, used, columns):
+    """Return directions of standardised parameters as ones of the columns in the user's units."""
+    n_slopes = len(columns.unit)
+    whole = np.zeros((n_slopes + 1, directions.shape[1]))
+    whole[used] = directions[: len(used)] / columns.unit[used, None]
+    if columns.fit_intercept:
+        whole[-1] = directions[-1]
+    return whole
+
+
+# ---- at the prediction ---------------------------------------------------------------
+
+
+def leverages(root, X) -> np.ndarray:
+    """Return the leverages of rows; infinite if they have a part that no believed row has.
+
+    Parameters
+    ----------
+    root : dict of ndarray
+        As of :func:`leverage_root`.
+    X : {ndarray, sparse matrix} of shape (n_rows, n_features)
+    """
+    centre, unit = root["centre"], root["unit"]
+
+    def product(of):
+        return np.asarray(X @ of[:-1]) + (of[-1] - centre @ of[:-1])
+
+    with np.errstate(over="ignore"):
+        found = np.sum(product(root["root"]) ** 2, axis=1)
+    if root["null"].shape[1]:
+        sizes = 1.0 + np.asarray(abs(X) @ (1.0 / unit)).ravel() + np.sum(np.abs(centre / unit))
+        off = np.max(np.abs(product(root["null"])), axis=1) > _ROUNDING * sizes
+        found[off] = math.inf
+    return found
+
+
+@dataclass(frozen=True)
+class Errors:
+    """The residuals of the fit of one target, as far as intervals need them.
+
+    Attributes
+    ----------
+    sizes : ndarray of shape (1001,)
+        Quantiles of the absolute residuals, at 0, 0.001, ..., 1.
+    n_cases, n_parameters : float
+        The cases of the fit, and the parameters that were fitted to them: 0 for held-out residuals.
+    """
+
+    sizes: np.ndarray
+    n_cases: float
+    n_parameters: float = 0.0
+
+    @property
+    def n_fitted(self) -> float:
+        """The number of parameters, or half of the cases if this is less."""
+        return min(self.n_parameters, _MOST_FITTED * self.n_cases)
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """The absolute residuals in rising order: all, or 1000 that stand for more."""
+        n_rows = min(max(round(self.n_cases), 1), _MOST_ROWS)
+        shares = (np.arange(n_rows) + 0.5) / n_rows
+        return self.sizes[np.rint(shares * (len(self.sizes) - 1)).astype(np.intp)]
+
+    @cached_property
+    def sigma(self) -> float:
+        """The truncated deviation of the residuals, which far rows do not raise."""
+        ones = np.ones(len(self.rows))
+        return max(SIGMAS["reweighted"](self.rows, ones, _LEAST, math.inf), _LEAST)
+
+    @cached_property
+    def is_good(self) -> np.ndarray:
+        """How far every residual counts as that of a good row, from 0 to 1."""
+        weights = good_weights(self.rows, self.sigma)
+        if np.all(weights == 1.0) or self._far_rows_belong(weights):
+            return np.ones(len(weights))
+        return weights
+
+    def _far_rows_belong(self, weights) -> bool:
+        """Return whether far rows are the tail of the others rather than something else."""
+        if self.rows[-1] > _MOST_SIGMAS * self.sigma:  # most rows are fitted exactly
+            return False
+        sizes = self.rows / self.sigma
+        more = math.log(self.n_cases) / self.n_cases  # Schwarz's penalty of two more parameters
+        return one_distribution(sizes)[0] < _two_distributions(sizes, weights) + more
+
+    def half_width(self, coverage, rows) -> float:
+        """Return the quantile of the absolute errors of y.
+
+        Parameters
+        ----------
+        coverage : float
+        rows : {"good", "all"}
+        """
+        weights = self.is_good if rows == "good" else np.ones(len(self.rows))
+        cases = self.n_cases / len(weights)
+        total = cases * float(weights.sum())
+        # In unweighted rows this is the number of every row: a new one falls with equal
+        # probability between any two of them.
+        ranks = cases * (np.cumsum(weights) - 0.5 * weights) + 0.5
+        rank, counted = coverage * (total + 1.0), weights > 0.0
+        reach = np.interp(rank, np.append(0.0, ranks[counted]), np.append(0.0, self.rows[counted]))
+        if rank > ranks[counted][-1]:
+            reach = max(float(reach), self._tail(coverage, weights))
+        return math.sqrt(1.0 / (1.0 - min(self.n_parameters / total, _MOST_FITTED))) * float(reach)
+
+    def _tail(self, coverage, weights) -> float:
+        """Return the quantile beyond the rows: of a normal, or of the family if all rows count."""
+        if self.sigma <= _LEAST:
+            return 0.0
+        if np.all(weights == 1.0) and self.n_cases > 1.0:
+            # Imported late because SciPy's distributions take longer to load than a fit.
+            from ..distribution import general_robust
+
+            loss, c = one_distribution(self.rows / self.sigma)[1]
+            tail = general_robust.isf(0.5 - 0.5 * coverage, loss.alpha, scale=c)
+            return float(tail) * self.sigma
+        return float(ndtri(0.5 + 0.5 * coverage)) * self.sigma
+
+    def half_width_of_mean(self, loss: Loss, scale: float, coverage, leverages) -> np.ndarray:
+        """Return the half-widths of the confidence intervals of fitted values.
+
+        They are those of Huber (1981), eq. 7.6.5, with Student's quantile for n - p degrees of
+        freedom. ``loss`` and ``scale`` are those of the fit.
+        """
+        n, p = self.n_cases, self.n_fitted
+        weights = loss.rho_psi_weight(self.rows, scale)[2]
+        influence = self.rows / scale * weights
+        slopes = loss.slopes(self.rows, scale)
+        slope = float(slopes.mean())
+        if slope <= 0.0:
+            return np.full(np.shape(leverages), math.inf)
+        correction = 1.0 + p / n * float(np.var(slopes)) / slope**2
+        spread = scale * correction * math.sqrt(float(np.mean(influence**2)) / (n - p)) / slope
+        if loss.redescending:
+            leverages = leverages * float(weights.mean())
+        return float(stdtrit(n - p, 0.5 + 0.5 * coverage)) * spread * np.sqrt(leverages)
+
+
+def good_weights(residuals, sigma) -> np.ndarray:
+    """Return how far residuals count as those of good rows: 1 to 3.8 sigma, 0 from 5.9 sigma."""
+    c = regression_constant(_WELSCH, 0.95) * sigma
+    low, high = BELIEVED
+    return np.clip((_WELSCH.rho_psi_weight(residuals, c)[2] - low) / (high - low), 0.0, 1.0)
+
+
+def one_distribution(sizes) -> tuple[float, tuple[Loss, float]]:
+    """Return the mean nll of Barron's distribution of greatest likelihood, and that one."""
+    cases = np.ones(len(sizes))
+    loss, c = most_likely(sizes, cases, 1e-9)
+    rho = loss.rho_psi_weight(sizes, c)[0]
+    return float(rho.mean()) + math.log(c) + log_partition(loss.alpha)[0], (loss, c)
+
+
+def _two_distributions(sizes, weights) -> float:
+    """Return the mean nll of a normal distribution of good rows and one of any size for others.
+
+    The logarithm of the size of the others is uniform between the least size that is doubted and
+    the largest. So each of them costs the logarithm of its size, whereas the heaviest tail of
+    Barron's family costs twice that: however far off rows are, they do not pass for a tail.
+    """
+    share = float(weights.mean())
+    spread = math.sqrt(float(weights @ sizes**2) / float(weights.sum()))
+    least = float(np.min(sizes, initial=math.inf, where=weights < 1.0))
+    reach = max(math.log(float(sizes.max()) / least), 0.1)
+    with np.errstate(over="ignore", under="ignore"):
+        good = share / (spread * math.sqrt(2.0 * math.pi)) * np.exp(-0.5 * (sizes / spread) ** 2)
+    others = (1.0 - share) / (2.0 * reach * np.maximum(sizes, least))
+    return -float(np.mean(np.log(good + np.where(sizes >= least, others, 0.0))))
