@@ -1,6 +1,7 @@
 """Inspection of a fit: standard errors, rejected rows and levels, displays."""
 
 from .coefficients import CoefTable, coef_table
+from .covariances import covariance
 from .displays import AlphaProfileDisplay, RobustFitDisplay
 from .levels import RejectedLevels, rejected_levels
 from .loss_display import LossDisplay
@@ -15,6 +16,7 @@ __all__ = [
     "RejectedLevels",
     "RobustFitDisplay",
     "coef_table",
+    "covariance",
     "outlier_mask",
     "profile_alpha",
     "rejected_levels",
