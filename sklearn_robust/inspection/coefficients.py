@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 from scipy.stats import t as student
@@ -15,17 +15,6 @@ from .tables import Table
 
 _UNKNOWN = 0.0, 1.0, -np.inf, np.inf
 """t, p-value and limits of a coefficient that no believed row determines."""
-
-
-class Coefficient(NamedTuple):
-    """One line of a :class:`CoefTable`: numbers, or arrays of shape (n_targets,) for 2-D y."""
-
-    estimate: float | np.ndarray
-    std_error: float | np.ndarray
-    t: float | np.ndarray
-    p_value: float | np.ndarray
-    ci_low: float | np.ndarray
-    ci_high: float | np.ndarray
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -91,29 +80,9 @@ class CoefTable(Table):
             of = "quantiles"
         return f"{100.0 * self.level:g} % confidence limits, {self.kind}, {of}"
 
-    @property
-    def loc(self):
-        """The table itself, whose brackets select lines, as those of a data frame's ``loc``."""
-        return self
-
-    def __getitem__(self, key):
-        if isinstance(key, tuple):
-            name, column = key
-            if column not in self._columns:
-                raise KeyError(f"{column!r} is none of the columns {list(self._columns)}.")
-            return getattr(self[name], column)
-        if isinstance(key, list):
-            which = [self._number(name) for name in key]
-            parts = {column: getattr(self, column)[..., which] for column in self._columns}
-            covariance = self.covariance[..., which, :][..., which]
-            return replace(self, names=tuple(key), covariance=covariance, **parts)
-        number = self._number(key)
-        return Coefficient(*(getattr(self, column)[..., number][()] for column in self._columns))
-
-    def _number(self, name):
-        if name not in self.names:
-            raise KeyError(f"{name!r} is none of the names {list(self.names)}.")
-        return self.names.index(name)
+    def _some(self, numbers):
+        covariance = self.covariance[..., numbers, :][..., numbers]
+        return replace(super()._some(numbers), covariance=covariance)
 
 
 def coef_table(
@@ -154,7 +123,8 @@ def coef_table(
     n_resamples : int >= 2, default=999
         Number of resamples of a bootstrap.
     n_jobs : int or None, default=None
-        Number of refits of "bootstrap" run in parallel, as in ``GridSearchCV``; it changes no bit of the result.
+        Number of refits of "bootstrap" run in parallel, as in ``GridSearchCV``; it changes no bit
+        of the result.
     random_state : int, RandomState or None, default=None
         Seed for the rows drawn.
     verbose : int >= 0, default=0
@@ -228,7 +198,8 @@ def table_of(found: Estimates, level: float, df: float | None = None) -> CoefTab
         t = np.divide(estimate, std_error, out=np.zeros(estimate.shape), where=std_error > 0.0)
         if of.draws is None:
             reach = float(student.ppf(0.5 + 0.5 * level, dfs[-1])) * std_error
-            p_value, limits = 2.0 * student.sf(np.abs(t), dfs[-1]), [estimate - reach, estimate + reach]
+            p_value = 2.0 * student.sf(np.abs(t), dfs[-1])
+            limits = [estimate - reach, estimate + reach]
         else:
             p_value = _p_values(of.draws)
             limits = list(np.quantile(of.draws, [0.5 - 0.5 * level, 0.5 + 0.5 * level], axis=0))

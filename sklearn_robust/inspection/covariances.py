@@ -30,6 +30,7 @@ _DEPENDENT = (
 _OWED = 0.1
 """Distance from the minimum, in standard errors, above which a warning is issued."""
 
+
 @dataclass(frozen=True)
 class Uncertainty:
     """How uncertain the coefficients of one target are, in the user's units.
@@ -144,9 +145,7 @@ def estimates(estimator, X, y, sample_weight, options: Options) -> Estimates:
     for of, target in zip(found, targets or [None], strict=True):
         doubts += of.gap.sentences(names, target)
     estimate = coefficients_of(model)
-    return Estimates(
-        model, options.kind, names, targets, estimate, found, at, doubts, unconverged
-    )
+    return Estimates(model, options.kind, names, targets, estimate, found, at, doubts, unconverged)
 
 
 def _targets(model, y):
@@ -207,7 +206,128 @@ def covariance(
     n_jobs=None,
     random_state=None,
 ):
-    r"""TODO"""
+    r"""Estimate the covariance of the coefficients.
+
+    Every kind is a way to estimate how the coefficients would vary from one sample to another.
+    They differ in what they assume about the errors. n is the number of cases, p that of
+    coefficients with the intercept.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted estimator of this package, or a pipeline or search that ends in one.
+    X, y, sample_weight
+        The data of the fit.
+    kind : str, default="sandwich"
+        - "sandwich": errors have the same distribution in all rows. Huber's formula (1981) for
+          M-estimates, in which rows count in the matrix of X by their robust weights (Koller &
+          Stahel 2011): ``.vcov.w`` of R's ``lmrob``.
+        - "classical": the same formula, with all rows in the matrix of X: "H1" of statsmodels'
+          ``RLM``. A rejected row that is far off in X makes it too small.
+        - "avar1": the size of errors may depend on X, and their distribution may be skewed. That
+          of an MM-estimate with its scale (Croux et al. 2003): ``.vcov.avar1`` of R's ``lmrob``.
+          For a ``RobustRegressor`` with ``scale="s"`` and no penalty, whose S-estimate is searched
+          again.
+        - "hc0", "hc1", "hc2", "hc3": the size of errors may depend on X; c is taken as known. At
+          ``alpha=2`` they are the formulas of least squares of the same names. "hc0" is too small
+          for few rows; "hc3" is the one made for them.
+        - "cluster": errors are alike within ``groups`` of rows, and independent between them. It
+          needs many groups, some 30 or more.
+        - "information": the inverse of the observed information in coefficients, scale and shape of
+          an ``AdaptiveRobustRegressor``: errors follow the fitted distribution.
+        - "bootstrap": rows are independent. The model is fitted again to rows drawn with
+          replacement, starting at the given fit: ``n_resamples`` fits.
+        - "fast_bootstrap": the same, with one linear step in place of each fit (Salibian-Barrera &
+          Zamar 2002), in which the robust weights are those of the fit. The S-scale of an
+          MM-estimate is drawn too; other scales are taken as known.
+        - "auto": "information" for ``AdaptiveRobustRegressor``, else "sandwich".
+    groups : array-like of shape (n_samples,) or (n_samples, 2), optional
+        Labels of the groups of "cluster"; two columns for errors alike within either.
+    n_resamples : int >= 2, default=999
+        Number of resamples of a bootstrap.
+    n_jobs : int or None, default=None
+        Number of refits of "bootstrap" run in parallel; it changes no bit of the result.
+    random_state : int, RandomState or None, default=None
+        Seed for the rows drawn.
+
+    Returns
+    -------
+    ndarray of shape (n_names, n_names) or (n_targets, n_names, n_names)
+        A row and a column for every coefficient, and the last for the intercept, if there is one.
+        Infinite for coefficients that no believed row determines.
+
+    Raises
+    ------
+    NotFittedError
+        Before ``fit``.
+    TypeError
+        If ``estimator`` is not an estimator of this package.
+    ValueError
+        If a parameter is out of range or ``kind`` is not defined for the fit, as all but
+        "bootstrap" with ``l1_regularization``; if the data do not have the shape of those of the
+        fit; or if a formula does not apply, because there are as many parameters as rows or the
+        fit is not at a minimum with positive definite curvature.
+
+    Warns
+    -----
+    UserWarning
+        If columns are dependent, so that the coefficients are those of least norm. If the believed
+        rows do not determine some coefficients; the warning names their columns. If the
+        coefficients do not minimise the objective on these rows, as when X, y or ``sample_weight``
+        are not those of the fit. If "hc2" or "hc3" meet rows of leverage 1.
+    ConvergenceWarning
+        If refits did not converge.
+
+    See Also
+    --------
+    coef_table : Standard errors, tests and limits.
+
+    Notes
+    -----
+    With a penalty, the covariance does not include the bias of the penalised coefficients. That of
+    a cross-validated fit treats the chosen parameters as known. The formulas treat the scale as
+    known, except "avar1" and "information"; it is uncorrelated with the coefficients if errors are
+    symmetric.
+
+    A row is believed if its robust weight is above 1e-8 and the fit did not leave it out. If no
+    row of a level is believed, the other standard errors are those without these rows and without
+    that column. If only few rows determine a coefficient, some resamples may hold none of them;
+    the coefficient is 0 there in a refit, and moves by the curvature of all rows in a linear step.
+
+    A bootstrap's variances are not those of the draws, some of which may hold more bad rows than
+    good ones. They come from quantiles, and correlations from normal scores of the ranks.
+
+    References
+    ----------
+    Huber, P. J. (1981). Robust Statistics. Wiley, section 7.6.
+    Koller, M. & Stahel, W. A. (2011). Sharpening Wald-type inference in robust regression for
+    small samples. Computational Statistics & Data Analysis 55.
+    Croux, C., Dhaene, G. & Hoorelbeke, D. (2003). Robust standard errors for robust estimators.
+    KU Leuven, Center for Economic Studies, discussion paper 03.16.
+    MacKinnon, J. G. & White, H. (1985). Some heteroskedasticity-consistent covariance matrix
+    estimators with improved finite sample properties. Journal of Econometrics 29.
+    Cameron, A. C., Gelbach, J. B. & Miller, D. L. (2011). Robust inference with multiway
+    clustering. Journal of Business & Economic Statistics 29.
+    Salibian-Barrera, M. & Zamar, R. H. (2002). Bootstrapping robust estimates of regression.
+    Annals of Statistics 30.
+    Efron, B. & Tibshirani, R. J. (1993). An Introduction to the Bootstrap. Chapman & Hall,
+    sections 9.5 and 13.3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_robust import RobustRegressor
+    >>> from sklearn_robust.datasets import load_stackloss
+    >>> from sklearn_robust.inspection import covariance
+    >>> data = load_stackloss()
+    >>> model = RobustRegressor(scale="s", random_state=0).fit(data.data, data.target)
+    >>> for kind in ("sandwich", "avar1", "hc3"):
+    ...     found = covariance(model, data.data, data.target, kind=kind)
+    ...     print(kind, np.sqrt(np.diag(found)).round(3))
+    sandwich [0.117 0.316 0.118 8.956]
+    avar1 [0.137 0.337 0.071 4.953]
+    hc3 [0.189 0.271 0.094 6.023]
+    """
     options = Options(kind, groups, n_resamples, n_jobs, random_state, name="kind")
     found = estimates(estimator, X, y, sample_weight, options)
     found.warn()

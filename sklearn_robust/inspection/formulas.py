@@ -101,7 +101,9 @@ class Terms:
         shape = objective if weighted else objective.problem.least_squares()
         root = root_of_believed(shape, params, disbelieved(objective, params))
         scaled, slopes = residuals / c, loss.slopes(residuals, c)
-        return cls(objective, params, root, rows.shares(), scaled, weights, scaled * weights, slopes)
+        return cls(
+            objective, params, root, rows.shares(), scaled, weights, scaled * weights, slopes
+        )
 
     @property
     def rows(self) -> LocalDesign:
@@ -217,6 +219,14 @@ def observed_information(likelihood: Likelihood, params, scale, alpha) -> Covari
     return terms.covariance(inverse, inverse / math.sqrt(terms.n))
 
 
+def free_nuisance(likelihood: Likelihood, scale, alpha) -> list[bool]:
+    """Return whether scale and shape were learned: they are not given, and not at a bound."""
+    least, most = likelihood.scale_bounds
+    low, high = likelihood.alpha_bounds
+    given = scale <= least * (1.0 + _AT_END) or scale >= most / (1.0 + _AT_END)
+    return [not given, min(alpha - low, high - alpha) > _AT_END]
+
+
 def _nuisance(likelihood, params, scale, alpha):
     """Return the second derivatives in log c and alpha, if these are free.
 
@@ -232,12 +242,9 @@ def _nuisance(likelihood, params, scale, alpha):
         _, gradient, others = likelihood.value_gradients(params, *at)
         return np.append(gradient * (scale / at[0]), others)
 
-    least, most = likelihood.scale_bounds
     low, high = likelihood.alpha_bounds
-    room = 0.5 * min(alpha - low, high - alpha)
-    given = scale <= least * (1.0 + _AT_END) or scale >= most / (1.0 + _AT_END)
-    free = [not given, room > 0.5 * _AT_END]
-    steps = np.diag([_STEP, min(_STEP, room)])[free]
+    free = free_nuisance(likelihood, scale, alpha)
+    steps = np.diag([_STEP, min(_STEP, 0.5 * min(alpha - low, high - alpha))])[free]
     second = np.array([(slopes(*h) - slopes(*-h)) / (2.0 * h.sum()) for h in steps]).T
     second = second.reshape(len(params) + 2, len(steps))
     others = second[len(params) :][free]

@@ -135,6 +135,7 @@ class Options:
 
 
 def is_mm_estimate(model) -> bool:
+    """Return whether a fit is an MM-estimate without a penalty."""
     held = isinstance(getattr(model, "scale", None), str) and model.scale == "s"
     return held and model.l2_regularization == 0.0
 
@@ -142,7 +143,11 @@ def is_mm_estimate(model) -> bool:
 def _groupings(groups, n_rows) -> list[np.ndarray]:
     """Return the columns of ``groups`` as numbers of groups, or raise."""
     values = np.asarray(check_unmasked("groups", groups))
-    if values.ndim not in (1, 2) or len(values) != n_rows or values.size not in (n_rows, 2 * n_rows):
+    if (
+        values.ndim not in (1, 2)
+        or len(values) != n_rows
+        or values.size not in (n_rows, 2 * n_rows)
+    ):
         raise ValueError(
             f"groups must be of shape ({n_rows},), or ({n_rows}, 2) for two-way groups, got shape "
             f"{values.shape}."
@@ -185,7 +190,7 @@ def _avar1(target, options, doubts):
     return with_scale(target.terms(), s_residuals(target)), None
 
 
-def s_residuals(target):
+def s_residuals(target) -> np.ndarray:
     """Return the residuals of the S-estimate of an MM-estimate, over the scale c of its loss."""
     estimate = shared_starts(target.model, target.rows).s_estimate
     if estimate.exact or abs(estimate.sigma / target.sigma - 1.0) > _SAME:

@@ -77,7 +77,7 @@ def linear_steps(terms: Terms, u, n_resamples, rng) -> np.ndarray:
     drawn = _drawn(terms.rows.own_cases())
     size = len(terms.penalty)
     bread = inverse_root(terms.newton)
-    pull, chi = (None, None) if u is None else scale_influence(terms, u)
+    scale = None if u is None else scale_influence(terms, u)
     found = []
     at_once = max(1, _AT_ONCE // len(terms.shares))
     for start in range(0, n_resamples, at_once):
@@ -90,7 +90,8 @@ def linear_steps(terms: Terms, u, n_resamples, rng) -> np.ndarray:
         gram += np.eye(size)
         gram[np.linalg.eigvalsh(gram)[:, 0] <= _SINGULAR] = np.eye(size)
         steps = np.linalg.solve(gram, right[:, :, None])[:, :, 0] @ bread @ bread.T
-        if u is not None:
+        if scale is not None:
+            pull, chi = scale
             steps -= np.outer(excess @ chi, pull)
         found.append(terms.parameters_of(steps.T).T)
     return np.concatenate(found)

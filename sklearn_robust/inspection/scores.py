@@ -1,4 +1,4 @@
-"""Covariance of coefficients from the score of every row: errors may depend on X or be in groups."""
+"""Covariance of coefficients whose errors may depend on X or be alike in groups."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def clustered(terms: Terms, groups: list[np.ndarray]) -> tuple[Covariance, int]:
     ----------
     Liang, K.-Y. & Zeger, S. L. (1986). Longitudinal data analysis using generalized linear models.
     Biometrika 73.
-    Cameron, A. C., Gelbach, J. B. & Miller, D. L. (2011). Robust inference with multiway clustering.
-    Journal of Business & Economic Statistics 29.
+    Cameron, A. C., Gelbach, J. B. & Miller, D. L. (2011). Robust inference with multiway
+    clustering. Journal of Business & Economic Statistics 29.
     """
     terms.check()
     present = terms.rows.present()

@@ -66,6 +66,12 @@ for (data in c("stackloss", "phones", "starscyg", "hbk", "salinity", names(respo
   put(data, "df", "", fit$df.residual)
   put(data, "r2", "", said$r.squared)
   put(data, "adjusted_r2", "", said$adj.r.squared)
+  # The criterion of Maronna et al. (2019), section 5.12, from the definition.
+  u <- residuals(fit) / fit$scale
+  psi <- Mpsi(u, tuning.psi, "welsh") / tuning.psi^2
+  slopes <- Mpsi(u, tuning.psi, "welsh", deriv = 1) / tuning.psi^2
+  put(data, "rfpe", "", mean(Mchi(u, tuning.psi, "welsh")) + length(terms) * sum(psi^2) / sum(slopes) /
+    nrow(table))
   for (test in c("Wald", "Deviance")) {
     found <- anova(fit, smaller, test = test)
     put(data, tolower(test), c("statistic", "p_value"), unlist(found[2, c(2, 4)]))
@@ -76,6 +82,9 @@ for (data in c("stackloss", "phones", "starscyg", "hbk", "salinity", names(respo
     said <- summary(fit)
     put(data, paste0("rlm.", method), terms, coef(fit))
     put(data, paste0("rlm.", method, ".scale"), "", fit$s)
+    slopes <- fit$psi(fit$wresid / fit$s, deriv = 1)
+    put(data, paste0("rlm.", method, ".kappa"), "",
+      1 + length(terms) * var(slopes) / (nrow(table) * mean(slopes)^2))
     put(data, paste0("rlm.", method, ".XtX"), terms, said$coefficients[, 2])
     put(data, paste0("rlm.", method, ".XtWX"), terms,
       summary(fit, method = "XtWX")$coefficients[, 2])
