@@ -1,15 +1,15 @@
 """How often 95 % confidence limits hold the true coefficient, for each kind of covariance.
 
-Run as ``python benchmarks/coverage.py [SAMPLES]``; 1000 samples of every cell take about an hour on
-one core, most of it in fits. ``python benchmarks/coverage.py bootstrap [SAMPLES]`` compares the fast
-bootstrap with the full one, in coverage and in time.
+Run as ``python benchmarks/coverage.py [SAMPLES]``; 1000 samples of every cell take 45 minutes on
+one core, most of it in fits. ``python benchmarks/coverage.py bootstrap [SAMPLES]`` compares the
+fast bootstrap with the full one, in coverage and in time.
 
-X is normal. The errors are normal ("clean"); Student's with 3 degrees of freedom; normal with one row
-in ten moved up by 10 standard deviations ("one-sided"); normal with a fifth of the rows moved by 10 in
-every column of X and down by 50 in y ("leverage"); normal times 0.5 + abs(x) of the first column
-("growing"); or the sum of an error of the row and one of its group of 10, where X too is such a sum
-("groups", 30 groups). Shown is the share of all limits that hold, in per cent. The fits are
-``RobustRegressor()``; with "avar1" ``RobustRegressor(scale="s")`` and with "information"
+X is normal. The errors are normal ("clean"); Student's with 3 degrees of freedom; normal with one
+row in ten moved up by 10 standard deviations ("one-sided"); normal with a fifth of the rows moved
+by 10 in every column of X and down by 50 in y ("leverage"); normal times 0.5 + abs(x) of the first
+column ("growing"); or the sum of an error of the row and one of its group of 10, where X too is
+such a sum ("groups", 30 groups). Shown is the share of all limits that hold, in per cent. The fits
+are ``RobustRegressor()``; with "avar1" ``RobustRegressor(scale="s")`` and with "information"
 ``AdaptiveRobustRegressor()``.
 """
 
