@@ -138,13 +138,14 @@ def _matrix(constraints, names) -> np.ndarray:
         matrix = np.zeros((len(listed), len(names)))
         matrix[np.arange(len(listed)), [names.index(name) for name in listed]] = 1.0
         return matrix
-    matrix = np.asarray(check_unmasked("constraints", constraints), dtype=np.float64)
+    accepted = f"constraints must be names, or a finite matrix with {len(names)} columns, got"
+    try:
+        matrix = np.asarray(check_unmasked("constraints", constraints), dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{accepted} {constraints!r}.") from error
     matrix = np.atleast_2d(matrix)
     if matrix.ndim != 2 or matrix.shape[1] != len(names) or not np.all(np.isfinite(matrix)):
-        raise ValueError(
-            f"constraints must be names, or a finite matrix with {len(names)} columns, "
-            f"got shape {matrix.shape}."
-        )
+        raise ValueError(f"{accepted} {constraints!r}.")
     return matrix
 
 
@@ -235,7 +236,7 @@ def compare(
         Fitted estimators of this package, or pipelines or searches that end in one. The columns of
         ``smaller`` have to be among those of ``larger``, by their names.
     X : array-like or data frame
-        The data of the larger fit. A smaller fit of a data frame takes its own columns by name.
+        The data of the fits, each of which takes its own columns of a data frame by name.
     y, sample_weight
         The data of both fits.
     covariance, groups, random_state
@@ -278,13 +279,14 @@ def compare(
     array([0.33, 0.21])
     """
     options = Options(covariance, groups, random_state=random_state)
-    found = estimates(larger, X, y, sample_weight, options)
+    of_larger = _own_columns(larger, X)
+    found = estimates(larger, of_larger, y, sample_weight, options)
     fewer, fitted = _smaller_model(smaller, X)
     names = (*feature_names(fewer, smaller), *(["intercept"] if fewer.fit_intercept else []))
     out = _left_out(names, found.names)
     for model in (fewer, found.model):
         check_unpenalised(model, "a comparison")
-    model, seen = model_of(larger, X)
+    model, seen = model_of(larger, of_larger)
     columns, y, cases = training_data(model, seen, y, sample_weight)
     kept = [k for k in range(model.n_features_in_) if k not in out]
     columns = columns_at(columns, kept)
@@ -314,12 +316,17 @@ def compare(
     return Comparison(("wald", "deviance"), left_out, found.targets, *arrays)
 
 
+def _own_columns(estimator, X):
+    """Return the columns of a data frame to which an estimator was fitted."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None or not set(names) <= set(getattr(X, "columns", [])):
+        return X
+    return X[list(names)]
+
+
 def _smaller_model(smaller, X):
     """Return the last step of the smaller model, and its fitted values."""
-    names = getattr(smaller, "feature_names_in_", None)
-    if names is not None and hasattr(X, "columns"):
-        X = X[list(names)]
-    model, seen = model_of(smaller, X)
+    model, seen = model_of(smaller, _own_columns(smaller, X))
     if seen.shape[1] != model.n_features_in_:
         raise ValueError(
             "smaller must take X, or be fitted to a data frame with some columns of X, got one of "
