@@ -1,4 +1,4 @@
-"""Inspection of a fit: standard errors, rejected rows and levels, displays."""
+"""Inspection of a fit: standard errors and tests, rejected rows and levels, displays."""
 
 from .coefficients import CoefTable, coef_table
 from .covariances import covariance
@@ -14,7 +14,7 @@ from .levels import RejectedLevels, rejected_levels
 from .loss_display import LossDisplay
 from .outliers import outlier_mask
 from .profile import AlphaProfile, profile_alpha
-from .summaries import FitTable, Summary, WorstRows, summary
+from .summaries import FitSummary, FitTable, WorstRows, summary
 
 __all__ = [
     "AlphaProfile",
@@ -22,12 +22,12 @@ __all__ = [
     "CoefTable",
     "Comparison",
     "DroppedColumns",
+    "FitSummary",
     "FitTable",
     "InformationCriteria",
     "LossDisplay",
     "RejectedLevels",
     "RobustFitDisplay",
-    "Summary",
     "WaldTest",
     "WorstRows",
     "coef_table",

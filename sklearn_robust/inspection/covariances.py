@@ -216,7 +216,7 @@ def covariance(
     ----------
     estimator : estimator
         A fitted estimator of this package, or a pipeline or search that ends in one.
-    X, y, sample_weight
+    X, y
         The data of the fit.
     kind : str, default="sandwich"
         - "sandwich": errors have the same distribution in all rows. Huber's formula (1981) for
@@ -243,6 +243,8 @@ def covariance(
         - "auto": "information" for ``AdaptiveRobustRegressor``, else "sandwich".
     groups : array-like of shape (n_samples,) or (n_samples, 2), optional
         Labels of the groups of "cluster"; two columns for errors alike within either.
+    sample_weight : array-like of shape (n_samples,), optional
+        The case weights of the fit.
     n_resamples : int >= 2, default=999
         Number of resamples of a bootstrap.
     n_jobs : int or None, default=None

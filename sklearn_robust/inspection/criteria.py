@@ -60,11 +60,13 @@ def robust_information_criteria(estimator, X, y, *, scale=None, sample_weight=No
     ----------
     estimator : estimator
         A fitted estimator of this package, or a pipeline or search that ends in one.
-    X, y, sample_weight
+    X, y
         The data of the fit.
     scale : float > 0, optional
         The scale c. Losses at different scales cannot be compared: give that of the largest model
         for all. The default is that of the fit. Not for ``AdaptiveRobustRegressor``.
+    sample_weight : array-like of shape (n_samples,), optional
+        The case weights of the fit.
 
     Returns
     -------
@@ -194,13 +196,13 @@ def drop_one(
     ----------
     estimator : estimator
         A fitted estimator of this package, or a pipeline or search that ends in one.
-    X, y, sample_weight
+    X, y
         The data of the fit.
     factors : mapping of str to list of str, optional
         Columns that are left out together, such as the dummies of a factor, by the name of the
         factor. All other columns are left out one by one.
-    covariance, groups, random_state
-        For the Wald tests, as of :func:`coef_table`.
+    covariance, groups, sample_weight, random_state
+        As of :func:`coef_table`; the first two are for the Wald tests.
 
     Returns
     -------

@@ -72,14 +72,14 @@ def wald_test(
     ----------
     estimator : estimator
         A fitted estimator of this package, or a pipeline or search that ends in one.
-    X, y, sample_weight
+    X, y
         The data of the fit.
     constraints : str, list of str, or array-like of shape (n_names,) or (n_constraints, n_names)
         Names of coefficients, each of which is constrained; or the matrix R, with a column for
         every coefficient and the last for the intercept, if there is one.
     value : float or array-like of shape (n_constraints,), default=0.0
         The values q.
-    covariance, groups, random_state
+    covariance, groups, sample_weight, random_state
         As of :func:`coef_table`.
 
     Returns
@@ -237,9 +237,13 @@ def compare(
         ``smaller`` have to be among those of ``larger``, by their names.
     X : array-like or data frame
         The data of the fits, each of which takes its own columns of a data frame by name.
-    y, sample_weight
-        The data of both fits.
-    covariance, groups, random_state
+    y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        The target of both fits.
+    covariance, groups : str, array-like
+        For the Wald test, as of :func:`coef_table`.
+    sample_weight : array-like of shape (n_samples,), optional
+        The case weights of both fits.
+    random_state : int, RandomState or None, default=None
         For the Wald test, as of :func:`coef_table`.
 
     Returns

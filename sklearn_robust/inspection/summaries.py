@@ -31,7 +31,7 @@ _FAR = 12.0
 
 @dataclass(frozen=True, repr=False, eq=False)
 class FitTable(Table):
-    """Figures of the fit of every target, a part of :class:`Summary`.
+    """Figures of the fit of every target, a part of :class:`FitSummary`.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class FitTable(Table):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class WorstRows(Table):
-    """The rows with the least weight, a part of :class:`Summary`.
+    """The rows with the least weight, a part of :class:`FitSummary`.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ class WorstRows(Table):
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Summary:
+class FitSummary:
     """The result of :func:`summary`. It prints, and notebooks show it as tables.
 
     Attributes
@@ -176,18 +176,22 @@ def summary(
     ----------
     estimator : estimator
         A fitted estimator of this package, or a pipeline or search that ends in one.
-    X, y, sample_weight
+    X, y
         The data of the fit.
-    covariance, groups, level, random_state
+    covariance, groups, level
         As of :func:`coef_table`.
     threshold : float in [0, 1], default=0.1
         A row with a smaller robust weight counts as rejected, as in :func:`rejected_levels`.
     n_worst : int >= 0, default=5
         Most rows listed of those with a weight below 1/2, the least first.
+    sample_weight : array-like of shape (n_samples,), optional
+        The case weights of the fit.
+    random_state : int, RandomState or None, default=None
+        Seed for the rows that a bootstrap draws.
 
     Returns
     -------
-    Summary
+    FitSummary
 
     Raises
     ------
@@ -235,7 +239,7 @@ def summary(
         worst.append(rows)
     columns = map(np.array, zip(*lines, strict=True))
     found.warn()
-    return Summary(
+    return FitSummary(
         table_of(found, float(level)), FitTable(found.targets or ("y",), *columns), tuple(worst),
         _title(found), float(threshold),
     )  # fmt: skip
