@@ -239,6 +239,19 @@ def test_the_table_has_the_covariance():
         np.testing.assert_allclose(np.sqrt(np.diag(found)), table.std_error, rtol=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["sandwich", "hc3", "avar1", "fast_bootstrap"])
+def test_extreme_units(kind):
+    """Variances that no double holds are infinite or 0; the standard errors are not."""
+    X, y = contaminated()
+    plain = coef_table(mm_estimate(X, y), X, y, covariance=kind, random_state=0)
+    for x_unit, y_unit in ((1e-100, 1e100), (1e100, 1e-100)):
+        x, z = x_unit * X, y_unit * y
+        table = coef_table(mm_estimate(x, z), x, z, covariance=kind, random_state=0)
+        units = np.append(np.full(4, y_unit / x_unit), y_unit)
+        np.testing.assert_allclose(table.std_error / units, plain.std_error, rtol=1e-6)
+        assert not np.any(np.isnan(table.covariance))
+
+
 # ---- resampling ----------------------------------------------------------------------
 
 

@@ -62,8 +62,10 @@ class Uncertainty:
     @property
     def matrix(self) -> np.ndarray:
         """The covariance; for coefficients that are not determined infinite, and 0 with others."""
-        with np.errstate(over="ignore", under="ignore"):
-            found = self.factor @ self.factor.T
+        largest = np.max(np.abs(self.factor), axis=1, keepdims=True, initial=0.0)
+        scaled = np.divide(self.factor, largest, out=np.zeros(self.factor.shape), where=largest > 0)
+        with np.errstate(over="ignore", under="ignore"):  # in one order, so that no infinities meet
+            found = (scaled @ scaled.T * largest) * largest.T
         unknown = self.gap.mask
         found[unknown], found[:, unknown] = 0.0, 0.0
         found[unknown, unknown] = np.inf
