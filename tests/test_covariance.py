@@ -362,3 +362,32 @@ def test_data_of_another_fit_are_noticed():
     for kind in ("hc3", "fast_bootstrap"):
         with pytest.warns(UserWarning, match="should be those of the fit"):
             covariance(model, X, y + 0.3 * X[:, 0], kind=kind, random_state=0)
+
+
+# ---- coverage ------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("errors", "right", "wrong"), [("growing", "hc3", "sandwich"), ("groups", "cluster", "hc3")]
+)
+def test_limits_cover_where_their_assumption_holds(errors, right, wrong):
+    """200 samples of the error of x0 alone, whose size depends on x0 or which its group shares."""
+    truth, held = np.array([1.0, -2.0, 3.0]), {right: [], wrong: []}
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        X, noise = rng.normal(size=(300, 2)), rng.normal(size=300)
+        groups = np.arange(300) // 10
+        if errors == "growing":
+            noise *= 0.2 + np.abs(X[:, 0])
+        else:
+            X[:, 0] += rng.normal(size=30)[groups]
+            noise += rng.normal(size=30)[groups]
+        y = X @ truth[:-1] + truth[-1] + noise
+        model = RobustRegressor(1.0).fit(X, y)
+        for kind in (right, wrong):
+            given = {"groups": groups} if kind == "cluster" else {}
+            line = coef_table(model, X, y, covariance=kind, **given)["x0"]
+            held[kind].append(line.ci_low <= truth[0] <= line.ci_high)
+    assert 0.90 <= np.mean(held[right]) <= 0.985  # 95 % and 3 standard errors, and a little less
+    assert np.mean(held[wrong]) < 0.88
