@@ -1,8 +1,8 @@
 """How often 95 % confidence limits hold the true coefficient, for each kind of covariance.
 
-Run as ``python benchmarks/coverage.py [SAMPLES]``; 1000 samples of every cell take 45 minutes on
-one core, most of it in fits. ``python benchmarks/coverage.py bootstrap [SAMPLES]`` compares the
-fast bootstrap with the full one, in coverage and in time.
+Run as ``python benchmarks/limits_coverage.py [SAMPLES]``; 1000 samples of every cell take three
+quarters of an hour on a core, most of it in fits. ``python benchmarks/limits_coverage.py bootstrap
+[SAMPLES]`` compares the fast bootstrap with the full one, in coverage and in time.
 
 X is normal. The errors are normal ("clean"); Student's with 3 degrees of freedom; normal with one
 row in ten moved up by 10 standard deviations ("one-sided"); normal with a fifth of the rows moved
