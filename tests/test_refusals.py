@@ -210,7 +210,7 @@ def test_masked_values_are_refused(fitted, name, parameter):
 
 
 def numbers_of(result):
-    for attribute in ("coef_", "std_error", "nll"):
+    for attribute in ("coef_", "coefficients", "std_error", "statistic", "rfpe", "nll"):
         result = getattr(result, attribute, result)
     return result
 
