@@ -39,13 +39,13 @@ def draw(errors, seed):
 
 def main(simulations=500):
     print(f"{'':<23}" + "".join(f"{errors:>22}" for errors in ERRORS))
-    for name, (model, method) in MODELS.items():
+    for name, (model, kind) in MODELS.items():
         line = f"{name:<23}"
         for errors in ERRORS:
             held, widths = [], []
             for seed in range(simulations):
                 X, y = draw(errors, seed)
-                table = coef_table(model.fit(X, y), X, y, method=method)
+                table = coef_table(model.fit(X, y), X, y, covariance=kind)
                 held.append((table.ci_low <= TRUTH) & (table.ci_high >= TRUTH))
                 widths.append(np.mean((table.ci_high - table.ci_low)[:-1]))
             line += f"{100.0 * np.mean(held):>13.1f} ({np.mean(widths):.3f})"

@@ -38,7 +38,7 @@ print(coef_table(robust, X, y))
 # most limits become wider, and are no longer symmetric. (Here a standard error follows from the
 # middle of the draws and the limits from their tails, so one may shrink and the other grow.)
 
-print(coef_table(robust, X, y, method="bootstrap", n_resamples=199, random_state=0))
+print(coef_table(robust, X, y, covariance="bootstrap", n_resamples=199, random_state=0))
 
 # %%
 # Which days are further off than 99 of 100 days with normal errors?

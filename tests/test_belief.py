@@ -51,7 +51,7 @@ def table_and_warnings(*args, **options):
 def unknown(table, *target):
     """Return the names of infinite standard errors, having looked at what else is said of them."""
     error, z, p, low, high = (
-        getattr(table, of)[target] for of in ("std_error", "z", "p_value", "ci_low", "ci_high")
+        getattr(table, of)[target] for of in ("std_error", "t", "p_value", "ci_low", "ci_high")
     )
     which = np.isinf(error)
     assert np.all(error > 0.0)
@@ -195,12 +195,12 @@ def test_rows_absent_are_not_rows_that_are_not_believed():
     assert table.std_error[3] == 0.0
 
 
-@pytest.mark.parametrize("method", ["information", "sandwich"])
-def test_a_level_that_a_likelihood_left_out_is_unknown(method):
+@pytest.mark.parametrize("kind", ["information", "sandwich"])
+def test_a_level_that_a_likelihood_left_out_is_unknown(kind):
     X, level, y = levels()
     model = AdaptiveRobustRegressor(random_state=0).fit(X, y)
     model.weights_ = np.where(level == 3, 0.0, np.maximum(model.weights_, 1e-3))
-    table, said = table_and_warnings(model, X, y, method=method)
+    table, said = table_and_warnings(model, X, y, covariance=kind)
     assert unknown(table) == ["c"]
     assert any("No row of column 'c' is believed" in message for message in said)
     assert not any("dependent" in message for message in said)
@@ -212,7 +212,7 @@ def test_resamples_cannot_know_it_either():
     with warnings.catch_warnings():  # refits may say so too
         warnings.simplefilter("ignore")
         table, said = table_and_warnings(
-            model, X, y, method="bootstrap", n_resamples=20, random_state=0
+            model, X, y, covariance="bootstrap", n_resamples=20, random_state=0
         )
     assert unknown(table) == ["c"]
     assert said == ["No row of column 'c' is believed: its standard error is infinite."]

@@ -25,7 +25,7 @@ from sklearn_robust.datasets import load_hbk, load_stackloss
 from sklearn_robust.distribution import general_robust
 from sklearn_robust.inspection import coef_table
 
-COLUMNS = ["estimate", "std_error", "z", "p_value", "ci_low", "ci_high"]
+COLUMNS = ["estimate", "std_error", "t", "p_value", "ci_low", "ci_high"]
 SHARP = {"tol": 1e-10, "max_iter": 500, "random_state": 0}
 
 
@@ -35,10 +35,10 @@ def model(request):
 
 
 def same(first, second, tol):
-    """Compare two tables; a p-value moves by z² times what moves z."""
-    error, z, p_value = second.std_error, second.z, second.p_value
+    """Compare two tables; a p-value moves by t² times what moves t."""
+    error, t, p_value = second.std_error, second.t, second.p_value
     size = np.abs(second.estimate) + error
-    terms = [size, error, 1.0 + np.abs(z), p_value * (1.0 + z**2), size, size]
+    terms = [size, error, 1.0 + np.abs(t), p_value * (1.0 + t**2), size, size]
     for column, each in zip(COLUMNS, terms, strict=True):
         assert_close(getattr(first, column), getattr(second, column), terms=each, tol=tol)
 
@@ -55,10 +55,10 @@ def test_least_squares_is_that_of_statsmodels(fit_intercept, weighted):
     table = coef_table(model, X, y, sample_weight=weights, level=0.9)
     written = np.arange(len(y)) if weights is None else np.repeat(np.arange(len(y)), weights)
     columns = np.column_stack([X, np.ones(len(y))]) if fit_intercept else X
-    fit = sm.OLS(y[written], columns[written]).fit(use_t=False)
+    fit = sm.OLS(y[written], columns[written]).fit(use_t=True)
     low, high = fit.conf_int(0.1).T
     theirs = SimpleNamespace(
-        estimate=fit.params, std_error=fit.bse, z=fit.tvalues, p_value=fit.pvalues,
+        estimate=fit.params, std_error=fit.bse, t=fit.tvalues, p_value=fit.pvalues,
         ci_low=low, ci_high=high,
     )  # fmt: skip
     same(table, theirs, tol=1e-11)
@@ -71,7 +71,7 @@ def test_huber_is_that_of_statsmodels(load):
     norm = sm.robust.norms.HuberT(t=model.scale_ / model.sigma_)
     rlm = sm.RLM(y, np.column_stack([X, np.ones(len(y))]), M=norm)
     fit = rlm.fit(cov="H1", tol=1e-13, maxiter=1000)
-    table = coef_table(model, X, y)
+    table = coef_table(model, X, y, covariance="classical", df=np.inf)
     np.testing.assert_allclose(table.std_error, fit.bse, rtol=1e-6)
     assert_close(table.p_value, fit.pvalues, terms=fit.pvalues * (1.0 + fit.tvalues**2), tol=1e-6)
 
@@ -140,7 +140,7 @@ def test_units_of_columns_and_target(model, scale):
     np.testing.assert_allclose(longer.std_error, scale * table.std_error, rtol=1e-4)
     units = np.geomspace(1.0, scale, X.shape[1])
     other = coef_table(model.fit(X * units, y), X * units, y)
-    assert_close(other.z, table.z, terms=1.0 + np.abs(table.z), tol=1e-3)
+    assert_close(other.t, table.t, terms=1.0 + np.abs(table.t), tol=1e-3)
 
 
 def test_every_kind_of_data_gives_the_same_table(model):
@@ -209,7 +209,7 @@ def test_the_sandwich_of_a_learned_shape_is_that_of_the_shape(keywords):
     bounds = (keywords["alpha"], keywords["alpha"])
     model = AdaptiveRobustRegressor(alpha_bounds=bounds, init="ols", tol=1e-9).fit(X, y)
     given = RobustRegressor(scale=model.scale_, init="ols", tol=1e-9, **keywords).fit(X, y)
-    table = coef_table(model, X, y, method="sandwich")
+    table = coef_table(model, X, y, covariance="sandwich")
     same(table, coef_table(given, X, y), tol=1e-6)
 
 
@@ -230,12 +230,12 @@ def test_pipelines_searches_and_cross_validated_fits():
     table = coef_table(pipe, X, y)
     assert table.names == (*X.columns, "intercept")
     alone = coef_table(model.fit(X, y), X, y)
-    assert_close(table.z[:-1], alone.z[:-1], terms=1.0 + np.abs(alone.z[:-1]), tol=1e-6)
+    assert_close(table.t[:-1], alone.t[:-1], terms=1.0 + np.abs(alone.t[:-1]), tol=1e-6)
     search = GridSearchCV(pipe, {"robustregressor__alpha": [1.0]}, cv=3).fit(X, y)
     same(coef_table(search, X, y), table, tol=1e-6)
     chosen = RobustRegressorCV([1.0], init="ols", scales=("mad",), cv=3).fit(X, y)
     same(coef_table(chosen, X, y), alone, tol=1e-6)
-    options = {"method": "bootstrap", "n_resamples": 5, "random_state": 1}
+    options = {"covariance": "bootstrap", "n_resamples": 5, "random_state": 1}
     resampled = coef_table(chosen, X, y, **options)
     # The refits keep what was chosen: they are those of the estimator that has it.
     same(resampled, coef_table(model, X, y, **options), tol=1e-5)
@@ -324,7 +324,7 @@ def test_a_constant_column_is_not_estimated():
     X[:, 1] = 0.0
     with pytest.warns(UserWarning, match="dependent"):
         table = coef_table(RobustRegressor(1.0).fit(X, y), X, y)
-    assert (table.std_error[1], table.z[1], table.p_value[1]) == (0.0, 0.0, 1.0)
+    assert (table.std_error[1], table.t[1], table.p_value[1]) == (0.0, 0.0, 1.0)
     assert all(np.all(np.isfinite(getattr(table, column))) for column in COLUMNS)
 
 
@@ -345,11 +345,17 @@ def test_what_is_refused():
     with pytest.raises(TypeError, match="estimator must be an estimator of sklearn_robust"):
         coef_table(LinearRegression().fit(X, y), X, y)
     model.fit(X, y)
-    for wrong in ({"level": 1.0}, {"method": "H2"}, {"n_resamples": 1}, {"random_state": "a"}):
+    for wrong in (
+        {"level": 1.0},
+        {"covariance": "H2"},
+        {"df": 0.0},
+        {"n_resamples": 1},
+        {"random_state": "a"},
+    ):
         with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
             coef_table(model, X, y, **wrong)
     with pytest.raises(ValueError, match="for a fit of given shape"):
-        coef_table(model, X, y, method="information")
+        coef_table(model, X, y, covariance="information")
     with pytest.warns(UserWarning, match="fitted exactly"):
         few = RobustRegressor(2.0).fit(X[:5, :4], y[:5])
     with pytest.raises(ValueError, match="more rows than the 5 free parameters"):
@@ -359,12 +365,12 @@ def test_what_is_refused():
         coef_table(adaptive, X[:3, :2], y[:3])
     with pytest.warns(UserWarning, match="No row has any weight"):
         lost = RobustRegressor(scale=1e-9, random_state=0).fit(X, y)
-    with pytest.raises(ValueError, match='method="bootstrap" needs none'):
+    with pytest.raises(ValueError, match='covariance="bootstrap" needs none'):
         coef_table(lost, X, y)
     with pytest.warns(ConvergenceWarning, match="max_iter=1"):
         lost = AdaptiveRobustRegressor(init=np.full(5, 100.0), max_iter=1).fit(X, y)
     with pytest.raises(ValueError, match="estimator must be at a minimum"):
-        coef_table(lost, X, y, method="information")
+        coef_table(lost, X, y, covariance="information")
     X[0, 0] = np.nan
     with pytest.raises(ValueError, match="Input X contains NaN"):
         coef_table(model, X, y)
@@ -377,9 +383,9 @@ def test_a_table_prints_and_is_written_as_html():
     lines = str(table).splitlines()
     assert lines[0].split() == COLUMNS
     assert lines[1].split() == [
-        "air<&>", "0.71564", "0.1349", "5.31", "1.12e-07", "0.451323", "0.979957"
+        "air<&>", "0.71564", "0.1349", "5.31", "5.8e-05", "0.431114", "1.00017"
     ]  # fmt: skip
-    assert lines[-1] == "(95 % confidence limits, sandwich)"
+    assert lines[-1] == "(95 % confidence limits, sandwich, t with 17 degrees of freedom)"
     assert "<td>air&lt;&amp;&gt;</td>" in table._repr_html_()
     assert table._repr_html_().count("<tr>") == 5
     frame = table.to_frame()

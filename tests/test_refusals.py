@@ -161,6 +161,15 @@ for _name in ("given", "cv", "pipeline"):
         lambda models, n=_name: partial(inspection.coef_table, models[n]),
         ["X", "y", "sample_weight"],
     )
+for _name in ("covariance", "summary", "drop_one", "robust_information_criteria"):
+    TAKE_DATA[_name] = (
+        lambda models, n=_name: partial(getattr(inspection, n), models["pipeline"]),
+        ["X", "y", "sample_weight"],
+    )  # fmt: skip
+TAKE_DATA["wald_test"] = (
+    lambda models: partial(inspection.wald_test, models["given"], constraints="x0"),
+    ["X", "y", "sample_weight"],
+)
 for _name in ("s_scale", "tau_size", "trimmed_mean_squared_error"):
     TAKE_DATA[_name] = (
         lambda models, n=_name: getattr(metrics, n), ["y_true", "y_pred", "sample_weight"],
@@ -201,7 +210,7 @@ def test_masked_values_are_refused(fitted, name, parameter):
 
 
 def numbers_of(result):
-    for attribute in ("coef_", "std_error", "nll"):
+    for attribute in ("coef_", "coefficients", "std_error", "statistic", "rfpe", "nll"):
         result = getattr(result, attribute, result)
     return result
 

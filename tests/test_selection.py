@@ -350,9 +350,9 @@ def test_collections_refuse_to_select():
 def test_formulas_for_standard_errors_are_refused():
     X, y = contaminated(60)
     model = RobustRegressor(1.0, l1_regularization=0.1).fit(X, y)
-    with pytest.raises(ValueError, match="method must be 'bootstrap' for a fit with l1_reg"):
+    with pytest.raises(ValueError, match="covariance must be 'bootstrap' for a fit with l1_reg"):
         coef_table(model, X, y)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        table = coef_table(model, X, y, method="bootstrap", n_resamples=20, random_state=0)
+        table = coef_table(model, X, y, covariance="bootstrap", n_resamples=20, random_state=0)
     assert np.all(np.isfinite(table.std_error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy import sparse
 
 from .. import kernels
 from ..losses import Loss
@@ -45,6 +46,70 @@ def gram(design: LocalDesign, root, weights) -> np.ndarray:
             combined = root.T @ design.standardised(which)
             total += (combined * of) @ combined.T
     return total
+
+
+def sums_by_group(design: LocalDesign, root, weights, groups, n_groups) -> np.ndarray:
+    """Return the sums of combinations of the standardised columns over groups of rows.
+
+    Parameters
+    ----------
+    design : LocalDesign
+    root : ndarray of shape (n_parameters, n_combinations)
+    weights : ndarray of shape (n_present,)
+        Weights of the rows present, case weights included; they may be negative.
+    groups : ndarray of int of shape (n_present,)
+        The number of every row's group.
+    n_groups : int
+
+    Returns
+    -------
+    ndarray of shape (n_combinations, n_groups)
+    """
+    total: np.ndarray = np.zeros((root.shape[1], n_groups))
+    present = design.present()
+    with serial_algebra():
+        for start in range(0, len(present), _AT_ONCE):
+            few = slice(start, start + _AT_ONCE)
+            combined = (root.T @ design.standardised(present[few])) * weights[few]
+            size = combined.shape[1]
+            member = sparse.csr_array(
+                (np.ones(size), (groups[few], np.arange(size))), shape=(n_groups, size)
+            )
+            total += (member @ combined.T).T
+    return total
+
+
+def sums_of_resamples(design: LocalDesign, root, counts, weights, influence):
+    """Return Gram matrices and right-hand sides of combinations of columns for many resamples.
+
+    Parameters
+    ----------
+    design : LocalDesign
+    root : ndarray of shape (n_parameters, n_combinations)
+    counts : ndarray of shape (n_resamples, n_present)
+        The weight of every row present in every resample; they may be negative.
+    weights, influence : ndarray of shape (n_present,)
+        The weight of a row in the Gram matrices, and in place of y.
+
+    Returns
+    -------
+    grams : ndarray of shape (n_resamples, n_combinations, n_combinations)
+    right : ndarray of shape (n_resamples, n_combinations)
+    """
+    present, size = design.present(), root.shape[1]
+    upper = np.triu_indices(size)
+    products: np.ndarray = np.zeros((len(counts), len(upper[0])))
+    right: np.ndarray = np.zeros((len(counts), size))
+    with serial_algebra():
+        for start in range(0, len(present), _AT_ONCE):
+            few = slice(start, start + _AT_ONCE)
+            combined = root.T @ design.standardised(present[few])
+            products += counts[:, few] @ (combined[upper[0]] * combined[upper[1]] * weights[few]).T
+            right += counts[:, few] @ (combined * influence[few]).T
+    grams: np.ndarray = np.empty((len(counts), size, size))
+    grams[:, upper[0], upper[1]] = products
+    grams[:, upper[1], upper[0]] = products
+    return grams, right
 
 
 def high_leverage(design: Design, which, root, distance):

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import html
-from typing import ClassVar
+from collections import namedtuple
+from dataclasses import replace
+from typing import Any, ClassVar, cast
 
 
 class Table:
     """A result whose columns are arrays of one shape, with a line for every element.
+
+    ``table[name]`` is a line, with the columns as its fields; ``table[name, column]`` is one of its
+    numbers, and ``table[[name, other]]`` the table of some lines. ``table.loc[...]`` is the same.
 
     A subclass has ``names``, the labels of the lines, and ``targets``, the labels of a leading axis
     of the arrays, or None without this axis.
@@ -24,6 +29,34 @@ class Table:
     def _caption(self) -> str:
         """The text below the table."""
         raise NotImplementedError
+
+    @property
+    def loc(self):
+        """The table itself, whose brackets select lines, as those of a data frame's ``loc``."""
+        return self
+
+    def __getitem__(self, key):
+        if isinstance(key, tuple):
+            name, column = key
+            if column not in self._columns:
+                raise KeyError(f"{column!r} is none of the columns {list(self._columns)}.")
+            return getattr(self[name], column)
+        if isinstance(key, list):
+            return self._some([self._number(name) for name in key])
+        line = namedtuple("Line", self._columns)  # type: ignore[misc]
+        number = self._number(key)
+        return line(*(getattr(self, column)[..., number][()] for column in self._columns))
+
+    def _number(self, name) -> int:
+        if name not in self.names:
+            raise KeyError(f"{name!r} is none of the names {list(self.names)}.")
+        return self.names.index(name)
+
+    def _some(self, numbers):
+        """Return the table of some lines, by their numbers."""
+        parts = {column: getattr(self, column)[..., numbers] for column in self._columns}
+        names = tuple(self.names[number] for number in numbers)
+        return replace(cast(Any, self), names=names, **parts)
 
     def to_frame(self):
         """Return the columns as a pandas DataFrame.
@@ -52,9 +85,9 @@ class Table:
 
     def _lines(self):
         """Return the table as lists of text, the header first."""
-        labels = [[name] for name in self.names]
+        labels = [[str(name)] for name in self.names]
         if self.targets is not None:
-            labels = [[target, name] for target in self.targets for name in self.names]
+            labels = [[target, str(name)] for target in self.targets for name in self.names]
         n_labels = 1 if self.targets is None else 2
         columns = [getattr(self, name).ravel() for name in self._columns]
         header = [""] * n_labels + list(self._columns)
