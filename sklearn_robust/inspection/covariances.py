@@ -17,6 +17,7 @@ from .fitted import (
     coefficients_of,
     feature_names,
     model_of,
+    target_names,
     targets_with_rows,
     training_data,
 )
@@ -121,7 +122,7 @@ def estimates(estimator, X, y, sample_weight, options: Options) -> Estimates:
     options.check()
     model, seen = model_of(estimator, X)
     names = (*feature_names(model, estimator), *(["intercept"] if model.fit_intercept else []))
-    targets = _targets(model, y)
+    targets = target_names(model, y)
     X, y, cases = training_data(model, seen, y, sample_weight)
     options = options.of_fit(model, len(y))
     found: list[Uncertainty] = []
@@ -148,13 +149,6 @@ def estimates(estimator, X, y, sample_weight, options: Options) -> Estimates:
         doubts += of.gap.sentences(names, target)
     estimate = coefficients_of(model)
     return Estimates(model, options.kind, names, targets, estimate, found, at, doubts, unconverged)
-
-
-def _targets(model, y):
-    """Return the names of the targets of 2-D y."""
-    if model.coef_.ndim == 1:
-        return None
-    return tuple(map(str, getattr(y, "columns", [f"y{k}" for k in range(len(model.coef_))])))
 
 
 def _of_formula(target, options, X, doubts) -> Uncertainty:
