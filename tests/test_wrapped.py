@@ -224,7 +224,7 @@ def test_names_of_nested_steps(unnamed, expected, chosen):
     model = make_pipeline(columns, RobustRegressor(1.0)).fit(X, y)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        names = coef_table(model, X, y, method="bootstrap", n_resamples=2).names
+        names = coef_table(model, X, y, covariance="bootstrap", n_resamples=2).names
     assert ["'ln'" in str(of.message) for of in caught] == [True] * ("ln" in str(expected))
     assert names == (*expected, "remainder__c", "intercept")
 

@@ -165,7 +165,7 @@ def robust_path(
     >>> y[:6] += 50.0
     >>> path = robust_path(X, y, l1_regularizations=[1.0, 0.5], random_state=0)
     >>> path.n_selected
-    array([1, 2])
+    array([1, 1])
     """
     template = RobustRegressor(
         alpha, loss=loss, scale=scale, efficiency=efficiency, l1_regularization=1.0,

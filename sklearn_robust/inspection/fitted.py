@@ -140,7 +140,7 @@ def training_data(model, X, y, sample_weight):
 
 def feature_names(model, estimator) -> tuple[str, ...]:
     """Return the names of a model's columns; the steps of a pipeline may give them."""
-    return column_names(model, unwrapped(estimator).steps, stacklevel=4)
+    return column_names(model, unwrapped(estimator).steps)
 
 
 def target_names(model, y) -> tuple[str, ...] | None:

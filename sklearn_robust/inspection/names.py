@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from dataclasses import dataclass, field
 
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+_PACKAGE = __name__.partition(".")[0] + "."
+"""What the names of all modules of this package begin with."""
 
-def column_names(model, steps, *, stacklevel) -> tuple[str, ...]:
+
+def column_names(model, steps) -> tuple[str, ...]:
     """Return the names of a model's columns; the steps of a pipeline may give them.
 
     The columns of a step that does not name them are called by its name and their number. One
@@ -20,8 +24,6 @@ def column_names(model, steps, *, stacklevel) -> tuple[str, ...]:
     model : RobustLinearModel
     steps : list of (str, estimator)
         Those before the model, in their order.
-    stacklevel : int
-        Of the warning, as for ``warnings.warn``.
     """
     known = getattr(model, "feature_names_in_", None)
     if known is not None:
@@ -36,9 +38,17 @@ def column_names(model, steps, *, stacklevel) -> tuple[str, ...]:
             f"{first}__x0 and so on; a FunctionTransformer names them with "
             'feature_names_out="one-to-one".',
             UserWarning,
-            stacklevel=stacklevel,
+            stacklevel=_level_of_caller(),
         )
     return tuple(map(str, names))
+
+
+def _level_of_caller() -> int:
+    """Return the level, for a warning of the calling function, of the first frame outside."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 @dataclass

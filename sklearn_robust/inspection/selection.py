@@ -98,7 +98,7 @@ def degrees_of_freedom(estimator, X, y, *, sample_weight=None):
     >>> X, y = load_stackloss(return_X_y=True)
     >>> model = RobustRegressor(l1_regularization=2.0, random_state=0).fit(X, y)
     >>> degrees_of_freedom(model, X, y)
-    3.0
+    2.0
     """
     model, X = model_of(estimator, X)
     X, y, cases = training_data(model, X, y, sample_weight)
