@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..validation import check_choice, check_pair, check_unmasked
+from ..validation import check_choice, check_error_scale, check_pair, check_unmasked
 from .base import GIVEN_SCALES, RobustLinearModel, check_penalty, fits
 from .progress import with_callbacks
 
@@ -199,7 +200,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         self.verbose = verbose
 
     @with_callbacks
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, error_scale=None):
         """Fit the model.
 
         Parameters
@@ -211,6 +212,10 @@ class AdaptiveRobustRegressor(RobustLinearModel):
             Every target is fitted separately, with a separate scale and shape.
         sample_weight : array-like of shape (n_samples,), optional
             Case weights, not negative and not all zero.
+        error_scale : array-like of shape (n_samples,), optional
+            Sizes of the errors of the rows relative to each other, positive. Residuals are divided
+            by them before the loss, so ``scale_`` is that of a row of size 1. They say how accurate
+            a row is; ``sample_weight`` says how many rows it stands for.
 
         Returns
         -------
@@ -219,8 +224,9 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         Raises
         ------
         ValueError
-            If a parameter is out of range, if X, y or the weights hold NaN, infinity or masked
-            values or differ in length, or if weights are negative or all zero.
+            If a parameter is out of range, if X, y, the weights or the sizes of errors hold NaN,
+            infinity or masked values or differ in length, if weights are negative or all zero, or
+            if sizes of errors are not positive.
 
         Warns
         -----
@@ -229,15 +235,17 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         UserWarning
             If more than half of the rows are fitted exactly, so that the scale is at its floor.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, error_scale)
 
-    def nll(self, X, y):
+    def nll(self, X, y, error_scale=None):
         """Return the negative log-likelihood of each row under the fitted model.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        error_scale : array-like of shape (n_samples,) or None, default=None
+            Sizes of the errors of these rows, in the unit of those of the fit. None is 1 for all.
 
         Returns
         -------
@@ -253,13 +261,17 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         """
         check_is_fitted(self)
         X, y = check_unmasked("X", X), check_unmasked("y", y)
-        _, y = validate_data(
+        seen, y = validate_data(
             self, X, y, accept_sparse="csr", multi_output=True, y_numeric=True, reset=False
         )
+        sizes = self._sizes_of_errors(seen, check_error_scale(error_scale, len(y)))
         logpdf = residual_distribution().logpdf
-        return -logpdf(y, self.alpha_, loc=self.predict(X), scale=self.scale_)
+        scale = self.scale_
+        if sizes[0] is not None:
+            scale = scale * np.stack(sizes, axis=1).reshape(y.shape)
+        return -logpdf(y, self.alpha_, loc=self.predict(X), scale=scale)
 
-    def predict_interval(self, X, coverage=0.9, *, kind="prediction", rows="all"):
+    def predict_interval(self, X, coverage=0.9, *, kind="prediction", rows="all", error_scale=None):
         """Predict the intervals of new observations, or of the plane itself.
 
         As :meth:`RobustRegressor.predict_interval` does, but outliers are part of the learned
@@ -275,6 +287,9 @@ class AdaptiveRobustRegressor(RobustLinearModel):
             Whether the interval holds a new observation, or the value of the plane.
         rows : {"all", "good"}, default="all"
             Whether intervals are about new observations as they come, or about good ones.
+        error_scale : array-like of shape (n_samples,) or None, default=None
+            Sizes of the errors of the new observations, in the unit of those of the fit. None is 1
+            for all.
 
         Returns
         -------
@@ -293,7 +308,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         UserWarning
             If intervals are infinite, because no believed row determines the plane there.
         """
-        return super().predict_interval(X, coverage, kind=kind, rows=rows)
+        return super().predict_interval(X, coverage, kind=kind, rows=rows, error_scale=error_scale)
 
     def _solvers(self):
         return ["auto", *fits().LIKELIHOOD_SOLVERS]

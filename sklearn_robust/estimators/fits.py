@@ -13,7 +13,7 @@ from numbers import Real
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ..design import make_design, serial_algebra
+from ..design import divided_designs, make_design, serial_algebra
 from ..design.residuals import abs_residual_quantiles, final_weights
 from ..losses import NAMED, resolve
 from ..penalties import ElasticNet
@@ -72,11 +72,19 @@ def _silent(value):
     """Report nothing."""
 
 
-def designs(estimator, X, y, sample_weight):
-    """Yield the design with each target, or raise an error if X holds NaN or infinity."""
+def designs(estimator, X, y, sample_weight, error_scale=None):
+    """Yield the design with each target, or raise an error if X holds NaN or infinity.
+
+    With sizes of the errors, shape (n_samples,), rows are divided by them.
+    """
     targets = np.ascontiguousarray(y.reshape(len(y), -1).T)
-    if sample_weight is not None:
+    if sample_weight is not None or error_scale is not None:
         check_finite(estimator, X)
+    if error_scale is not None:
+        yield from divided_designs(
+            X, targets, sample_weight, error_scale, fit_intercept=estimator.fit_intercept
+        )
+        return
     try:
         design = make_design(X, targets[0], sample_weight, fit_intercept=estimator.fit_intercept)
     except ValueError:  # sums that are not finite may come from values that are not
@@ -99,7 +107,7 @@ def shared_starts(estimator, design, near=None, neighbour=None) -> SharedStarts:
         Those for the next larger penalty.
     """
     shared = SharedStarts(
-        Problem(design, ElasticNet.of(estimator)),
+        Problem(design, ElasticNet.of(estimator, design.columns)),
         solver=estimator.solver,
         random_state=check_random_state(estimator.random_state),
         max_iter=estimator.max_iter,
@@ -148,7 +156,8 @@ def _regression(estimator, shared, loss, initial=None) -> Regression:
 
 def largest_penalty(estimator, design) -> float:
     """Return the least absolute penalty at which all penalised coefficients are zero."""
-    loss, penalty = resolve(estimator.loss, estimator.alpha), ElasticNet.of(estimator)
+    penalty = ElasticNet.of(estimator, design.columns)
+    loss = resolve(estimator.loss, estimator.alpha)
     shared = shared_starts(estimator, design)
     shared = shared.following(replace(penalty, l1_regularization=_HARDEST))
     result = _regression(estimator, shared, loss).fit(_silent)
@@ -163,7 +172,7 @@ def s_estimates_of_path(estimator, design, l1_regularizations) -> list[Initial]:
 
 
 def _starts_of_path(estimator, design, l1_regularizations) -> list[SharedStarts]:
-    penalty, first = ElasticNet.of(estimator), shared_starts(estimator, design)
+    penalty, first = ElasticNet.of(estimator, design.columns), shared_starts(estimator, design)
     return starts_along(
         first, (replace(penalty, l1_regularization=float(l1)) for l1 in l1_regularizations)
     )
@@ -222,7 +231,8 @@ def fit_likelihood(estimator, design, initial, *, report) -> TargetFit:
         likelihood.objective_at(result), result, design, result.left_out,
         selects=likelihood.problem.standardised_penalty.selects,
         sigma=None, vanished=result.exact, exact=result.exact,
-        nll=likelihood.unpenalised(result), n_parameters=result.n_parameters,
+        nll=likelihood.unpenalised(result) + likelihood.design.mean_log_error_scale,
+        n_parameters=result.n_parameters,
     )  # fmt: skip
 
 
@@ -257,7 +267,7 @@ def _likelihood(estimator, design) -> Likelihood:
     stops = low <= floor <= high
     least, most = estimator.alpha_bounds
     return Likelihood(
-        Problem(design, ElasticNet.of(estimator)),
+        Problem(design, ElasticNet.of(estimator, design.columns)),
         alpha_bounds=(float(least), float(most)),
         scale_bounds=(floor if stops else float(low), float(high)),
         floor=floor if stops else None,
