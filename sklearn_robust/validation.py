@@ -211,6 +211,29 @@ def check_error_scale(error_scale, n_samples: int) -> np.ndarray | None:
     return np.ascontiguousarray(sizes)
 
 
+def check_columns(name: str, columns: Any, n_features: int, names=None) -> np.ndarray:
+    """Return the numbers of columns given by "all", their names or their numbers, or raise."""
+    if isinstance(columns, str) and columns == "all":
+        return np.arange(n_features)
+    known = [] if names is None else [str(of) for of in names]
+    among = f" or names among {known[:_NAMED]}" if known else ""
+    accepted = f'None, "all", a callable, or a list of different numbers below {n_features}{among}'
+    found: list[int] = []
+    numbers = range(n_features)
+    if not isinstance(columns, str) and isinstance(columns, Iterable):
+        for of in columns:
+            if isinstance(of, str) and of in known:
+                found.append(known.index(of))
+            elif isinstance(of, Integral) and not isinstance(of, bool) and int(of) in numbers:
+                found.append(int(of))
+            else:
+                break
+        else:
+            if len(set(found)) == len(found):
+                return np.array(found, dtype=np.intp)
+    raise ValueError(f"{name} must be {accepted}, got {columns!r}.")
+
+
 def check_penalty_weights(penalty_weights, n_features: int) -> None:
     """Raise unless there is a weight of the penalty for every column, or none at all."""
     if penalty_weights is None:

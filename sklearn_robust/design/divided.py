@@ -90,7 +90,7 @@ class Division:
     """
 
     def __init__(self, X, error_scale, sample_weight, *, fit_intercept):
-        self._cases, self._intercept = sample_weight, fit_intercept
+        self._given, self._cases, self._intercept = X, sample_weight, fit_intercept
         self._error_scale = error_scale
         inverse = 1.0 / error_scale
         self._shift = np.zeros(X.shape[1])
@@ -131,7 +131,7 @@ class Division:
         rows.columns = DividedColumns(
             **columns, shift=self._shift, level=level, with_intercept=self._intercept
         )
-        rows.error_scale = self._error_scale
+        rows.error_scale, rows.undivided = self._error_scale, (self._given, y)
         rounding = 4.0 * np.finfo(np.float64).eps * abs(level)
         rows.least_floor = rounding / float(np.median(self._error_scale))
         return rows

@@ -52,6 +52,8 @@ class LocalDesign(Design):
     fit_intercept : bool
     """
 
+    undivided: tuple | None = None
+    """X and y as they were before they were divided, if they were."""
     least_floor = 0.0
     """The rounding of y that its values no longer show, because an origin was subtracted."""
 

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..validation import check_choice, check_error_scale, check_pair, check_unmasked
+from ..validation import (
+    check_choice,
+    check_columns,
+    check_error_scale,
+    check_number,
+    check_pair,
+    check_unmasked,
+)
 from .base import GIVEN_SCALES, RobustLinearModel, check_penalty, fits
 from .progress import with_callbacks
+
+_LARGEST_LOG = 345.0
+"""Largest logarithm of a scale that is predicted, beyond that of 1e149."""
 
 
 class AdaptiveRobustRegressor(RobustLinearModel):
@@ -36,6 +48,13 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         Least and largest scale c, in [1e-150, 1e150], in the unit of y; ``(c, c)`` fixes it.
         None leaves it free. If the bounds allow it, c stops at a floor of about 1e-12 of the
         spread of y, below which residuals are rounding.
+    scale_features : None, "all", list of str or int, or callable, default=None
+        The columns u of X with which the scale grows, by name or number:
+        :math:`\log c_i = \gamma_0 + u_i\gamma`, learned with the coefficients and the shape. A
+        callable is given X and returns such a list. With None there is one scale.
+    scale_l2_regularization : float >= 0, default=0.0
+        Penalty :math:`\lambda_u` on :math:`\gamma`: half of it times the squared coefficients of
+        columns with unit deviation is added to the objective.
     l1_regularization : float >= 0, default=0.0
         Penalty :math:`\lambda_1` on the absolute coefficients, in the user's units. It makes
         coefficients exactly zero.
@@ -93,7 +112,14 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     alpha_ : float or ndarray of shape (n_targets,)
         The learned shape.
     scale_ : float or ndarray of shape (n_targets,)
-        The learned scale c, in the unit of y.
+        The learned scale c, in the unit of y. With ``scale_features`` it is the geometric mean
+        of the scales of the training rows that count; see :meth:`predict_scale`.
+    scale_coef_ : ndarray of shape (n_scale_features,) or (n_targets, n_scale_features)
+        The coefficients :math:`\gamma`; only with ``scale_features``, as the next two.
+    scale_intercept_ : float or ndarray of shape (n_targets,)
+        The intercept :math:`\gamma_0`.
+    scale_features_ : ndarray of int of shape (n_scale_features,)
+        The numbers of their columns.
     nll_ : float or ndarray of shape (n_targets,)
         Mean negative log-likelihood of the training rows that count, without the penalty. It may
         be negative.
@@ -173,6 +199,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         *,
         alpha_bounds=(0.0, 2.0),
         scale_bounds=None,
+        scale_features=None,
+        scale_l2_regularization=0.0,
         l1_regularization=0.0,
         l2_regularization=0.0,
         penalty_weights=None,
@@ -187,6 +215,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     ):
         self.alpha_bounds = alpha_bounds
         self.scale_bounds = scale_bounds
+        self.scale_features = scale_features
+        self.scale_l2_regularization = scale_l2_regularization
         self.l1_regularization = l1_regularization
         self.l2_regularization = l2_regularization
         self.penalty_weights = penalty_weights
@@ -235,7 +265,54 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         UserWarning
             If more than half of the rows are fitted exactly, so that the scale is at its floor.
         """
-        return self._fit(X, y, sample_weight, error_scale)
+        if self.scale_features is None:
+            return self._fit(X, y, sample_weight, error_scale)
+        named = self.scale_features
+        self._scale_features = named(X) if callable(named) else named
+        try:
+            return self._fit(X, y, sample_weight, error_scale)
+        finally:
+            del self._scale_features
+
+    def predict_scale(self, X):
+        """Return the scale c of rows; that of a row of ``error_scale`` 1, if the fit had any.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
+            In the unit of y; ``scale_`` for all rows without ``scale_features``.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            If X is one that :meth:`predict` does not accept.
+        """
+        shape = np.shape(self.predict(X))
+        X = self._accepted(check_unmasked("X", X), reset=False)
+        sizes = self._sizes_of_errors(X, np.ones(shape[0]))
+        return (np.stack(sizes, axis=1) * self.scale_).reshape(shape)
+
+    def _again(self, X, y, sample_weight, random_state, error_scale=None):
+        if callable(self.scale_features):  # it takes X as users give it
+            other = copy(self).set_params(scale_features=self.scale_features_.tolist())
+            return other._again(X, y, sample_weight, random_state, error_scale)
+        return super()._again(X, y, sample_weight, random_state, error_scale)
+
+    def _sizes_of_errors(self, X, error_scale):
+        known = super()._sizes_of_errors(X, error_scale)
+        if not hasattr(self, "scale_coef_"):
+            return known
+        u = X[:, self.scale_features_]
+        logs = np.asarray(u @ np.atleast_2d(self.scale_coef_).T) + self.scale_intercept_
+        scales = np.exp(np.clip(logs, -_LARGEST_LOG, _LARGEST_LOG))
+        scales = np.maximum(scales, self._least_scales_) / self.scale_
+        return [of if known[0] is None else of * known[0] for of in scales.T]
 
     def nll(self, X, y, error_scale=None):
         """Return the negative log-likelihood of each row under the fitted model.
@@ -316,6 +393,11 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     def _check_parameters(self):
         super()._check_parameters()
         check_penalty(self)
+        check_number("scale_l2_regularization", self.scale_l2_regularization, 0.0, np.inf, "[)")
+        if self.scale_features is not None and self.l1_regularization > 0.0:
+            raise ValueError(
+                f"l1_regularization must be 0 with scale_features, got {self.l1_regularization!r}."
+            )
         check_pair("alpha_bounds", self.alpha_bounds, 0.0, 2.0, "[]")
         if self.scale_bounds is not None:
             check_pair("scale_bounds", self.scale_bounds, *GIVEN_SCALES, "[]")
@@ -323,6 +405,13 @@ class AdaptiveRobustRegressor(RobustLinearModel):
             check_choice("init", self.init, ["auto", *fits().STARTS], " or an array")
 
     def _fit_target(self, design, initial, report):
+        if self.scale_features is not None:
+            names = getattr(self, "feature_names_in_", None)
+            columns = check_columns(
+                "scale_features", self._scale_features, self.n_features_in_, names
+            )
+            self.scale_features_ = columns
+            return fits().fit_growing(self, design, columns, initial, report=report)
         return fits().fit_likelihood(self, design, initial, report=report)
 
 

@@ -383,6 +383,12 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
             messages.append(
                 f"More than half of the rows lie on a plane that is not the one fitted: {_NO_SCALE}"
             )
+        n_at_floor = sum(fit.growth.n_at_floor for fit in found if fit.growth is not None)
+        if n_at_floor:
+            messages.append(
+                f"The scale of {n_at_floor} rows is at its floor, because rows like them are "
+                "fitted exactly."
+            )
         if any(fit.few_believed for fit in found):
             messages.append(
                 "Most rows are rejected: l1_regularization is so large beside scale_ that "

@@ -37,12 +37,12 @@ def intervals_of_linear(model, X, coverage, kind, rows, error_scale=None):
         model, check_unmasked("X", X), reset=False, accept_sparse="csr",
         dtype=[np.float64, np.float32],
     )  # fmt: skip
-    sizes = check_error_scale(error_scale, X.shape[0])
-    sizes = np.ones(X.shape[0]) if sizes is None else sizes
+    known = check_error_scale(error_scale, X.shape[0])
+    sizes = model._sizes_of_errors(X, np.ones(X.shape[0]) if known is None else known)
     half = np.stack(
         [
-            _half_widths(errors, loss, scale, root, X, sizes, coverage, kind, rows)
-            for errors, loss, scale, root in _of_targets(model)
+            _half_widths(errors, loss, scale, root, X, of, coverage, kind, rows)
+            for (errors, loss, scale, root), of in zip(_of_targets(model), sizes, strict=True)
         ],
         axis=-1,
     ).reshape(middle.shape)

@@ -108,8 +108,8 @@ def _smaller(target, start, fit_intercept) -> Any:
     given = model.get_params(deep=False) | {
         "init": start, "fit_intercept": fit_intercept, "warm_start": False, "verbose": 0,
     }  # fmt: skip
-    if is_adaptive(model):
-        return type(model)(**given)
+    if is_adaptive(model):  # the rows are divided by the sizes that the larger fit has learned
+        return type(model)(**given | {"scale_features": None})
     return RobustRegressor(**(given | {"scale": target.fit.scale}))
 
 

@@ -216,6 +216,7 @@ class _Profile:
         given = self._model.get_params(deep=False) | {
             "alpha_bounds": (alpha, alpha), "init": self._starts[nearest], "warm_start": False,
             "tol": _SHARPER * self._model.tol, "verbose": 0,
+            "scale_features": None,  # its sizes of errors are given
         }  # fmt: skip
         fit = type(self._model)(**given).fit(*self._data)
         self._starts[alpha] = coefficients_of(fit)[0]
