@@ -274,7 +274,7 @@ class _Rows:
         shared = SharedStarts(problem, "auto", self.fit.random_state, *loose)
         objective = problem.objective(resolve("welsch"), 1.0)
         result = Regression(shared, objective, "s", "reweighted", 0.95).fit(quiet)
-        return rows.to_original(result.params)[0]
+        return np.where(np.any(columns.values, axis=0), rows.to_original(result.params)[0], 0.0)
 
     def bad_leverage(self, params, slopes) -> np.ndarray:
         """Return the rows far off in X whose residuals are large beside their scale.
