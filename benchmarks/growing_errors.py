@@ -1,10 +1,10 @@
 """Errors that grow with a column of X: coefficients, growth and intervals beside those who know.
 
-Run as ``python benchmarks/growing_errors.py [SAMPLES] [ROWS]``. Each sample has five normal columns;
-the logarithm of the size of the errors rises by 0.7 with a deviation of the first. Errors are
-normal, Student's with 3 degrees of freedom, normal with one row in ten moved up by 5 to 15 times
-its own size, or normal with one row in ten moved by 8 deviations in every column and not in y. The
-last lines have errors of one size.
+Run as ``python benchmarks/growing_errors.py [SAMPLES] [ROWS]``. Each sample has five normal
+columns; the logarithm of the size of the errors rises by 0.7 with a deviation of the first. Errors
+are normal, Student's with 3 degrees of freedom, normal with one row in ten moved up by 5 to 15
+times its own size, or normal with one row in ten moved by 8 deviations in every column and not in
+y. The last lines have errors of one size.
 
 Shown is the root mean square error of the slopes over that of weighted least squares that knows the
 sizes and the good rows. For fits with ``scale_features="all"``, the error of all five growths over

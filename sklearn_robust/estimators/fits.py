@@ -258,7 +258,7 @@ def fit_growing(estimator, design, columns, initial, *, report) -> TargetFit:
         Called with the likelihood at the beginning of each iteration.
     """
     X, y = design.undivided or (design.X, design.y)
-    given = X[:, columns]
+    given = X if np.array_equal(columns, np.arange(X.shape[1])) else X[:, columns]
     given = np.asarray(given.toarray() if issparse(given) else given, dtype=np.float64)
     named, start = _start_of(estimator, design, initial)
     procedure = GrowingScale(

@@ -40,6 +40,10 @@ _RANKING = 1e-2
 """Tolerance of searches that are only compared."""
 _SHAPES = (1.0, 0.5, 0.0)
 """Shapes that are compared at each start."""
+_AT_ONCE = 8192
+"""Rows of which the moments are computed at once."""
+_MOST = 1e150
+"""Most deviations of a value of a row that does not count."""
 _LEAST = 1e-150
 """Least size of a column; its square does not underflow."""
 
@@ -61,18 +65,35 @@ class ScaleColumns(NamedTuple):
     @classmethod
     def of(cls, given, cases) -> ScaleColumns:
         """Standardise columns, shape (n_rows, n_columns), by rows with these case weights."""
-        counted = given[cases > 0.0]
-        shares = cases[cases > 0.0] / cases.sum()
-        largest = np.maximum(np.max(np.abs(counted), axis=0, initial=0.0), _LEAST)
-        mean = shares @ (counted / largest)
-        spread = np.sqrt(shares @ (counted / largest - mean) ** 2)
-        centre, unit = largest * mean, largest * spread
+        low, high = np.full((2, given.shape[1]), [[np.inf], [-np.inf]])
+        for _, of in _blocks(given, cases):
+            low = np.minimum(low, np.min(of, axis=0))
+            high = np.maximum(high, np.max(of, axis=0))
+        largest = np.maximum(np.maximum(-low, high), _LEAST)
+        total = float(cases.sum())
+        mean, square = np.zeros((2, given.shape[1]))
+        for own, of in _blocks(given, cases):
+            mean += own @ (of / largest) / total
+        for own, of in _blocks(given, cases):
+            square += own @ (of / largest - mean) ** 2 / total
+        centre, unit = largest * mean, largest * np.sqrt(square)
         constant = unit <= 8.0 * np.finfo(np.float64).eps * np.abs(centre) + _LEAST
-        constant |= np.max(counted, axis=0) == np.min(counted, axis=0)
+        constant |= high == low
         unit = np.where(constant, 1.0, unit)
+        values = np.empty(given.shape)
         with np.errstate(over="ignore"):
-            values = np.where(constant, 0.0, (given - centre) / unit)
-        return cls(np.nan_to_num(values), centre, unit)
+            np.subtract(given, centre, out=values)
+            values /= unit
+        values[:, constant] = 0.0
+        np.clip(values, -_MOST, _MOST, out=values)
+        return cls(values, centre, unit)
+
+
+def _blocks(given, cases):
+    """Yield the case weights and the columns of the rows with a weight, some rows at a time."""
+    for first in range(0, len(given), _AT_ONCE):
+        own = cases[first : first + _AT_ONCE]
+        yield own[own > 0.0], given[first : first + _AT_ONCE][own > 0.0]
 
 
 @dataclass(frozen=True)

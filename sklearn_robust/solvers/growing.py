@@ -17,6 +17,7 @@ from ..linear_algebra import InverseRoot, pseudo_inverse_root
 from ..losses import resolve
 from ..partition import log_partition
 from ..problem import BELOW_TWO, Likelihood
+from ..scales import ENOUGH
 from .anderson import accelerated
 from .lbfgs import MAJORANT, Search
 from .likelihood import Joint, JointSystem
@@ -101,15 +102,15 @@ class GrowingLikelihood:
         coef, intercept = design.columns.split(params)
 
         def task(rows, start, stop):
-            columns, own = self.columns[start:stop], rows.own_cases()[start:stop]
+            columns, cases = self.columns[start:stop], rows.cases_of(start, stop)
+            own = cases if len(cases) else np.ones(stop - start)
             logs = log_c + columns @ slopes
             inside = (logs > least) & (logs < LARGEST_LOG)
             logs = np.clip(logs, least, LARGEST_LOG)
             scaled = rows.residuals_of_range(coef, intercept, start, stop) * np.exp(-logs)
             scaled[own == 0.0] = 0.0
             sums, influence, *_ = kernels.range_loss(
-                kernels.GENERAL, alpha, 1.0, kernels.SHAPE, 0.0, 0.0, 1.0, scaled,
-                rows.cases_of(start, stop),
+                kernels.GENERAL, alpha, 1.0, kernels.SHAPE, 0.0, 0.0, 1.0, scaled, cases
             )  # fmt: skip
             pull = (own - influence * scaled) * inside
             gradient = rows.gradient_range(influence * np.exp(log_c - logs), start, stop)
@@ -206,19 +207,29 @@ class _GrowingJoint(Joint):
         return max(plain, float(np.max(moved, initial=0.0)))
 
 
+def _thinned(growing: GrowingLikelihood) -> GrowingLikelihood:
+    """Return the likelihood of evenly spaced rows with a weight."""
+    design = growing.design
+    places = np.arange(0, design.n_present, -(-design.n_present // ENOUGH))
+    rows = design.present()[places]
+    return replace(
+        growing, plain=growing.plain.on(design.take(places)), columns=growing.columns[rows]
+    )
+
+
 def conditioned(growing: GrowingLikelihood, start: GrowingStart) -> GrowingStart:
     """Return the same start with the curvature there.
 
     At given coefficients the likelihood is convex in log c and g. In the coefficients the curvature
-    keeps a share of the majorant, so it is positive.
+    keeps a share of the majorant, so it is positive. It is that of at most 20 000 evenly spaced
+    rows.
     """
-    design, loss = growing.design, resolve(alpha=start.alpha)
+    growing, loss = _thinned(growing), resolve(alpha=start.alpha)
+    design, columns = growing.design, growing.columns
     logs = growing.log_scales(start.slopes, math.log(start.scale))
-    present = design.present()
-    scaled = (residuals(design, start.params) * np.exp(-logs))[present]
+    scaled = residuals(design, start.params) * np.exp(-logs)
     weights, slopes = loss.rho_psi_weight(scaled, 1.0)[2], loss.slopes(scaled, 1.0)
     z = np.minimum(np.abs(scaled), 1e150) ** 2
-    columns = growing.columns[present]
     bent = columns.T @ (columns * (design.shares() * z * (weights + slopes))[:, None])
     bent += growing.penalty * np.eye(len(bent))
     start = replace(start, slopes_root=pseudo_inverse_root(bent))
@@ -226,7 +237,7 @@ def conditioned(growing: GrowingLikelihood, start: GrowingStart) -> GrowingStart
         return start
     slopes = np.maximum(slopes, 0.0)
     slopes += MAJORANT * np.maximum(weights - slopes, 0.0)
-    sizes = slopes * np.exp(2.0 * (math.log(start.scale) - logs[present]))
+    sizes = slopes * np.exp(2.0 * (math.log(start.scale) - logs))
     found = gram(design, np.eye(design.columns.n_parameters), sizes)
     found += np.diag(growing.plain.problem.standardised_penalty.curvature)
     return replace(start, root=InverseRoot(pseudo_inverse_root(found), start.root.null))
