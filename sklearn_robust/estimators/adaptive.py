@@ -51,7 +51,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     scale_features : None, "all", list of str or int, or callable, default=None
         The columns u of X with which the scale grows, by name or number:
         :math:`\log c_i = \gamma_0 + u_i\gamma`, learned with the coefficients and the shape. A
-        callable is given X and returns such a list. With None there is one scale.
+        callable is given X and returns such a list. With None there is one scale. The columns are
+        copied, sparse ones too. It cannot be combined with ``l1_regularization``.
     scale_l2_regularization : float >= 0, default=0.0
         Penalty :math:`\lambda_u` on :math:`\gamma`: half of it times the squared coefficients of
         columns with unit deviation is added to the objective.
@@ -82,6 +83,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
           are left out. These are rows whose residual from the S-estimate is over 2.5 M-scales
           and whose robust distance in X exceeds the largest of as many normal rows, with
           probability 0.99. Good leverage points and rows that are outliers in y only are kept.
+          With ``scale_features`` residuals count beside the scales of their rows, which are taken
+          to be no larger than those of nine in ten rows that are not far off.
         - "ols": least squares; all rows count.
         - "gnc": a convex fit whose shape is lowered step by step; all rows count.
         - "auto": "s".

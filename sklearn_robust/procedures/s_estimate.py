@@ -44,6 +44,8 @@ _LARGEST_SAMPLE = 20_000
 """Largest sample, unless the numeric columns need a larger one."""
 _LARGEST_FEW = 2000
 """Most rows that show how large errors of ordinary rows are, where sizes differ."""
+_ORDINARY = 0.9
+"""Share of the rows not far off whose errors are at most as large as those that excuse residuals."""
 _REJECTED = 2.5
 """Rows with residuals beyond this many scales are rejected."""
 _BY_CHANCE = 0.01
@@ -306,14 +308,14 @@ def bad_leverage(design, estimate: SEstimate, believed: SEstimate, random_state,
 def _rejected_beside(design, believed: SEstimate, estimate: SEstimate, params, sizes, far_of):
     """Return the rows far off whose residuals are over 2.5 scales, beside errors of these sizes.
 
-    The size of a row counts as at most the largest of rows not far off: beyond, it is extrapolated,
-    and a large one would excuse any residual. Largest size and scale are those of at most 2000
-    evenly spaced rows. ``far_of`` returns the rows far off among some.
+    The size of a row counts as at most that of nine in ten rows not far off: beyond, it is
+    extrapolated, and a large one would excuse any residual. Sizes and scale are those of at most
+    2000 evenly spaced rows. ``far_of`` returns the rows far off among some.
     """
     present, cases = design.present(), design.own_cases()
     few = present[:: -(-len(present) // _LARGEST_FEW)]
-    largest = np.max(sizes[np.setdiff1d(few, far_of(few))], initial=0.0)
-    sizes = np.minimum(sizes, largest) if largest > 0.0 else sizes
+    near = np.setdiff1d(few, far_of(few))
+    sizes = np.minimum(sizes, np.quantile(sizes[near], _ORDINARY)) if len(near) else sizes
     scaled = (residuals(design, estimate.params) / sizes)[few]
     free = {"n_parameters": min(estimate.n_parameters, 0.5 * len(few))}
     sigma = m_scale(scaled, cases[few], **free, floor=design.floor)
