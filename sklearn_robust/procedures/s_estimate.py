@@ -45,7 +45,7 @@ _LARGEST_SAMPLE = 20_000
 _LARGEST_FEW = 2000
 """Most rows that show how large errors of ordinary rows are, where sizes differ."""
 _ORDINARY = 0.9
-"""Share of the rows not far off whose errors are at most as large as those that excuse residuals."""
+"""Share of the rows not far off whose size of errors is the largest that excuses a residual."""
 _REJECTED = 2.5
 """Rows with residuals beyond this many scales are rejected."""
 _BY_CHANCE = 0.01
