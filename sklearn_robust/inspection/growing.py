@@ -305,7 +305,7 @@ def scale_table(estimator, X, y, *, sample_weight=None, error_scale=None, level=
     >>> model = AdaptiveRobustRegressor(scale_features=[0], random_state=0).fit(X, y)
     >>> table = scale_table(model, X, y)
     >>> table.names, table.std_error.round(2)
-    (('x0', 'intercept'), array([0.04, 0.04]))
+    (('x0', 'intercept'), array([0.04, 0.11]))
     """
     check_number("level", level, 0.0, 1.0, "()")
     model, seen = model_of(estimator, X)
