@@ -21,9 +21,8 @@ try:
     import dask
     import dask.array as da
 except ImportError as error:
-    raise ImportError(
-        "sklearn_robust.dask needs Dask, which the extra dask of the package installs."
-    ) from error
+    needed = "sklearn_robust.dask needs Dask, which the extra dask of the package installs."
+    raise ImportError(needed) from error
 
 from .estimators.by_block import by_block, nothing_like
 
@@ -69,13 +68,17 @@ class _OnCollections(RobustLinearModel):
         if not isinstance(self.persist, bool) and self.persist != "auto":
             raise ValueError(f"persist must be one of {list(_PERSIST)}, got {self.persist!r}.")
 
+    def _fit(self, X, y, sample_weight, error_scale=None):
+        _refuse_sizes(error_scale)
+        return super()._fit(X, y, sample_weight)
+
     def _validated(self, X, y, sample_weight, *, reset=True):
         self._blocks = _designs().parts_of(X, y, sample_weight)
         validate_data(self, nothing_like(X), reset=reset, skip_check_array=True)
         check_penalty_weights(self.penalty_weights, self.n_features_in_)
         return X, y if isinstance(y, da.Array) else y.to_dask_array(), sample_weight
 
-    def _designs(self, X, y, sample_weight):
+    def _designs(self, X, y, sample_weight, error_scale=None):
         rows = _designs().DaskDesign(
             self.__dict__.pop("_blocks"),
             _designs().Scheduler(self.client or _active_client()),
@@ -113,7 +116,7 @@ class _OnCollections(RobustLinearModel):
         check_is_fitted(self)
         return by_block(self.to_local(), X, np.shape(self.intercept_))
 
-    def predict_interval(self, X, coverage=0.9, *, kind="prediction", rows=None):
+    def predict_interval(self, X, coverage=0.9, *, kind="prediction", rows=None, error_scale=None):
         """Predict intervals as the estimator for data in memory does, block by block.
 
         Parameters
@@ -125,6 +128,8 @@ class _OnCollections(RobustLinearModel):
             rows of the fit; if these do not determine all coefficients, every row has the mean.
         rows : {"good", "all"} or None, default=None
             None is the default of the estimator in memory.
+        error_scale : None
+            Only the estimator in memory takes sizes of errors.
 
         Returns
         -------
@@ -138,6 +143,7 @@ class _OnCollections(RobustLinearModel):
         """
         from .estimators.intervals import check_interval  # late: it loads the compiled code
 
+        _refuse_sizes(error_scale)
         local, shape = self.to_local(), (*np.shape(self.intercept_), 2)
         options = {"coverage": coverage, "kind": kind} | ({} if rows is None else {"rows": rows})
         check_interval(coverage, kind, rows or "all")
@@ -258,7 +264,7 @@ n_features_in_, feature_names_in_
         self.persist = persist
 
     @with_callbacks
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, error_scale=None):
         """Fit the model.
 
         Parameters
@@ -269,6 +275,8 @@ n_features_in_, feature_names_in_
             In blocks of the same lengths.
         sample_weight : dask.array or dask.dataframe of shape (n_samples,), optional
             Case weights, not negative and not all zero, in blocks of the same lengths.
+        error_scale : None
+            Only data in memory may have sizes of errors.
 
         Returns
         -------
@@ -290,7 +298,7 @@ n_features_in_, feature_names_in_
             If more than half of the rows are fitted exactly, so that the residual scale is zero,
             or lie on a plane that is not the one fitted.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, error_scale)
 
 
 class DaskAdaptiveRobustRegressor(_OnCollections, AdaptiveRobustRegressor):
@@ -341,39 +349,26 @@ n_features_in_, feature_names_in_
     _local = AdaptiveRobustRegressor
 
     def __init__(
-        self,
-        *,
-        alpha_bounds=(0.0, 2.0),
-        scale_bounds=None,
-        l1_regularization=0.0,
-        l2_regularization=0.0,
-        penalty_weights=None,
-        fit_intercept=True,
-        solver="auto",
-        init="auto",
-        max_iter=100,
-        tol=1e-6,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
+        self, *, alpha_bounds=(0.0, 2.0), scale_bounds=None, l1_regularization=0.0,
+        l2_regularization=0.0, penalty_weights=None, fit_intercept=True, solver="auto",
+        init="auto", max_iter=100, tol=1e-6, warm_start=False, random_state=None, verbose=0,
         persist="auto",
-    ):
+    ):  # fmt: skip
         super().__init__(
-            alpha_bounds=alpha_bounds, scale_bounds=scale_bounds,
+            alpha_bounds=alpha_bounds, scale_bounds=scale_bounds, fit_intercept=fit_intercept,
             l1_regularization=l1_regularization, l2_regularization=l2_regularization,
-            penalty_weights=penalty_weights, fit_intercept=fit_intercept, solver=solver, init=init,
-            max_iter=max_iter, tol=tol, warm_start=warm_start, random_state=random_state,
-            verbose=verbose,
+            penalty_weights=penalty_weights, solver=solver, init=init, max_iter=max_iter, tol=tol,
+            warm_start=warm_start, random_state=random_state, verbose=verbose,
         )  # fmt: skip
         self.persist = persist
 
     @with_callbacks
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, error_scale=None):
         """Fit the model.
 
         Parameters
         ----------
-        X, y, sample_weight
+        X, y, sample_weight, error_scale
             As for :meth:`DaskRobustRegressor.fit`.
 
         Returns
@@ -392,16 +387,17 @@ n_features_in_, feature_names_in_
         UserWarning
             If more than half of the rows are fitted exactly, so that the scale is at its floor.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, error_scale)
 
-    def nll(self, X, y):
+    def nll(self, X, y, error_scale=None):
         """Return the negative log-likelihood of each row under the fitted model.
 
         Parameters
         ----------
-        X : dask.array or dask.dataframe of shape (n_samples, n_features)
-        y : dask.array or dask.dataframe of shape (n_samples,) or (n_samples, n_targets)
-            In blocks of the same lengths.
+        X, y
+            As for :meth:`fit`, in blocks of the same lengths.
+        error_scale : None
+            Not for collections.
 
         Returns
         -------
@@ -410,13 +406,11 @@ n_features_in_, feature_names_in_
 
         Raises
         ------
-        NotFittedError
-            Before :meth:`fit`.
-        ValueError
-            When the result is computed, if blocks of y hold masked values, or if :meth:`predict`
-            does not accept X.
+        NotFittedError, ValueError
+            As :meth:`predict` does, and if blocks of y hold masked values.
         """
         check_is_fitted(self)
+        _refuse_sizes(error_scale)
         if not dask.is_dask_collection(X):
             return self.to_local().nll(X, y)
         logpdf = residual_distribution().logpdf
@@ -424,9 +418,15 @@ n_features_in_, feature_names_in_
         alpha, scale = self.alpha_, self.scale_  # the estimator would be sent with its weights
         residuals = y - self.predict(X)  # masked where y is
         return residuals.map_blocks(
-            lambda r: -logpdf(check_unmasked("y", r), alpha, scale=scale),
-            dtype=np.float64,
+            lambda r: -logpdf(check_unmasked("y", r), alpha, scale=scale), dtype=np.float64
         )
+
+
+def _refuse_sizes(error_scale):
+    """Raise if there are sizes of errors."""
+    if error_scale is not None:
+        got = f"got {type(error_scale).__name__}; data in memory may have it."
+        raise ValueError(f"error_scale must be None for collections of Dask, {got}")
 
 
 def _designs():

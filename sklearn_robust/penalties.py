@@ -33,14 +33,18 @@ class ElasticNet:
     weights: np.ndarray | None = None
 
     @classmethod
-    def of(cls, estimator) -> ElasticNet:
-        """Return the penalty that the parameters of an estimator ask for."""
+    def of(cls, estimator, columns: Standardisation | None = None) -> ElasticNet:
+        """Return the penalty that the parameters of an estimator ask for.
+
+        With the columns of a design, a column that is the intercept has no penalty.
+        """
         weights = estimator.penalty_weights
-        return cls(
-            float(estimator.l1_regularization),
-            float(estimator.l2_regularization),
-            None if weights is None else np.asarray(weights, dtype=np.float64),
-        )
+        weights = None if weights is None else np.asarray(weights, dtype=np.float64)
+        if columns is not None and columns.n_slopes < len(columns.unit):
+            weights = np.ones(columns.n_slopes) if weights is None else weights
+            weights = np.append(weights, 0.0)
+        strengths = float(estimator.l1_regularization), float(estimator.l2_regularization)
+        return cls(*strengths, weights)
 
     def times(self, factor: float) -> ElasticNet:
         """Return a multiple of the penalty."""

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
+_SIZES = 1e-150, 1e150
+"""Least and largest size of an error: its square does not under- or overflow."""
 _NAMED = 10
 """Most columns that a message names."""
 
@@ -192,6 +194,44 @@ def check_weights(sample_weight, n_samples: int) -> np.ndarray | None:
     if not math.isfinite(total):
         raise ValueError("sample_weight must have a finite sum, got inf.")
     return np.ascontiguousarray(weights)
+
+
+def check_error_scale(error_scale, n_samples: int) -> np.ndarray | None:
+    """Return sizes of errors as float64 of shape (n_samples,), or None where none are given."""
+    if error_scale is None:
+        return None
+    low, high = _SIZES
+    accepted = f"numbers in [{low:g}, {high:g}] of shape ({n_samples},), one for each row of X"
+    sizes = _numbers("error_scale", error_scale, accepted)
+    if sizes.shape != (n_samples,):
+        raise ValueError(f"error_scale must be {accepted}, got shape {sizes.shape}.")
+    outside = sizes[(sizes < low) | (sizes > high)]
+    if len(outside):
+        raise ValueError(f"error_scale must be {accepted}, got {float(outside[0])!r}.")
+    return np.ascontiguousarray(sizes)
+
+
+def check_columns(name: str, columns: Any, n_features: int, names=None) -> np.ndarray:
+    """Return the numbers of columns given by "all", their names or their numbers, or raise."""
+    if isinstance(columns, str) and columns == "all":
+        return np.arange(n_features)
+    known = [] if names is None else [str(of) for of in names]
+    among = f" or names among {known[:_NAMED]}" if known else ""
+    accepted = f'None, "all", a callable, or a list of different numbers below {n_features}{among}'
+    found: list[int] = []
+    numbers = range(n_features)
+    if not isinstance(columns, str) and isinstance(columns, Iterable):
+        for of in columns:
+            if isinstance(of, str) and of in known:
+                found.append(known.index(of))
+            elif isinstance(of, Integral) and not isinstance(of, bool) and int(of) in numbers:
+                found.append(int(of))
+            else:
+                break
+        else:
+            if len(set(found)) == len(found):
+                return np.array(found, dtype=np.intp)
+    raise ValueError(f"{name} must be {accepted}, got {columns!r}.")
 
 
 def check_penalty_weights(penalty_weights, n_features: int) -> None:

@@ -62,6 +62,8 @@ class Design(ABC):
         The value that is subtracted from y, so that it is not far from zero.
     floor : float
         The least residual scale that can be distinguished from zero, given the rounding of y.
+    error_scale : ndarray of shape (n_rows,) or None
+        The sizes of the errors by which the rows are divided; None if they are not.
     in_process : bool
         Whether the rows are in the memory of this process.
     """
@@ -74,6 +76,7 @@ class Design(ABC):
     sample_weight: np.ndarray | None
     columns: Standardisation
     origin: float = 0.0
+    error_scale: np.ndarray | None = None
     in_process = True
 
     @property
@@ -168,6 +171,13 @@ class Design(ABC):
         return Frame(self.columns, self.origin)
 
     @property
+    def mean_log_error_scale(self) -> float:
+        """The mean logarithm of the sizes of the errors by which the rows are divided."""
+        if self.error_scale is None:
+            return 0.0
+        return float(np.average(np.log(self.error_scale), weights=self.sample_weight))
+
+    @property
     def n_numeric_parameters(self) -> int:
         """The number of parameters that do not belong to a level column."""
         levels = self.levels()
@@ -179,17 +189,11 @@ class Design(ABC):
 
     def to_original(self, params):
         """Return the coefficients and the intercept in the user's units."""
-        coef, intercept = self.columns.split(params)
-        intercept += self.origin
-        return coef, intercept - float(np.dot(self.columns.centre, coef))
+        return self.columns.to_original(params, self.origin)
 
     def from_original(self, coef, intercept):
         """Return the parameters of coefficients and an intercept in the user's units."""
-        params = np.asarray(coef, dtype=np.float64) * self.columns.unit
-        if not self.columns.fit_intercept:
-            return params
-        at_centre = intercept + float(np.dot(self.columns.centre, coef))
-        return np.append(params, at_centre - self.origin)
+        return self.columns.from_original(coef, intercept, self.origin)
 
 
 def check_target(largest, floor: Callable[[], float]):

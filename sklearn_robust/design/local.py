@@ -52,6 +52,11 @@ class LocalDesign(Design):
     fit_intercept : bool
     """
 
+    undivided: tuple | None = None
+    """X and y as they were before they were divided, if they were."""
+    least_floor = 0.0
+    """The rounding of y that its values no longer show, because an origin was subtracted."""
+
     def __init__(self, X, y, sample_weight, *, fit_intercept):
         self._place(X, sample_weight)
         self.y = read_only(y)
@@ -115,7 +120,8 @@ class LocalDesign(Design):
     def floor(self) -> float:
         if self._floor is None:
             centre = self.origin if self.columns.fit_intercept else None
-            self._floor = scales.scale_floor(self.y, self.sample_weight, centre)
+            found = scales.scale_floor(self.y, self.sample_weight, centre)
+            self._floor = max(found, self.least_floor)
         return self._floor
 
     # -- case weights --
@@ -146,7 +152,7 @@ class LocalDesign(Design):
         which = places if self.sample_weight is None else self.present()[places]
         weights = None if self.sample_weight is None else self.sample_weight[which]
         few = self.placed(self.X[which], self.y[which], weights, self.frame)
-        few._whole = self
+        few._whole, few.least_floor = self, self.least_floor
         return few
 
     def thinned(self, most):

@@ -49,6 +49,39 @@ class Standardisation:
     def n_parameters(self) -> int:
         return len(self.unit) + self.fit_intercept
 
+    @property
+    def n_slopes(self) -> int:
+        """The number of columns of the user's X."""
+        return len(self.unit)
+
+    @property
+    def has_intercept(self) -> bool:
+        """Whether the last parameter is that of an intercept in the user's units."""
+        return self.fit_intercept
+
+    @property
+    def intercept_unit(self) -> float:
+        """What the intercept is multiplied by in the last parameter."""
+        return 1.0
+
+    @property
+    def zero(self) -> np.ndarray:
+        """The row of the user's X at which the last parameter is the fitted value."""
+        return self.centre
+
+    def to_original(self, params, origin):
+        """Return coefficients and intercept in the user's units; ``origin`` is that of y."""
+        coef, intercept = self.split(params)
+        return coef, intercept + origin - float(np.dot(self.centre, coef))
+
+    def from_original(self, coef, intercept, origin):
+        """Return the parameters of coefficients and an intercept in the user's units."""
+        params = np.asarray(coef, dtype=np.float64) * self.unit
+        if not self.fit_intercept:
+            return params
+        at_centre = intercept + float(np.dot(self.centre, coef))
+        return np.append(params, at_centre - origin)
+
     def jacobian(self):
         """Return the derivatives of coefficients and intercept in the user's units.
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from copy import copy
+
+import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..validation import check_choice, check_pair, check_unmasked
+from ..validation import (
+    check_choice,
+    check_columns,
+    check_error_scale,
+    check_number,
+    check_pair,
+    check_unmasked,
+)
 from .base import GIVEN_SCALES, RobustLinearModel, check_penalty, fits
 from .progress import with_callbacks
+
+_LARGEST_LOG = 345.0
+"""Largest logarithm of a scale that is predicted, beyond that of 1e149."""
 
 
 class AdaptiveRobustRegressor(RobustLinearModel):
@@ -35,6 +48,14 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         Least and largest scale c, in [1e-150, 1e150], in the unit of y; ``(c, c)`` fixes it.
         None leaves it free. If the bounds allow it, c stops at a floor of about 1e-12 of the
         spread of y, below which residuals are rounding.
+    scale_features : None, "all", list of str or int, or callable, default=None
+        The columns u of X with which the scale grows, by name or number:
+        :math:`\log c_i = \gamma_0 + u_i\gamma`, learned with the coefficients and the shape. A
+        callable is given X and returns such a list. With None there is one scale. The columns are
+        copied, sparse ones too. It cannot be combined with ``l1_regularization``.
+    scale_l2_regularization : float >= 0, default=0.0
+        Penalty :math:`\lambda_u` on :math:`\gamma`: half of it times the squared coefficients of
+        columns with unit deviation is added to the objective.
     l1_regularization : float >= 0, default=0.0
         Penalty :math:`\lambda_1` on the absolute coefficients, in the user's units. It makes
         coefficients exactly zero.
@@ -62,6 +83,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
           are left out. These are rows whose residual from the S-estimate is over 2.5 M-scales
           and whose robust distance in X exceeds the largest of as many normal rows, with
           probability 0.99. Good leverage points and rows that are outliers in y only are kept.
+          With ``scale_features`` residuals count beside the scales of their rows, which are taken
+          to be no larger than those of nine in ten rows that are not far off.
         - "ols": least squares; all rows count.
         - "gnc": a convex fit whose shape is lowered step by step; all rows count.
         - "auto": "s".
@@ -92,7 +115,14 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     alpha_ : float or ndarray of shape (n_targets,)
         The learned shape.
     scale_ : float or ndarray of shape (n_targets,)
-        The learned scale c, in the unit of y.
+        The learned scale c, in the unit of y. With ``scale_features`` it is the geometric mean
+        of the scales of the training rows that count; see :meth:`predict_scale`.
+    scale_coef_ : ndarray of shape (n_scale_features,) or (n_targets, n_scale_features)
+        The coefficients :math:`\gamma`; only with ``scale_features``, as the next two.
+    scale_intercept_ : float or ndarray of shape (n_targets,)
+        The intercept :math:`\gamma_0`.
+    scale_features_ : ndarray of int of shape (n_scale_features,)
+        The numbers of their columns.
     nll_ : float or ndarray of shape (n_targets,)
         Mean negative log-likelihood of the training rows that count, without the penalty. It may
         be negative.
@@ -172,6 +202,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         *,
         alpha_bounds=(0.0, 2.0),
         scale_bounds=None,
+        scale_features=None,
+        scale_l2_regularization=0.0,
         l1_regularization=0.0,
         l2_regularization=0.0,
         penalty_weights=None,
@@ -186,6 +218,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     ):
         self.alpha_bounds = alpha_bounds
         self.scale_bounds = scale_bounds
+        self.scale_features = scale_features
+        self.scale_l2_regularization = scale_l2_regularization
         self.l1_regularization = l1_regularization
         self.l2_regularization = l2_regularization
         self.penalty_weights = penalty_weights
@@ -199,7 +233,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         self.verbose = verbose
 
     @with_callbacks
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, error_scale=None):
         """Fit the model.
 
         Parameters
@@ -211,6 +245,10 @@ class AdaptiveRobustRegressor(RobustLinearModel):
             Every target is fitted separately, with a separate scale and shape.
         sample_weight : array-like of shape (n_samples,), optional
             Case weights, not negative and not all zero.
+        error_scale : array-like of shape (n_samples,), optional
+            Sizes of the errors of the rows relative to each other, positive. Residuals are divided
+            by them before the loss, so ``scale_`` is that of a row of size 1. They say how accurate
+            a row is; ``sample_weight`` says how many rows it stands for.
 
         Returns
         -------
@@ -219,8 +257,9 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         Raises
         ------
         ValueError
-            If a parameter is out of range, if X, y or the weights hold NaN, infinity or masked
-            values or differ in length, or if weights are negative or all zero.
+            If a parameter is out of range, if X, y, the weights or the sizes of errors hold NaN,
+            infinity or masked values or differ in length, if weights are negative or all zero, or
+            if sizes of errors are not positive.
 
         Warns
         -----
@@ -229,15 +268,64 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         UserWarning
             If more than half of the rows are fitted exactly, so that the scale is at its floor.
         """
-        return self._fit(X, y, sample_weight)
+        if self.scale_features is None:
+            return self._fit(X, y, sample_weight, error_scale)
+        named = self.scale_features
+        self._scale_features = named(X) if callable(named) else named
+        try:
+            return self._fit(X, y, sample_weight, error_scale)
+        finally:
+            del self._scale_features
 
-    def nll(self, X, y):
+    def predict_scale(self, X):
+        """Return the scale c of rows; that of a row of ``error_scale`` 1, if the fit had any.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
+            In the unit of y; ``scale_`` for all rows without ``scale_features``.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            If X is one that :meth:`predict` does not accept.
+        """
+        shape = np.shape(self.predict(X))
+        X = self._accepted(check_unmasked("X", X), reset=False)
+        sizes = self._sizes_of_errors(X, np.ones(shape[0]))
+        return (np.stack(sizes, axis=1) * self.scale_).reshape(shape)
+
+    def _again(self, X, y, sample_weight, random_state, error_scale=None):
+        if callable(self.scale_features):  # it takes X as users give it
+            other = copy(self).set_params(scale_features=self.scale_features_.tolist())
+            return other._again(X, y, sample_weight, random_state, error_scale)
+        return super()._again(X, y, sample_weight, random_state, error_scale)
+
+    def _sizes_of_errors(self, X, error_scale):
+        known = super()._sizes_of_errors(X, error_scale)
+        if not hasattr(self, "scale_coef_"):
+            return known
+        u = X[:, self.scale_features_]
+        logs = np.asarray(u @ np.atleast_2d(self.scale_coef_).T) + self.scale_intercept_
+        scales = np.exp(np.clip(logs, -_LARGEST_LOG, _LARGEST_LOG))
+        scales = np.maximum(scales, self._least_scales_) / self.scale_
+        return [of if known[0] is None else of * known[0] for of in scales.T]
+
+    def nll(self, X, y, error_scale=None):
         """Return the negative log-likelihood of each row under the fitted model.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        error_scale : array-like of shape (n_samples,) or None, default=None
+            Sizes of the errors of these rows, in the unit of those of the fit. None is 1 for all.
 
         Returns
         -------
@@ -253,13 +341,17 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         """
         check_is_fitted(self)
         X, y = check_unmasked("X", X), check_unmasked("y", y)
-        _, y = validate_data(
+        seen, y = validate_data(
             self, X, y, accept_sparse="csr", multi_output=True, y_numeric=True, reset=False
         )
+        sizes = self._sizes_of_errors(seen, check_error_scale(error_scale, len(y)))
         logpdf = residual_distribution().logpdf
-        return -logpdf(y, self.alpha_, loc=self.predict(X), scale=self.scale_)
+        scale = self.scale_
+        if sizes[0] is not None:
+            scale = scale * np.stack(sizes, axis=1).reshape(y.shape)
+        return -logpdf(y, self.alpha_, loc=self.predict(X), scale=scale)
 
-    def predict_interval(self, X, coverage=0.9, *, kind="prediction", rows="all"):
+    def predict_interval(self, X, coverage=0.9, *, kind="prediction", rows="all", error_scale=None):
         """Predict the intervals of new observations, or of the plane itself.
 
         As :meth:`RobustRegressor.predict_interval` does, but outliers are part of the learned
@@ -275,6 +367,9 @@ class AdaptiveRobustRegressor(RobustLinearModel):
             Whether the interval holds a new observation, or the value of the plane.
         rows : {"all", "good"}, default="all"
             Whether intervals are about new observations as they come, or about good ones.
+        error_scale : array-like of shape (n_samples,) or None, default=None
+            Sizes of the errors of the new observations, in the unit of those of the fit. None is 1
+            for all.
 
         Returns
         -------
@@ -293,7 +388,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         UserWarning
             If intervals are infinite, because no believed row determines the plane there.
         """
-        return super().predict_interval(X, coverage, kind=kind, rows=rows)
+        return super().predict_interval(X, coverage, kind=kind, rows=rows, error_scale=error_scale)
 
     def _solvers(self):
         return ["auto", *fits().LIKELIHOOD_SOLVERS]
@@ -301,6 +396,11 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     def _check_parameters(self):
         super()._check_parameters()
         check_penalty(self)
+        check_number("scale_l2_regularization", self.scale_l2_regularization, 0.0, np.inf, "[)")
+        if self.scale_features is not None and self.l1_regularization > 0.0:
+            raise ValueError(
+                f"l1_regularization must be 0 with scale_features, got {self.l1_regularization!r}."
+            )
         check_pair("alpha_bounds", self.alpha_bounds, 0.0, 2.0, "[]")
         if self.scale_bounds is not None:
             check_pair("scale_bounds", self.scale_bounds, *GIVEN_SCALES, "[]")
@@ -308,6 +408,13 @@ class AdaptiveRobustRegressor(RobustLinearModel):
             check_choice("init", self.init, ["auto", *fits().STARTS], " or an array")
 
     def _fit_target(self, design, initial, report):
+        if self.scale_features is not None:
+            names = getattr(self, "feature_names_in_", None)
+            columns = check_columns(
+                "scale_features", self._scale_features, self.n_features_in_, names
+            )
+            self.scale_features_ = columns
+            return fits().fit_growing(self, design, columns, initial, report=report)
         return fits().fit_likelihood(self, design, initial, report=report)
 
 

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..validation import (
     check_choice,
+    check_error_scale,
     check_flag,
     check_integer,
     check_number,
@@ -77,22 +78,24 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
         ``report`` is called with the objective at the beginning of every iteration.
         """
 
-    def _fit(self, X, y, sample_weight):
+    def _fit(self, X, y, sample_weight, error_scale=None):
         self._check_parameters()
         X, y, sample_weight = self._validated(X, y, sample_weight)
+        if error_scale is not None:
+            error_scale = check_error_scale(error_scale, len(y))
         progress = Progress(self, X, y, sample_weight)
-        found = self._fit_targets(X, y, sample_weight, progress.report)
+        found = self._fit_targets(X, y, sample_weight, error_scale, progress.report)
         progress.end()
         self._warn(found)
         return self
 
-    def _fit_targets(self, X, y, sample_weight, report):
+    def _fit_targets(self, X, y, sample_weight, error_scale, report):
         """Fit and store every target; return the fits."""
         n_targets = 1 if y.ndim == 1 else y.shape[1]
         initial = self._previous(n_targets) or given_initial(
             self.init, n_targets, self.n_features_in_, self.fit_intercept
         )
-        designs = self._designs(X, y, sample_weight)
+        designs = self._designs(X, y, sample_weight, error_scale)
         with fits().serial_algebra(X.shape[1]):
             found = list(map(partial(self._fit_target, report=report), designs, initial))
         store(self, found, one_target=y.ndim == 1)
@@ -128,9 +131,9 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
                 f"sklearn_robust.dask.{self._on_collections} takes collections."
             )
 
-    def _designs(self, X, y, sample_weight):
+    def _designs(self, X, y, sample_weight, error_scale=None):
         """Yield the design with each target, or raise an error if X holds NaN or infinity."""
-        return fits().designs(self, X, y, sample_weight)
+        return fits().designs(self, X, y, sample_weight, error_scale)
 
     def predict(self, X):
         """Predict with the linear model.
@@ -157,7 +160,9 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
         X = self._accepted(check_unmasked("X", X), reset=False)
         return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
 
-    def predict_interval(self, X, coverage=0.9, *, kind="prediction", rows="good"):
+    def predict_interval(
+        self, X, coverage=0.9, *, kind="prediction", rows="good", error_scale=None
+    ):
         r"""Predict the intervals of new observations, or of the plane itself.
 
         Parameters
@@ -171,6 +176,9 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
         rows : {"good", "all"}, default="good"
             Of which new observations the share ``coverage`` is in the intervals: of the good rows,
             or of rows as they come, bad ones too. It does not matter for "mean".
+        error_scale : array-like of shape (n_samples,) or None, default=None
+            Sizes of the errors of the new observations, in the unit of those of the fit. None is 1
+            for all. They do not matter for "mean".
 
         Returns
         -------
@@ -247,7 +255,7 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
         check_is_fitted(self)
         from .intervals import intervals_of_linear  # late, because it loads the compiled code
 
-        return intervals_of_linear(self, X, coverage, kind, rows)
+        return intervals_of_linear(self, X, coverage, kind, rows, error_scale)
 
     def score(self, X, y, sample_weight=None):
         """Return the coefficient of determination R² of the predictions.
@@ -296,6 +304,10 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
                 setattr(linear, name, copy(getattr(self, name)))
         return linear
 
+    def _sizes_of_errors(self, X, error_scale) -> list:
+        """Return by what the residuals of every target are divided; None if by nothing."""
+        return [error_scale] * np.size(self.scale_)
+
     def _plain(self):
         """Return a fitted estimator without a search: this one, or the chosen candidate."""
         return self
@@ -304,12 +316,12 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
         """Return the attributes of the fit by name."""
         return {name: value for name, value in vars(self).items() if name.endswith("_")}
 
-    def _again(self, X, y, sample_weight, random_state):
+    def _again(self, X, y, sample_weight, random_state, error_scale=None):
         """Return a fit to other data that begins at this one and prints nothing."""
         other = copy(self).set_params(warm_start=True, verbose=0, random_state=random_state)
         if hasattr(other, "set_callbacks"):
             other.set_callbacks()
-        return other.fit(X, y, sample_weight)
+        return other.fit(X, y, sample_weight, error_scale)
 
     def _check_parameters(self):
         check_choice("solver", self.solver, self._solvers())
@@ -341,6 +353,7 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
     def _told_by_rejected_rows(self, columns):
         """Return the warning about columns whose coefficients only rejected rows determine."""
         names = getattr(self, "feature_names_in_", None)
+        columns = [k for k in columns if k < self.n_features_in_]  # a last one may be the intercept
         named = [repr(str(names[k])) if names is not None else str(k) for k in columns[:_NAMED]]
         more = f" and {len(columns) - _NAMED} others" if len(columns) > _NAMED else ""
         of = "column" if len(columns) == 1 else "columns"
@@ -369,6 +382,12 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
         if any(fit.vanished and not fit.exact for fit in found):
             messages.append(
                 f"More than half of the rows lie on a plane that is not the one fitted: {_NO_SCALE}"
+            )
+        n_at_floor = sum(fit.growth.n_at_floor for fit in found if fit.growth is not None)
+        if n_at_floor:
+            messages.append(
+                f"The scale of {n_at_floor} rows is at its floor, because rows like them are "
+                "fitted exactly."
             )
         if any(fit.few_believed for fit in found):
             messages.append(

@@ -9,14 +9,11 @@ import numpy as np
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.utils import Bunch
-from sklearn.utils.metadata_routing import (
-    MethodMapping,
-    process_routing,
-)
+from sklearn.utils.metadata_routing import MethodMapping, process_routing
 from sklearn.utils.parallel import Parallel, delayed
 
 from ..metrics import SCORERS, get_scorer
-from ..validation import check_choice, check_flag, check_number, listed
+from ..validation import check_choice, check_error_scale, check_flag, check_number, listed
 from .base import RobustLinearModel, check_finite, fits
 from .folds import Search, penalty_of, results_of, s_estimates_of
 from .grids import adaptive_weights, check_grid, is_number, l1_grid, l2_grid
@@ -218,7 +215,7 @@ class RobustRegressorCV(RobustLinearModel):
         self.verbose = verbose
 
     @with_callbacks
-    def fit(self, X, y, sample_weight=None, **params):
+    def fit(self, X, y, sample_weight=None, error_scale=None, **params):
         """Choose a candidate and fit it to all rows.
 
         Parameters
@@ -229,6 +226,10 @@ class RobustRegressorCV(RobustLinearModel):
         sample_weight : array-like of shape (n_samples,), optional
             Case weights, not negative, and not all zero in the training or held-out rows of a
             fold.
+        error_scale : array-like of shape (n_samples,), optional
+            Sizes of the errors of the rows relative to each other, as for
+            :meth:`RobustRegressor.fit`. The fit of a fold gets those of its rows. Scores are of
+            residuals as they are, not divided.
         **params : dict
             ``groups`` for the splitter; with metadata routing, what splitter and scorer request.
 
@@ -251,11 +252,12 @@ class RobustRegressorCV(RobustLinearModel):
             or lie on a plane that is not the one fitted. If ``sample_weight`` is given and the
             scorer does not take it.
         """
-        return self._fit(X, y, sample_weight, **params)
+        return self._fit(X, y, sample_weight, error_scale, **params)
 
-    def _fit(self, X, y, sample_weight, **params):
+    def _fit(self, X, y, sample_weight, error_scale=None, **params):
         self._check_parameters()
         X, y, weights = self._validated(X, y, sample_weight)
+        error_scale = check_error_scale(error_scale, len(y))
         check_finite(self, X)
         cv = check_cv(self.cv)  # before routing, which would use up an iterable
         scorer = self._scorer()
@@ -264,10 +266,10 @@ class RobustRegressorCV(RobustLinearModel):
         if not splits:
             raise ValueError(f"cv must give at least one split, got none from {self.cv!r}.")
         progress = Progress(self, X, y, weights)
-        designs = list(self._designs(X, y, weights))
+        designs = list(self._designs(X, y, weights, error_scale))
         data = {
             "scorer": scorer, "X": X, "y": y, "weights": weights,
-            "score_params": routed.scorer.score,
+            "error_scale": error_scale, "score_params": routed.scorer.score,
         }  # fmt: skip
         self.penalty_weights_ = self.penalty_weights
         with fits().serial_algebra(X.shape[1]):
@@ -405,17 +407,12 @@ class RobustRegressorCV(RobustLinearModel):
     def _template(self, random_state):
         """Return an estimator with the parameters that all candidates share."""
         named = self.init if not isinstance(self.init, str) or self.init != "auto" else "s"
+        weights = vars(self).get("penalty_weights_", self.penalty_weights)
         return RobustRegressor(
-            loss=self.loss,
-            efficiency=self.efficiency,
-            penalty_weights=vars(self).get("penalty_weights_", self.penalty_weights),
-            fit_intercept=self.fit_intercept,
-            solver=self.solver,
-            init=named,
-            max_iter=self.max_iter,
-            tol=self.tol,
-            random_state=random_state,
-        )
+            loss=self.loss, efficiency=self.efficiency, penalty_weights=weights,
+            fit_intercept=self.fit_intercept, solver=self.solver, init=named,
+            max_iter=self.max_iter, tol=self.tol, random_state=random_state,
+        )  # fmt: skip
 
     def _seeds(self, n_folds):
         """Return a seed for every fold; an integer is the seed of all, as in a grid search."""

@@ -11,9 +11,10 @@ from dataclasses import replace
 from numbers import Real
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 
-from ..design import make_design, serial_algebra
+from ..design import divided_designs, make_design, serial_algebra
 from ..design.residuals import abs_residual_quantiles, final_weights
 from ..losses import NAMED, resolve
 from ..penalties import ElasticNet
@@ -21,6 +22,7 @@ from ..problem import Likelihood, Problem
 from ..procedures import (
     SCALES,
     STARTS,
+    GrowingScale,
     MaximumLikelihood,
     Regression,
     SharedStarts,
@@ -35,7 +37,7 @@ from ..procedures.reweighting import Reweighted, Weighing, reweight
 from ..scales import scale_floor
 from ..solvers import LIKELIHOOD_SOLVERS, SOLVERS
 from .base import check_finite
-from .targets import Initial, PathFit, TargetFit
+from .targets import Growth, Initial, PathFit, TargetFit
 
 __all__ = [
     "LIKELIHOOD_SOLVERS",
@@ -44,6 +46,7 @@ __all__ = [
     "SOLVERS",
     "STARTS",
     "designs",
+    "fit_growing",
     "fit_likelihood",
     "fit_regression",
     "grid",
@@ -72,11 +75,19 @@ def _silent(value):
     """Report nothing."""
 
 
-def designs(estimator, X, y, sample_weight):
-    """Yield the design with each target, or raise an error if X holds NaN or infinity."""
+def designs(estimator, X, y, sample_weight, error_scale=None):
+    """Yield the design with each target, or raise an error if X holds NaN or infinity.
+
+    With sizes of the errors, shape (n_samples,), rows are divided by them.
+    """
     targets = np.ascontiguousarray(y.reshape(len(y), -1).T)
-    if sample_weight is not None:
+    if sample_weight is not None or error_scale is not None:
         check_finite(estimator, X)
+    if error_scale is not None:
+        yield from divided_designs(
+            X, targets, sample_weight, error_scale, fit_intercept=estimator.fit_intercept
+        )
+        return
     try:
         design = make_design(X, targets[0], sample_weight, fit_intercept=estimator.fit_intercept)
     except ValueError:  # sums that are not finite may come from values that are not
@@ -99,7 +110,7 @@ def shared_starts(estimator, design, near=None, neighbour=None) -> SharedStarts:
         Those for the next larger penalty.
     """
     shared = SharedStarts(
-        Problem(design, ElasticNet.of(estimator)),
+        Problem(design, ElasticNet.of(estimator, design.columns)),
         solver=estimator.solver,
         random_state=check_random_state(estimator.random_state),
         max_iter=estimator.max_iter,
@@ -148,7 +159,8 @@ def _regression(estimator, shared, loss, initial=None) -> Regression:
 
 def largest_penalty(estimator, design) -> float:
     """Return the least absolute penalty at which all penalised coefficients are zero."""
-    loss, penalty = resolve(estimator.loss, estimator.alpha), ElasticNet.of(estimator)
+    penalty = ElasticNet.of(estimator, design.columns)
+    loss = resolve(estimator.loss, estimator.alpha)
     shared = shared_starts(estimator, design)
     shared = shared.following(replace(penalty, l1_regularization=_HARDEST))
     result = _regression(estimator, shared, loss).fit(_silent)
@@ -163,7 +175,7 @@ def s_estimates_of_path(estimator, design, l1_regularizations) -> list[Initial]:
 
 
 def _starts_of_path(estimator, design, l1_regularizations) -> list[SharedStarts]:
-    penalty, first = ElasticNet.of(estimator), shared_starts(estimator, design)
+    penalty, first = ElasticNet.of(estimator, design.columns), shared_starts(estimator, design)
     return starts_along(
         first, (replace(penalty, l1_regularization=float(l1)) for l1 in l1_regularizations)
     )
@@ -206,13 +218,7 @@ def fit_likelihood(estimator, design, initial, *, report) -> TargetFit:
     report : callable
         Called with the likelihood at the beginning of each iteration.
     """
-    named = "s" if isinstance(estimator.init, str) and estimator.init == "auto" else estimator.init
-    given = None
-    if initial is not None:
-        params = design.from_original(initial.coef, initial.intercept)
-        given = params, initial.scale, initial.alpha
-        # A warm start also leaves out bad leverage points, to solve the same problem as a cold one.
-        named = "s" if isinstance(named, str) and named == "s" else None
+    named, given = _start_of(estimator, design, initial)
     result = MaximumLikelihood(
         _likelihood(estimator, design), named, estimator.solver,
         check_random_state(estimator.random_state), estimator.max_iter, estimator.tol, given,
@@ -222,7 +228,65 @@ def fit_likelihood(estimator, design, initial, *, report) -> TargetFit:
         likelihood.objective_at(result), result, design, result.left_out,
         selects=likelihood.problem.standardised_penalty.selects,
         sigma=None, vanished=result.exact, exact=result.exact,
-        nll=likelihood.unpenalised(result), n_parameters=result.n_parameters,
+        nll=likelihood.unpenalised(result) + likelihood.design.mean_log_error_scale,
+        n_parameters=result.n_parameters,
+    )  # fmt: skip
+
+
+def _start_of(estimator, design, initial):
+    """Return the name of the start of a likelihood and the given values, or None for either."""
+    named = "s" if isinstance(estimator.init, str) and estimator.init == "auto" else estimator.init
+    if initial is None:
+        return named, None
+    params = design.from_original(initial.coef, initial.intercept)
+    # A warm start also leaves out bad leverage points, to solve the same problem as a cold one.
+    named = "s" if isinstance(named, str) and named == "s" else None
+    return named, (params, initial.scale, initial.alpha)
+
+
+def fit_growing(estimator, design, columns, initial, *, report) -> TargetFit:
+    """Return the fit of an estimator whose scale depends on columns of X, to one target.
+
+    Parameters
+    ----------
+    estimator : AdaptiveRobustRegressor
+    design : LocalDesign
+    columns : ndarray of int
+        The numbers of the columns.
+    initial : Initial or None
+    report : callable
+        Called with the likelihood at the beginning of each iteration.
+    """
+    X, y = design.undivided or (design.X, design.y)
+    given = X if np.array_equal(columns, np.arange(X.shape[1])) else X[:, columns]
+    given = np.asarray(given.toarray() if issparse(given) else given, dtype=np.float64)
+    named, start = _start_of(estimator, design, initial)
+    procedure = GrowingScale(
+        _likelihood(estimator, design), given, float(estimator.scale_l2_regularization), named,
+        estimator.solver, check_random_state(estimator.random_state), estimator.max_iter,
+        estimator.tol, start,
+    )  # fmt: skip
+    if procedure.exact:
+        fit = fit_likelihood(estimator, design, initial, report=report)
+        return replace(fit, growth=Growth(np.zeros(len(columns)), math.log(fit.scale), 0.0))
+    result = procedure.fit(report)
+    slopes = result.slopes / result.columns.unit
+    centre = float(result.columns.centre @ slopes)
+    log_c = math.log(result.scale)
+    sizes = np.exp(result.growing.log_scales(result.slopes, log_c) - log_c)
+    known = 1.0 if design.error_scale is None else design.error_scale
+    [rows] = divided_designs(
+        X, [y], design.sample_weight, known * sizes, fit_intercept=estimator.fit_intercept
+    )
+    params = rows.from_original(*design.to_original(result.params))
+    counted = rows.without(result.left_out) if len(result.left_out) else rows
+    problem = Problem(counted, ElasticNet.of(estimator, rows.columns))
+    objective = problem.objective(resolve(alpha=result.alpha), result.scale)
+    nll = result.growing.unpenalised(result) + result.growing.design.mean_log_error_scale
+    return _target_fit(
+        objective, replace(result, params=params), rows, result.left_out, selects=False,
+        sigma=None, vanished=False, exact=False, nll=nll,
+        growth=Growth(slopes, log_c - centre, design.floor, result.growing.n_at_floor(result)),
     )  # fmt: skip
 
 
@@ -257,7 +321,7 @@ def _likelihood(estimator, design) -> Likelihood:
     stops = low <= floor <= high
     least, most = estimator.alpha_bounds
     return Likelihood(
-        Problem(design, ElasticNet.of(estimator)),
+        Problem(design, ElasticNet.of(estimator, design.columns)),
         alpha_bounds=(float(least), float(most)),
         scale_bounds=(floor if stops else float(low), float(high)),
         floor=floor if stops else None,

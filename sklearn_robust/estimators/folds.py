@@ -39,6 +39,7 @@ class Search(NamedTuple):
     X: Any
     y: np.ndarray
     weights: np.ndarray | None
+    error_scale: np.ndarray | None
     score_params: dict
     near: dict
 
@@ -59,7 +60,8 @@ class Search(NamedTuple):
                     f"sample_weight must not be all zero in a fold, got that for the {len(part)} "
                     f"rows that are {name}."
                 )
-        designs = list(fits().designs(template, self.X[train], self.y[train], weights))
+        sizes = None if self.error_scale is None else self.error_scale[train]
+        designs = list(fits().designs(template, self.X[train], self.y[train], weights, sizes))
         score_params = {name: np.asarray(of)[test] for name, of in self.score_params.items()}
         held_out = self.X[test], self.y[test]
         scores, fit_times, score_times = np.empty((3, len(self.candidates)))

@@ -61,7 +61,7 @@ def l2_grid(penalties, design, penalty_weights) -> list:
     """
     if not is_number(penalties):
         return list(penalties)
-    squares = design.columns.unit**2
+    squares = design.columns.unit[: design.columns.n_slopes] ** 2
     if penalty_weights is not None:
         penalised = np.asarray(penalty_weights) > 0.0
         squares = squares[penalised] / np.asarray(penalty_weights)[penalised]
@@ -76,7 +76,7 @@ def adaptive_weights(estimator, design) -> np.ndarray | None:
     them out. None if all coefficients are zero.
     """
     coefs = np.atleast_2d(estimator.coef_) / np.atleast_1d(estimator.scale_)[:, None]
-    sizes = np.max(np.abs(coefs), axis=0) * design.columns.unit
+    sizes = np.max(np.abs(coefs), axis=0) * design.columns.unit[: design.columns.n_slopes]
     if not np.any(sizes):
         return None
     sizes /= sizes[sizes > 0.0].mean()

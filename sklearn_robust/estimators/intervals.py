@@ -9,7 +9,7 @@ from sklearn.utils.validation import validate_data
 
 from ..losses import resolve
 from ..procedures.intervals import Errors, leverages
-from ..validation import check_choice, check_number, check_unmasked
+from ..validation import check_choice, check_error_scale, check_number, check_unmasked
 
 KINDS = ("prediction", "mean")
 """What an interval holds: a new observation, or the value of the plane."""
@@ -24,7 +24,7 @@ def check_interval(coverage, kind, rows, kinds=KINDS):
     check_choice("rows", rows, ROWS)
 
 
-def intervals_of_linear(model, X, coverage, kind, rows):
+def intervals_of_linear(model, X, coverage, kind, rows, error_scale=None):
     """Return the intervals of a fitted linear estimator, as its ``predict_interval`` does."""
     check_interval(coverage, kind, rows)
     if kind == "mean" and model._plain().l1_regularization > 0.0:
@@ -37,10 +37,12 @@ def intervals_of_linear(model, X, coverage, kind, rows):
         model, check_unmasked("X", X), reset=False, accept_sparse="csr",
         dtype=[np.float64, np.float32],
     )  # fmt: skip
+    known = check_error_scale(error_scale, X.shape[0])
+    sizes = model._sizes_of_errors(X, np.ones(X.shape[0]) if known is None else known)
     half = np.stack(
         [
-            _half_widths(errors, loss, scale, root, X, coverage, kind, rows)
-            for errors, loss, scale, root in _of_targets(model)
+            _half_widths(errors, loss, scale, root, X, of, coverage, kind, rows)
+            for (errors, loss, scale, root), of in zip(_of_targets(model), sizes, strict=True)
         ],
         axis=-1,
     ).reshape(middle.shape)
@@ -65,11 +67,16 @@ def _of_targets(model):
         yield Errors(sizes, float(n), float(p)), resolve(name, alpha), float(scale), root
 
 
-def _half_widths(errors, loss, scale, root, X, coverage, kind, rows):
-    """Return the half-widths of the intervals of one target, shape (n_rows,)."""
+def _half_widths(errors, loss, scale, root, X, sizes, coverage, kind, rows):
+    """Return the half-widths of the intervals of one target, shape (n_rows,).
+
+    ``sizes`` are those of the errors of the rows, by which residuals of the fit were divided.
+    """
     if root is None:  # too many columns
         found = np.full(X.shape[0], errors.n_fitted)
     else:
         found = leverages(root, X)
     of_mean = errors.half_width_of_mean(loss, scale, coverage, found)
-    return of_mean if kind == "mean" else np.hypot(of_mean, errors.half_width(coverage, rows))
+    if kind == "mean":
+        return of_mean
+    return np.hypot(of_mean, sizes * errors.half_width(coverage, rows))

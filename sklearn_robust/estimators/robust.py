@@ -259,7 +259,7 @@ class RobustRegressor(RobustLinearModel):
         self.verbose = verbose
 
     @with_callbacks
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, error_scale=None):
         """Fit the model.
 
         Parameters
@@ -271,6 +271,10 @@ class RobustRegressor(RobustLinearModel):
             Every target is fitted separately, with a separate scale.
         sample_weight : array-like of shape (n_samples,), optional
             Case weights, not negative and not all zero.
+        error_scale : array-like of shape (n_samples,), optional
+            Sizes of the errors of the rows relative to each other, positive. Residuals are divided
+            by them before the loss, so ``scale_`` is that of a row of size 1. They say how accurate
+            a row is; ``sample_weight`` says how many rows it stands for.
 
         Returns
         -------
@@ -279,8 +283,9 @@ class RobustRegressor(RobustLinearModel):
         Raises
         ------
         ValueError
-            If a parameter is out of range, if X, y or the weights hold NaN, infinity or masked
-            values or differ in length, or if weights are negative or all zero.
+            If a parameter is out of range, if X, y, the weights or the sizes of errors hold NaN,
+            infinity or masked values or differ in length, if weights are negative or all zero, or
+            if sizes of errors are not positive.
 
         Warns
         -----
@@ -292,7 +297,7 @@ class RobustRegressor(RobustLinearModel):
             coefficient of a column. If ``l1_regularization`` is so large beside the scale that
             coefficients are zero and most rows are rejected.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, error_scale)
 
     def _check_parameters(self):
         super()._check_parameters()

@@ -38,6 +38,19 @@ class TargetFit:
     unbelieved: tuple[int, ...] = ()
     few_believed: bool = False
     leverage: dict | None = None
+    growth: Growth | None = None
+
+
+class Growth(NamedTuple):
+    """The learned growth of the scale with columns of X, in the user's units.
+
+    ``least`` is the least scale of a row, and ``n_at_floor`` the number of rows that have it.
+    """
+
+    coef: np.ndarray
+    intercept: float
+    least: float
+    n_at_floor: int = 0
 
 
 class Initial(NamedTuple):
@@ -93,4 +106,14 @@ def store(estimator, fits: list[TargetFit], *, one_target):
     estimator.residual_sizes_ = stored("sizes")
     estimator.n_cases_ = stored("n_cases")
     estimator.n_parameters_ = stored("n_parameters")
+    growths = [fit.growth for fit in fits if fit.growth is not None]
+    if growths:
+        coefs = [of.coef for of in growths]
+        estimator.scale_coef_ = coefs[0] if one_target else np.stack(coefs)
+        intercepts = np.array([of.intercept for of in growths])
+        estimator.scale_intercept_ = intercepts[0] if one_target else intercepts
+        estimator._least_scales_ = np.array([of.least for of in growths])
+    else:
+        for name in ("scale_coef_", "scale_intercept_", "_least_scales_"):
+            vars(estimator).pop(name, None)
     estimator._leverage_ = [fit.leverage for fit in fits]

@@ -10,6 +10,7 @@ from .criteria import (
 )
 from .diagnostics import RowDiagnostics, diagnostics
 from .displays import RobustFitDisplay
+from .growing import ScaleTable, ScaleTest, scale_table, scale_test
 from .hypotheses import Comparison, WaldTest, compare, wald_test
 from .intervals import predict_interval
 from .levels import RejectedLevels, rejected_levels
@@ -18,6 +19,7 @@ from .outliers import outlier_mask
 from .path_display import PathDisplay
 from .profile import AlphaProfile, profile_alpha
 from .profile_display import AlphaProfileDisplay
+from .scale_display import ScaleDisplay
 from .selection import degrees_of_freedom, selected_columns
 from .summaries import FitSummary, FitTable, WorstRows, summary
 
@@ -35,6 +37,9 @@ __all__ = [
     "RejectedLevels",
     "RobustFitDisplay",
     "RowDiagnostics",
+    "ScaleDisplay",
+    "ScaleTable",
+    "ScaleTest",
     "WaldTest",
     "WorstRows",
     "coef_table",
@@ -48,6 +53,8 @@ __all__ = [
     "profile_alpha",
     "rejected_levels",
     "robust_information_criteria",
+    "scale_table",
+    "scale_test",
     "selected_columns",
     "summary",
     "wald_test",

@@ -118,7 +118,7 @@ def undetermined(rows: LocalDesign, X, told, null) -> Undetermined:
         Orthonormal directions of the standardised parameters along which the fitted values of
         believed rows do not change.
     """
-    columns, n_slopes = rows.columns, rows.n_features
+    columns, n_slopes = rows.columns, rows.columns.n_slopes
     present = np.zeros(rows.n_rows, dtype=bool)
     present[rows.present()] = True
     told = told & present
@@ -126,8 +126,8 @@ def undetermined(rows: LocalDesign, X, told, null) -> Undetermined:
     dependent = null.shape[1] > 0
     if np.all(told[present]):
         return Undetermined(flagged, others, dependent)
-    values, constant = _values_of_constant(X, told, columns.fit_intercept)
-    flagged[:n_slopes] = constant & ~_values_of_constant(X, present, columns.fit_intercept)[1]
+    values, constant = _values_of_constant(X, told, columns.has_intercept)
+    flagged[:n_slopes] = constant & ~_values_of_constant(X, present, columns.has_intercept)[1]
     if dependent:
         squares, turned = np.linalg.eigh(gram(rows, null, np.ones(rows.n_present)))
         # Directions along which no fitted value changes, of believed rows or others.
@@ -136,8 +136,9 @@ def undetermined(rows: LocalDesign, X, told, null) -> Undetermined:
         which = np.flatnonzero(flagged)
         alone = np.zeros((len(flagged), len(which)))
         alone[which, np.arange(len(which))] = 1.0
-        if columns.fit_intercept:
-            alone[-1] = (columns.centre[which] - values[which]) / columns.unit[which]
+        if columns.has_intercept:
+            alone[-1] = (columns.zero[which] - values[which]) / columns.unit[which]
+            alone[-1] *= columns.intercept_unit
         accounted = np.hstack([of_no_row, alone / np.linalg.norm(alone, axis=0)])
         others = _moved(_beyond(null, accounted), columns.jacobian()) & ~flagged
     return Undetermined(flagged, others, dependent)

@@ -91,6 +91,7 @@ def coef_table(
     y,
     *,
     sample_weight=None,
+    error_scale=None,
     level=0.95,
     covariance="auto",
     groups=None,
@@ -107,7 +108,7 @@ def coef_table(
     estimator : estimator
         A fitted linear estimator of this package, or a pipeline, search or
         ``TransformedTargetRegressor`` around one. Coefficients are those of the transformed target.
-    X, y, sample_weight
+    X, y, sample_weight, error_scale
         The data of the fit.
     level : float in (0, 1), default=0.95
         The confidence level of the limits.
@@ -184,7 +185,7 @@ def coef_table(
     if df is not None:
         check_number("df", df, 0.0, np.inf, "(]")
     options = Options(covariance, groups, n_resamples, n_jobs, random_state, verbose)
-    found = estimates(estimator, X, y, sample_weight, options)
+    found = estimates(estimator, X, y, (sample_weight, error_scale), options)
     table = table_of(found, float(level), df)
     found.warn()
     return table

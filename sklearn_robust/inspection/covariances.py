@@ -117,13 +117,16 @@ class Estimates:
             warnings.warn(text, UserWarning, stacklevel=stacklevel)
 
 
-def estimates(estimator, X, y, sample_weight, options: Options) -> Estimates:
-    """Return the coefficients of a fit with their uncertainty, or raise."""
+def estimates(estimator, X, y, of_rows, options: Options) -> Estimates:
+    """Return the coefficients of a fit with their uncertainty, or raise.
+
+    ``of_rows`` holds the sample weights and the sizes of the errors.
+    """
     options.check()
     model, seen = model_of(estimator, X)
     names = (*feature_names(model, estimator), *(["intercept"] if model.fit_intercept else []))
     targets = target_names(model, y)
-    X, y, cases = training_data(model, seen, y, sample_weight)
+    X, y, cases = training_data(model, seen, y, *of_rows)
     options = options.of_fit(model, len(y))
     found: list[Uncertainty] = []
     doubts: list[str] = []
@@ -135,7 +138,8 @@ def estimates(estimator, X, y, sample_weight, options: Options) -> Estimates:
     rng = check_random_state(options.random_state)
     if options.kind == "bootstrap":
         parallel = Parallel(n_jobs=options.n_jobs, verbose=options.verbose)
-        draws, n_unconverged = refits(model, (X, y, cases), options.n_resamples, rng, parallel)
+        data = X, y, cases, model._error_scale
+        draws, n_unconverged = refits(model, data, options.n_resamples, rng, parallel)
         found = [_of_refits(target, of, X) for target, of in zip(at, draws, strict=True)]
         if n_unconverged:
             unconverged = (
@@ -198,6 +202,7 @@ def covariance(
     kind="sandwich",
     groups=None,
     sample_weight=None,
+    error_scale=None,
     n_resamples=999,
     n_jobs=None,
     random_state=None,
@@ -241,6 +246,8 @@ def covariance(
         Labels of the groups of "cluster"; two columns for errors alike within either.
     sample_weight : array-like of shape (n_samples,), optional
         The case weights of the fit.
+    error_scale : array-like of shape (n_samples,), optional
+        The sizes of the errors, if the fit had them.
     n_resamples : int >= 2, default=999
         Number of resamples of a bootstrap.
     n_jobs : int or None, default=None
@@ -327,6 +334,6 @@ def covariance(
     hc3 [0.189 0.271 0.094 6.023]
     """
     options = Options(kind, groups, n_resamples, n_jobs, random_state, name="kind")
-    found = estimates(estimator, X, y, sample_weight, options)
+    found = estimates(estimator, X, y, (sample_weight, error_scale), options)
     found.warn()
     return found.arranged([of.matrix for of in found.of_target])

@@ -43,7 +43,9 @@ class InformationCriteria:
     scale: float | np.ndarray
 
 
-def robust_information_criteria(estimator, X, y, *, scale=None, sample_weight=None):
+def robust_information_criteria(
+    estimator, X, y, *, scale=None, sample_weight=None, error_scale=None
+):
     r"""Criteria that compare models of the same rows: RFPE, AIC and BIC.
 
     With n cases, p free coefficients, the loss :math:`\rho_i` of every row at its residual over c,
@@ -67,6 +69,8 @@ def robust_information_criteria(estimator, X, y, *, scale=None, sample_weight=No
         for all. The default is that of the fit. Not for ``AdaptiveRobustRegressor``.
     sample_weight : array-like of shape (n_samples,), optional
         The case weights of the fit.
+    error_scale : array-like of shape (n_samples,), optional
+        The sizes of the errors, if the fit had them.
 
     Returns
     -------
@@ -108,7 +112,7 @@ def robust_information_criteria(estimator, X, y, *, scale=None, sample_weight=No
         )
     if scale is not None and is_adaptive(model):
         raise ValueError(f"scale must be None for a fit that learned its own, got {scale!r}.")
-    X, y, cases = training_data(model, seen, y, sample_weight)
+    X, y, cases = training_data(model, seen, y, sample_weight, error_scale)
     found = []
     for k, (fit, rows, all_rows) in enumerate(targets_with_rows(model, X, y, cases)):
         params = rows.from_original(fit.coef, fit.intercept)
@@ -185,6 +189,7 @@ def drop_one(
     covariance="auto",
     groups=None,
     sample_weight=None,
+    error_scale=None,
     random_state=None,
 ):
     """Compute what leaving out each column, or each factor, costs.
@@ -201,7 +206,7 @@ def drop_one(
     factors : mapping of str to list of str, optional
         Columns that are left out together, such as the dummies of a factor, by the name of the
         factor. All other columns are left out one by one.
-    covariance, groups, sample_weight, random_state
+    covariance, groups, sample_weight, error_scale, random_state
         As of :func:`coef_table`; the first two are for the Wald tests.
 
     Returns
@@ -244,10 +249,10 @@ def drop_one(
     0.16
     """
     options = Options(covariance, groups, random_state=random_state)
-    found = estimates(estimator, X, y, sample_weight, options)
+    found = estimates(estimator, X, y, (sample_weight, error_scale), options)
     check_unpenalised(found.model, "drop_one")
     model, seen = model_of(estimator, X)
-    X, y, cases = training_data(model, seen, y, sample_weight)
+    X, y, cases = training_data(model, seen, y, sample_weight, error_scale)
     n_slopes = model.n_features_in_
     parts = _parts(factors, found.names[:n_slopes])
     lines, unconverged = [], []

@@ -19,6 +19,7 @@ from .fitted import (
     feature_names,
     index_of,
     model_of,
+    sizes_of_errors,
     target_names,
     targets_with_rows,
     training_data,
@@ -48,7 +49,8 @@ class RowDiagnostics(Table):
     residual : ndarray of shape (n_rows,) or (n_targets, n_rows)
         In the units in which the estimator was fitted: those of the transformed target.
     scaled_residual : ndarray of the same shape
-        Divided by the residual scale, as in :func:`outlier_mask`.
+        Divided by the residual scale, as in :func:`outlier_mask`, and by the sizes of the errors
+        if the fit has any.
     weight : ndarray of the same shape
         The robust weight, in [0, 1]; 0 for rows that the fit left out.
     distance : ndarray of the same shape
@@ -125,7 +127,9 @@ class RowDiagnostics(Table):
         return Table._lines(shown)
 
 
-def diagnostics(estimator, X, y, *, sample_weight=None, level=0.99, random_state=0):
+def diagnostics(
+    estimator, X, y, *, sample_weight=None, error_scale=None, level=0.99, random_state=0
+):
     r"""Residual, weight, leverage and influence of every row of a fit.
 
     Parameters
@@ -133,7 +137,7 @@ def diagnostics(estimator, X, y, *, sample_weight=None, level=0.99, random_state
     estimator : estimator
         A fitted linear estimator of this package, or a pipeline, search or
         ``TransformedTargetRegressor`` around one.
-    X, y, sample_weight
+    X, y, sample_weight, error_scale
         The data of the fit. If X or y is a data frame or series, its index labels the rows.
     level : float in (0, 1), default=0.99
         The share of normal rows that is not flagged, by their residuals and by their distances.
@@ -201,7 +205,7 @@ def diagnostics(estimator, X, y, *, sample_weight=None, level=0.99, random_state
     model, seen = model_of(estimator, X)
     columns, index = feature_names(model, estimator), index_of(X, y)
     targets = target_names(model, y)
-    seen, y, cases = training_data(model, seen, y, sample_weight)
+    seen, y, cases = training_data(model, seen, y, sample_weight, error_scale)
     residuals = np.empty((len(model.coef_) if targets else 1, len(y)))
     weights, leverage, cook = np.zeros((3, *residuals.shape))
     inflation = np.empty((len(residuals), len(columns)))
@@ -209,11 +213,14 @@ def diagnostics(estimator, X, y, *, sample_weight=None, level=0.99, random_state
         params = rows.from_original(fit.coef, fit.intercept)
         residuals[k] = residuals_at(all_rows, params)
         weights[k] = np.atleast_2d(model.weights_.T)[k]
-        objective = Problem(rows, ElasticNet.of(model)).objective(fit.loss, fit.scale)
+        problem = Problem(rows, ElasticNet.of(model, rows.columns))
+        objective = problem.objective(fit.loss, fit.scale)
         leverage[k, rows.present()] = _leverages(objective, params, weights[k, rows.present()])
         inflation[k] = _inflation(objective, weights[k, rows.present()])
-    sigmas = np.atleast_1d(sigma_of(model, y, residuals.T.reshape(y.shape)))
+    sizes = sizes_of_errors(model, seen, y)
+    sigmas = np.atleast_1d(sigma_of(model, y / sizes, residuals.T.reshape(y.shape)))
     scaled = residuals / sigmas[:, None]
+    residuals *= np.atleast_2d(sizes.T)
     free = np.maximum(np.atleast_1d(model.n_parameters_), 1.0)[:, None]
     held = leverage < 1.0
     np.divide(weights * scaled**2 * leverage / free, (1.0 - leverage) ** 2, out=cook, where=held)
@@ -252,7 +259,7 @@ def _inflation(objective, weights) -> np.ndarray:
     """Return the variance inflation of every coefficient under robust weights."""
     rows = objective.design
     moments = gram_of(rows, np.eye(rows.columns.n_parameters), weights)
-    if rows.columns.fit_intercept:
+    if rows.columns.has_intercept:
         mean = moments[-1, :-1] / max(moments[-1, -1], np.finfo(np.float64).tiny)
         moments = moments[:-1, :-1] - moments[-1, -1] * np.outer(mean, mean)
     sizes = np.sqrt(np.maximum(np.diag(moments), 0.0))

@@ -146,6 +146,7 @@ class RobustFitDisplay:
         target=0,
         subsample=10_000,
         random_state=None,
+        error_scale=None,
         n_labels=3,
         ax=None,
     ):
@@ -176,6 +177,9 @@ class RobustFitDisplay:
             Most rows that are drawn; None draws all.
         random_state : int, RandomState or None, default=None
             Seed for the choice of rows, if not all are drawn.
+        error_scale : array-like of shape (n_samples,), optional
+            The sizes of the errors of these rows, if the fit had any. Residuals are drawn divided
+            by the sizes of the errors, known or learned.
         n_labels : int, default=3
             How many rows are labelled by the index of the data frame or by their numbers: those
             with the largest residuals.
@@ -203,7 +207,8 @@ class RobustFitDisplay:
         check_integer("n_labels", n_labels, 0)
         if subsample is not None:
             check_integer("subsample", subsample, 1)
-        display = cls(**rows_of_fit(estimator, X, y, kind, target, subsample, random_state))
+        rows = rows_of_fit(estimator, X, y, kind, target, subsample, random_state, error_scale)
+        display = cls(**rows)
         return display.plot(ax, kind=kind, n_labels=n_labels)
 
     @classmethod

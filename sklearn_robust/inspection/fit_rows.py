@@ -9,8 +9,9 @@ from sklearn.utils import check_random_state
 
 from ..distribution import general_robust
 from ..losses import Loss
+from ..validation import check_error_scale
 from .distances import cutoff, robust_distances
-from .fitted import check_target, index_of, is_adaptive, model_of, targets_of
+from .fitted import check_target, index_of, is_adaptive, model_of, sizes_of_errors, targets_of
 from .outliers import residuals_of, sigma_of
 
 _GRID = 200
@@ -19,13 +20,16 @@ _LEVEL = 0.99
 """Share of normal rows within the cutoffs that are drawn."""
 
 
-def rows_of_fit(estimator, X, y, kind, target, subsample, random_state) -> dict:
+def rows_of_fit(estimator, X, y, kind, target, subsample, random_state, error_scale=None) -> dict:
     """Return the arguments of a :class:`RobustFitDisplay`."""
     model, seen = model_of(estimator, X)
     seen, values, residuals = residuals_of(model, seen, y)
     fits = targets_of(model)
     check_target(target, len(fits))
-    fit, sigma = fits[target], float(np.atleast_1d(sigma_of(model, values, residuals))[target])
+    model._error_scale = check_error_scale(error_scale, len(values))
+    sizes = sizes_of_errors(model, seen, values)
+    sigmas = np.atleast_1d(sigma_of(model, values / sizes, residuals / sizes))
+    fit, sigma = fits[target], float(sigmas[target])
     found: dict = {}
     if kind == "distance":
         design = next(iter(model._designs(seen, values, None)))
@@ -33,6 +37,7 @@ def rows_of_fit(estimator, X, y, kind, target, subsample, random_state) -> dict:
         found["distance_cutoff"] = cutoff(rank, _LEVEL)
     values, residuals = (np.atleast_2d(of.T)[target] for of in (values, residuals))
     found |= _line(estimator, model, X, y, seen, values, residuals, target)
+    predicted, residuals = values - residuals, residuals / np.atleast_2d(sizes.T)[target]
     weights = weights_of(fit.loss, residuals, fit.scale)
     stored = np.atleast_2d(model.weights_.T)[target]
     kept = stored > 0.0
@@ -41,7 +46,7 @@ def rows_of_fit(estimator, X, y, kind, target, subsample, random_state) -> dict:
     order = _drawn(residuals, subsample, random_state)
     index = index_of(X, y)
     found |= {"labels": np.arange(len(values)) if index is None else np.asarray(index)}
-    found |= {"predicted": values - residuals, "residuals": residuals, "weights": weights}
+    found |= {"predicted": predicted, "residuals": residuals, "weights": weights}
     for name in ("predicted", "residuals", "weights", "labels", "feature", "observed", "distance"):
         if found.get(name) is not None:
             found[name] = found[name][order]

@@ -14,7 +14,7 @@ from ..estimators.adaptive import AdaptiveRobustRegressor
 from ..estimators.base import RobustLinearModel
 from ..losses import Loss, resolve
 from ..pipelines import Unwrapped, unwrapped
-from ..validation import check_integer, check_unmasked
+from ..validation import check_error_scale, check_integer, check_unmasked
 from .names import column_names
 
 NOT_OF_THESE = (
@@ -46,11 +46,12 @@ class FittedTarget:
 def model_of(estimator, X):
     """Return the fitted estimator that others stand around, and X as this estimator gets it.
 
-    The estimator is a copy that knows how its target was transformed; see
-    :func:`target_of_fit`.
+    The estimator is a copy that knows how its target was transformed, see :func:`target_of_fit`,
+    and the sizes of the errors once :func:`training_data` has been given them.
     """
     within = linear_within(estimator)
     model = copy(within.last._plain())
+    model._error_scale = None
     model._transformers_of_target = within.of_target
     return model, within.transform(check_unmasked("X", X))
 
@@ -127,14 +128,18 @@ def taken_in(model) -> np.ndarray:
     return weights > 0.0 if is_adaptive(model) else np.ones(weights.shape, dtype=bool)
 
 
-def training_data(model, X, y, sample_weight):
-    """Return validated data, or raise if they cannot be those of the fit."""
+def training_data(model, X, y, sample_weight, error_scale=None):
+    """Return validated data, or raise if they cannot be those of the fit.
+
+    The sizes of the errors are kept in the model, a copy of :func:`model_of`.
+    """
     X, y, sample_weight = model._validated(X, target_of_fit(model, y), sample_weight, reset=False)
     if y.shape != model.weights_.shape:
         raise ValueError(
             f"X and y must be those of the fit, with y of shape {model.weights_.shape}, got y of "
             f"shape {y.shape}."
         )
+    model._error_scale = check_error_scale(error_scale, len(y))
     return X, y, sample_weight
 
 
@@ -165,7 +170,27 @@ def targets_with_rows(
 
     The data are those that :func:`training_data` returns.
     """
-    rows_of_targets = model._designs(X, y, sample_weight)
+    rows_of_targets = _designs_of(model, X, y, sample_weight)
     for fit, rows, kept in zip(targets_of(model), rows_of_targets, taken_in(model), strict=True):
         left_out = np.flatnonzero(~kept)
         yield fit, rows.without(left_out) if len(left_out) else rows, rows
+
+
+def sizes_of_errors(model, X, y) -> np.ndarray:
+    """Return by what residuals are divided in a model of :func:`model_of`, of the shape of y."""
+    sizes = model._sizes_of_errors(X, model._error_scale)
+    ones = np.ones(len(y))
+    return np.stack([ones if of is None else of for of in sizes], axis=1).reshape(y.shape)
+
+
+def _designs_of(model, X, y, sample_weight) -> Iterator[LocalDesign]:
+    """Yield the design with each target, divided by the sizes of the errors where it was fitted so.
+
+    Learned sizes count as known.
+    """
+    sizes = model._sizes_of_errors(X, getattr(model, "_error_scale", None))
+    if all(of is sizes[0] for of in sizes):
+        yield from model._designs(X, y, sample_weight, sizes[0])
+        return
+    for target, of in zip(y.reshape(len(y), -1).T, sizes, strict=True):
+        yield from model._designs(X, target, sample_weight, of)

@@ -60,6 +60,7 @@ def wald_test(
     covariance="auto",
     groups=None,
     sample_weight=None,
+    error_scale=None,
     random_state=None,
 ):
     r"""Test linear constraints on the coefficients.
@@ -79,7 +80,7 @@ def wald_test(
         every coefficient and the last for the intercept, if there is one.
     value : float or array-like of shape (n_constraints,), default=0.0
         The values q.
-    covariance, groups, sample_weight, random_state
+    covariance, groups, sample_weight, error_scale, random_state
         As of :func:`coef_table`.
 
     Returns
@@ -117,7 +118,7 @@ def wald_test(
     WaldTest(chi-squared 5.178, p 0.0751; 2 degrees of freedom)
     """
     options = Options(covariance, groups, random_state=random_state)
-    found = estimates(estimator, X, y, sample_weight, options)
+    found = estimates(estimator, X, y, (sample_weight, error_scale), options)
     matrix = _matrix(constraints, found.names)
     value = _values(value, len(matrix))
     statistics = wald_statistics(found, matrix, value)
@@ -219,6 +220,7 @@ def compare(
     covariance="auto",
     groups=None,
     sample_weight=None,
+    error_scale=None,
     random_state=None,
 ):
     """Test a model with fewer columns against one with more.
@@ -243,6 +245,8 @@ def compare(
         For the Wald test, as of :func:`coef_table`.
     sample_weight : array-like of shape (n_samples,), optional
         The case weights of both fits.
+    error_scale : array-like of shape (n_samples,), optional
+        The sizes of the errors, if the fit had them.
     random_state : int, RandomState or None, default=None
         For the Wald test, as of :func:`coef_table`.
 
@@ -284,14 +288,14 @@ def compare(
     """
     options = Options(covariance, groups, random_state=random_state)
     of_larger = _own_columns(larger, X)
-    found = estimates(larger, of_larger, y, sample_weight, options)
+    found = estimates(larger, of_larger, y, (sample_weight, error_scale), options)
     fewer, fitted = _smaller_model(smaller, X)
     names = (*feature_names(fewer, smaller), *(["intercept"] if fewer.fit_intercept else []))
     out = _left_out(names, found.names)
     for model in (fewer, found.model):
         check_unpenalised(model, "a comparison")
     model, seen = model_of(larger, of_larger)
-    columns, y, cases = training_data(model, seen, y, sample_weight)
+    columns, y, cases = training_data(model, seen, y, sample_weight, error_scale)
     kept = [k for k in range(model.n_features_in_) if k not in out]
     columns = columns_at(columns, kept)
     matrix = np.eye(len(found.names))[out]

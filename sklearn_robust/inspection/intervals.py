@@ -11,7 +11,7 @@ from ..pipelines import unwrapped
 from ..validation import check_unmasked
 
 
-def predict_interval(estimator, X, coverage=0.9, *, kind="prediction", rows=None):
+def predict_interval(estimator, X, coverage=0.9, *, kind="prediction", rows=None, error_scale=None):
     """Predict intervals, through pipelines, searches and transformations of the target.
 
     Parameters
@@ -29,6 +29,8 @@ def predict_interval(estimator, X, coverage=0.9, *, kind="prediction", rows=None
     rows : {"good", "all"} or None, default=None
         Whether intervals are about good new rows, or about rows as they come, bad ones too. None
         is the default of the estimator: "all" for ``AdaptiveRobustRegressor``, else "good".
+    error_scale : array-like of shape (n_samples,) or None, default=None
+        Sizes of the errors of the new observations, if the fit had them, in the same unit.
 
     Returns
     -------
@@ -87,6 +89,7 @@ def predict_interval(estimator, X, coverage=0.9, *, kind="prediction", rows=None
         )
     check_is_fitted(within.last)
     options = {"kind": kind} | ({} if rows is None else {"rows": rows})
+    options |= {} if error_scale is None else {"error_scale": error_scale}
     ends = within.last.predict_interval(
         within.transform(check_unmasked("X", X)), coverage, **options
     )

@@ -58,7 +58,7 @@ class Target:
     @property
     def problem(self) -> Problem:
         """The rows and the penalty."""
-        return Problem(self.rows, ElasticNet.of(self.model))
+        return Problem(self.rows, ElasticNet.of(self.model, self.rows.columns))
 
     @property
     def objective(self):

@@ -82,8 +82,9 @@ def reduced(target: Target, X, y, cases, start, *, fit_intercept) -> Reduced:
     model = _smaller(target, start, fit_intercept)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model.fit(X, y, weights)
+        model.fit(X, y, weights, target.all_rows.error_scale)
     converged = not any(issubclass(w.category, ConvergenceWarning) for w in caught)
+    model._error_scale = target.all_rows.error_scale
     fit, rows, all_rows = next(targets_with_rows(model, X, y, weights))
     params = rows.from_original(fit.coef, fit.intercept)
     found = Target(model, fit, rows, all_rows, params, 0)
@@ -107,8 +108,8 @@ def _smaller(target, start, fit_intercept) -> Any:
     given = model.get_params(deep=False) | {
         "init": start, "fit_intercept": fit_intercept, "warm_start": False, "verbose": 0,
     }  # fmt: skip
-    if is_adaptive(model):
-        return type(model)(**given)
+    if is_adaptive(model):  # the rows are divided by the sizes that the larger fit has learned
+        return type(model)(**given | {"scale_features": None})
     return RobustRegressor(**(given | {"scale": target.fit.scale}))
 
 

@@ -6,13 +6,13 @@ import numpy as np
 from scipy.special import ndtri
 
 from ..scales import mad, scale_floor
-from ..validation import check_number
-from .fitted import index_of, is_adaptive, model_of, target_of_fit
+from ..validation import check_error_scale, check_number
+from .fitted import index_of, is_adaptive, model_of, sizes_of_errors, target_of_fit
 
 _NORMAL_QUARTILE = float(ndtri(0.75))
 
 
-def outlier_mask(estimator, X, y, *, level=0.99):
+def outlier_mask(estimator, X, y, *, level=0.99, error_scale=None):
     r"""Rows whose residual is larger than a normal one would be.
 
     These are the rows with
@@ -30,6 +30,8 @@ def outlier_mask(estimator, X, y, *, level=0.99):
     y : array-like of shape (n_samples,) or (n_samples, n_targets)
     level : float in (0, 1), default=0.99
         The share of rows with normal errors that are not flagged.
+    error_scale : array-like of shape (n_samples,), optional
+        The sizes of the errors of these rows, by which residuals are divided.
 
     Returns
     -------
@@ -70,7 +72,10 @@ def outlier_mask(estimator, X, y, *, level=0.99):
     """
     check_number("level", level, 0.0, 1.0, "()")
     model, seen = model_of(estimator, X)
-    _, values, residuals = residuals_of(model, seen, y)
+    seen, values, residuals = residuals_of(model, seen, y)
+    model._error_scale = check_error_scale(error_scale, len(values))
+    sizes = sizes_of_errors(model, seen, values)
+    values, residuals = values / sizes, residuals / sizes
     mask = np.abs(residuals) > ndtri(0.5 + 0.5 * level) * sigma_of(model, values, residuals)
     index = index_of(X, y)
     if index is None:

@@ -63,7 +63,9 @@ class AlphaProfile:
     interval: np.ndarray
 
 
-def profile_alpha(estimator, X, y, alphas=None, *, sample_weight=None, level=0.95, verbose=0):
+def profile_alpha(
+    estimator, X, y, alphas=None, *, sample_weight=None, error_scale=None, level=0.95, verbose=0
+):
     r"""Profile likelihood of the shape, and its confidence interval.
 
     At every shape the likelihood is maximised over coefficients and scale. The interval holds
@@ -81,6 +83,8 @@ def profile_alpha(estimator, X, y, alphas=None, *, sample_weight=None, level=0.9
         Shapes of the profile, within ``alpha_bounds``. The default is 41 evenly spaced shapes.
     sample_weight : array-like of shape (n_samples,), optional
         The case weights of the fit.
+    error_scale : array-like of shape (n_samples,), optional
+        The sizes of the errors, if the fit had them.
     level : float in (0, 1), default=0.95
     verbose : int >= 0, default=0
         If positive, a line is printed for every shape.
@@ -137,8 +141,8 @@ def profile_alpha(estimator, X, y, alphas=None, *, sample_weight=None, level=0.9
         )
     low, high = map(float, model.alpha_bounds)
     alphas = np.linspace(low, high, 41) if alphas is None else _check_shapes(alphas, low, high)
-    nlls = np.atleast_2d(model.nll(X, target_of_fit(model, y)).T)
-    X, y, cases = training_data(model, X, y, sample_weight)
+    nlls = np.atleast_2d(model.nll(X, target_of_fit(model, y), error_scale).T)
+    X, y, cases = training_data(model, X, y, sample_weight, error_scale)
     threshold = float(chi2.ppf(level, 1))
     found, moved = [], False
     with warnings.catch_warnings(record=True) as caught:
@@ -146,7 +150,8 @@ def profile_alpha(estimator, X, y, alphas=None, *, sample_weight=None, level=0.9
         for target, kept in enumerate(taken_in(model)):
             column = y if y.ndim == 1 else y[:, target]
             weights = kept * (1.0 if cases is None else cases)
-            profile = _Profile(model, X, column, weights, target, verbose)
+            sizes = model._sizes_of_errors(X, model._error_scale)[target]
+            profile = _Profile(model, (X, column, weights, sizes), target, verbose)
             ends = [profile.end(end, threshold) for end in (low, high)]
             found.append((*profile.at(alphas), ends))
             seen = np.average(nlls[target], weights=weights)
@@ -177,10 +182,10 @@ def _check_shapes(alphas, low, high):
 class _Profile:
     """The profile of one target, starting at its fit."""
 
-    def __init__(self, model, X, y, weights, target, verbose):
-        self._data = X, y, weights
+    def __init__(self, model, data, target, verbose):
+        self._data = data
         self._model, self._verbose = model, verbose
-        self._cases_twice = 2.0 * n_cases(weights)
+        self._cases_twice = 2.0 * n_cases(data[2])
         self.alpha = float(np.atleast_1d(model.alpha_)[target])
         self._starts, self._nlls = {self.alpha: coefficients_of(model)[target]}, {}
 
@@ -211,9 +216,9 @@ class _Profile:
         given = self._model.get_params(deep=False) | {
             "alpha_bounds": (alpha, alpha), "init": self._starts[nearest], "warm_start": False,
             "tol": _SHARPER * self._model.tol, "verbose": 0,
+            "scale_features": None,  # its sizes of errors are given
         }  # fmt: skip
-        X, y, weights = self._data
-        fit = type(self._model)(**given).fit(X, y, weights)
+        fit = type(self._model)(**given).fit(*self._data)
         self._starts[alpha] = coefficients_of(fit)[0]
         penalty = ElasticNet.of(fit).value(fit.coef_ / fit.scale_)
         self._nlls[alpha] = fit.nll_ + penalty

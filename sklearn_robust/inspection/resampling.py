@@ -28,7 +28,7 @@ used. Below, rows that decide a coefficient are absent, and the curvature of all
 
 def refits(model, data, n_resamples, rng, parallel):
     """Return the coefficients of refits, shape (n_targets, n_resamples, n_names), and warnings."""
-    X, y, cases = data
+    X, y, cases, error_scale = data
     shares = np.ones(len(y)) if cases is None else cases
     drawn, shares = _drawn(shares), shares / shares.sum()
 
@@ -36,7 +36,7 @@ def refits(model, data, n_resamples, rng, parallel):
         counts = np.random.RandomState(seed).multinomial(drawn, shares)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            again = model._again(X, y, counts.astype(np.float64), seed)
+            again = model._again(X, y, counts.astype(np.float64), seed, error_scale)
         unconverged = any(issubclass(w.category, ConvergenceWarning) for w in caught)
         return coefficients_of(again), unconverged
 

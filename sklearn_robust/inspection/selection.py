@@ -41,7 +41,7 @@ def selected_columns(estimator):
     >>> from sklearn_robust import RobustRegressor
     >>> from sklearn_robust.inspection import selected_columns
     >>> X = np.random.default_rng(0).normal(size=(50, 80))
-    >>> model = RobustRegressor(l1_regularization=0.5, random_state=0).fit(X, 3.0 * X[:, 7])
+    >>> model = RobustRegressor(1.0, scale=1.0, l1_regularization=0.5).fit(X, 3.0 * X[:, 7])
     >>> selected_columns(model).tolist()
     ['x7']
     """
@@ -51,7 +51,7 @@ def selected_columns(estimator):
     return chosen[0] if model.coef_.ndim == 1 else chosen
 
 
-def degrees_of_freedom(estimator, X, y, *, sample_weight=None):
+def degrees_of_freedom(estimator, X, y, *, sample_weight=None, error_scale=None):
     r"""Return how many free parameters a fit is worth.
 
     It is the trace of the matrix that takes y to the fitted values, for the rows and columns as the
@@ -71,6 +71,8 @@ def degrees_of_freedom(estimator, X, y, *, sample_weight=None):
         The data of the fit.
     sample_weight : array-like of shape (n_samples,), optional
         The case weights of the fit.
+    error_scale : array-like of shape (n_samples,), optional
+        The sizes of the errors, if the fit had them.
 
     Returns
     -------
@@ -101,13 +103,16 @@ def degrees_of_freedom(estimator, X, y, *, sample_weight=None):
     2.0
     """
     model, X = model_of(estimator, X)
-    X, y, cases = training_data(model, X, y, sample_weight)
-    penalty = ElasticNet.of(model)
+    X, y, cases = training_data(model, X, y, sample_weight, error_scale)
     found = []
     for fit, rows, _ in targets_with_rows(model, X, y, cases):
         used = np.flatnonzero(fit.coef)
-        problem = Problem(rows, penalty).restricted(used)
-        params = problem.design.from_original(fit.coef[used], fit.intercept)
+        if rows.columns.n_slopes < rows.n_features:  # the last column is the intercept
+            used = np.append(used, rows.columns.n_slopes)
+        problem = Problem(rows, ElasticNet.of(model, rows.columns)).restricted(used)
+        size = rows.columns.n_parameters - rows.n_features
+        kept = np.append(used, rows.n_features + np.arange(size))
+        params = rows.from_original(fit.coef, fit.intercept)[kept]
         gram = passes.curvature(problem.design, params, fit.loss, fit.scale)[2]
         bent = gram + np.diag(problem.standardised_penalty.curvature)
         found.append(round(float(np.trace(np.linalg.pinv(bent, hermitian=True) @ gram)), 9))

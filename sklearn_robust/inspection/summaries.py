@@ -159,6 +159,7 @@ def summary(
     threshold=0.1,
     n_worst=5,
     sample_weight=None,
+    error_scale=None,
     random_state=None,
 ):
     r"""Summarise a fit: coefficients, residual scale, R², rejected rows, convergence.
@@ -186,6 +187,8 @@ def summary(
         Most rows listed of those with a weight below 1/2, the least first.
     sample_weight : array-like of shape (n_samples,), optional
         The case weights of the fit.
+    error_scale : array-like of shape (n_samples,), optional
+        The sizes of the errors, if the fit had them.
     random_state : int, RandomState or None, default=None
         Seed for the rows that a bootstrap draws.
 
@@ -227,10 +230,10 @@ def summary(
     check_number("threshold", threshold, 0.0, 1.0)
     check_integer("n_worst", n_worst, 0)
     options = Options(covariance, groups, random_state=random_state)
-    found = estimates(estimator, X, y, sample_weight, options)
+    found = estimates(estimator, X, y, (sample_weight, error_scale), options)
     labels = _labels(X, y)
     model, seen = model_of(estimator, X)
-    _, _, cases = training_data(model, seen, y, sample_weight)
+    _, _, cases = training_data(model, seen, y, sample_weight, error_scale)
     cases = np.ones(len(labels)) if cases is None else cases
     lines, worst = [], []
     for target in found.fits:
@@ -258,13 +261,14 @@ def _figures(target: Target, cases, labels, threshold, n_worst):
     """Return the figures of a target as in :class:`FitTable`, and the worst rows."""
     model, fit, rows = target.model, target.fit, target.all_rows
     residuals = residuals_of(rows, rows.from_original(fit.coef, fit.intercept))
+    sizes = np.ones(rows.n_rows) if rows.error_scale is None else rows.error_scale
     weights = np.atleast_2d(model.weights_.T)[target.number]
     counted = cases * (weights > 0.0)
     sigma = target.sigma if hasattr(model, "sigma_") else mad(residuals, counted)
     sigma = max(sigma, scale_floor(rows.y, cases))
     terms = target.terms()
     left = max(terms.n - terms.p, 0.0)
-    r2 = _robust_r2(rows.y, residuals, cases * weights, fit, sigma, model.fit_intercept)
+    r2 = _robust_r2(rows.y, residuals, (cases * weights, sizes), fit, sigma, model.fit_intercept)
     ratio = (terms.n - model.fit_intercept) / left if left > 0.0 else math.nan
     adjusted = 1.0 - (1.0 - r2) * ratio if left > 0.0 else r2
     present = cases > 0.0
@@ -278,20 +282,27 @@ def _figures(target: Target, cases, labels, threshold, n_worst):
     order = np.lexsort((-np.abs(residuals[doubted]), weights[doubted]))
     which = doubted[order][:n_worst]
     names = tuple(label.item() if hasattr(label, "item") else label for label in labels[which])
-    worst = WorstRows(names, residuals[which], residuals[which] / sigma, weights[which])
+    scaled = residuals[which] / sigma
+    worst = WorstRows(names, residuals[which] * sizes[which], scaled, weights[which])
     return figures, worst
 
 
-def _robust_r2(y, residuals, weights, fit, sigma, fit_intercept) -> float:
-    """Return the robust R², 0 if y does not vary; it cannot be below 0 with an intercept."""
-    total = float(np.sum(weights))
+def _robust_r2(y, residuals, counted, fit, sigma, fit_intercept) -> float:
+    """Return the robust R², 0 if y does not vary; it cannot be below 0 with an intercept.
+
+    ``counted`` holds the weights of the rows and the sizes of the errors, by which y and residuals
+    are divided.
+    """
+    weights, sizes = counted
+    ones = 1.0 / sizes
+    total = float(np.sum(weights * ones * ones))
     if total == 0.0:
         return 0.0
-    middle = float(np.sum(weights * (y / total))) if fit_intercept else 0.0
-    size = float(np.max(np.abs(y - middle), where=weights > 0.0, initial=0.0))
+    middle = float(np.sum(weights * ones * (y / total))) if fit_intercept else 0.0
+    size = float(np.max(np.abs(y - middle * ones), where=weights > 0.0, initial=0.0))
     if size == 0.0:
         return 0.0
-    around = float(np.sum(weights * ((y - middle) / size) ** 2))
+    around = float(np.sum(weights * ((y - middle * ones) / size) ** 2))
     left = float(np.sum(weights * (residuals / size) ** 2))
     return (around - left) / (around + left * (_consistency(fit.loss, fit.scale / sigma) - 1.0))
 

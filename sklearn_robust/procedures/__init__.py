@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .growing import GrowingScale
 from .likelihood import LikelihoodResult, MaximumLikelihood
 from .m_estimate import SCALES, STARTS, Regression, automatic
 from .path import grid, largest_l1, s_estimates_along, starts_along
@@ -12,6 +13,7 @@ from .starts import from_params, least_squares
 __all__ = [
     "SCALES",
     "STARTS",
+    "GrowingScale",
     "LikelihoodResult",
     "MaximumLikelihood",
     "Plan",

@@ -75,7 +75,9 @@ def leverage_root(objective: Objective, params) -> tuple[dict | None, float]:
         name: _of_all_columns(of, used, columns)
         for name, of in (("root", root.root @ np.eye(root.root.shape[1])), ("null", root.null))
     }
-    return {"centre": columns.centre, "unit": columns.unit, **whole}, free
+    if columns.n_slopes < n_slopes:  # the last column is the intercept
+        whole = {name: of[:-1] for name, of in whole.items()}
+    return {"centre": columns.zero, "unit": columns.unit[: columns.n_slopes], **whole}, free
 
 
 def _of_all_columns(directions, used, columns):

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from scipy.special import gammainccinv
 
 from ..design.algebra import gram, high_leverage
 from ..design.level_columns import move_levels, numeric_given_levels, rare_level_rows
-from ..design.residuals import large_residuals, normal_scaled_quantile, robust_weights
+from ..design.residuals import (
+    large_residuals,
+    normal_scaled_quantile,
+    residuals,
+    robust_weights,
+)
 from ..limits import LIMITS
 from ..linear_algebra import InverseRoot, pseudo_inverse_root
 from ..losses import regression_constant, resolve, tuning_constant
 from ..problem import Problem
 from ..scale_rules import MScale, TruncatedScale
-from ..scales import SHRINKAGE
+from ..scales import SHRINKAGE, m_scale, truncated_deviation
 from ..solvers.anderson import minimise_near
 from ..solvers.result import Start, Status, quiet
 from .candidates import candidates
@@ -36,6 +42,10 @@ _SAMPLE_PER_LEVEL = 40
 """Least number of rows of this sample for every level column, which costs little."""
 _LARGEST_SAMPLE = 20_000
 """Largest sample, unless the numeric columns need a larger one."""
+_LARGEST_FEW = 2000
+"""Most rows that show how large errors of ordinary rows are, where sizes differ."""
+_ORDINARY = 0.9
+"""Share of the rows not far off whose size of errors is the largest that excuses a residual."""
 _REJECTED = 2.5
 """Rows with residuals beyond this many scales are rejected."""
 _BY_CHANCE = 0.01
@@ -259,14 +269,15 @@ def efficient(problem: Problem, estimate: SEstimate, minimise, **options) -> SEs
     return replace(estimate, params=found.params, sigma=sigma)
 
 
-def bad_leverage(design, estimate: SEstimate, believed: SEstimate, random_state):
+def bad_leverage(design, estimate: SEstimate, believed: SEstimate, random_state, sizes=None):
     """Return the rows that are rejected and far off in X, and parameters that ignore them.
 
     A row is rejected if its residual from ``believed``, the result of :func:`efficient`, is over
     2.5 of its scales. A row is far off if its robust distance exceeds the largest of as many normal
     rows, with probability 0.99; outliers in y alone are not. A rare level may have taken its
     coefficient from rows far off, which are then not rejected. Its other rows therefore determine
-    the coefficient first. If there are too many columns for a Gram matrix, no row is returned.
+    the coefficient first. If there are too many columns for a Gram matrix, no row is returned. With
+    sizes of the errors, shape (n_rows,), residuals count beside them.
 
     Returns
     -------
@@ -285,10 +296,33 @@ def bad_leverage(design, estimate: SEstimate, believed: SEstimate, random_state)
         scale = tuning_constant(breakdown=0.5) * believed.sigma
         ordinary = design.without(suspects)
         params, *_ = move_levels(ordinary, params, WELSCH, scale, np.zeros(len(params)))
+    if sizes is not None:
+        far_of = partial(high_leverage, design, root=root, distance=distance)
+        return _rejected_beside(design, believed, estimate, params, sizes, far_of), params
     rejected = large_residuals(design, params, _REJECTED * believed.sigma)
     if len(rejected) == 0:
         return rejected, params
     return high_leverage(design, rejected, root, distance), params
+
+
+def _rejected_beside(design, believed: SEstimate, estimate: SEstimate, params, sizes, far_of):
+    """Return the rows far off whose residuals are over 2.5 scales, beside errors of these sizes.
+
+    The size of a row counts as at most that of nine in ten rows not far off: beyond, it is
+    extrapolated, and a large one would excuse any residual. Sizes and scale are those of at most
+    2000 evenly spaced rows. ``far_of`` returns the rows far off among some.
+    """
+    present, cases = design.present(), design.own_cases()
+    few = present[:: -(-len(present) // _LARGEST_FEW)]
+    near = np.setdiff1d(few, far_of(few))
+    sizes = np.minimum(sizes, np.quantile(sizes[near], _ORDINARY)) if len(near) else sizes
+    scaled = (residuals(design, estimate.params) / sizes)[few]
+    free = {"n_parameters": min(estimate.n_parameters, 0.5 * len(few))}
+    sigma = m_scale(scaled, cases[few], **free, floor=design.floor)
+    if believed is not estimate:
+        sigma = truncated_deviation(scaled, sigma, cases[few], **free)
+    large = np.abs(residuals(design, params)) > _REJECTED * max(sigma, design.floor) * sizes
+    return far_of(np.flatnonzero(large & (cases > 0.0)))
 
 
 def _chi2_isf(probability, dimensions):

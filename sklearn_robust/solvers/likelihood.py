@@ -140,7 +140,7 @@ def likelihood_near(
     if start.curvature is None:
         return unusable(AdaptiveResult, start, Status.NOT_APPLICABLE, alpha=math.nan)
     problem = Joint(likelihood, start)
-    system = _JointSystem(problem, start.curvature)
+    system = JointSystem(problem, start.curvature)
     x, history, converged = accelerated(system, tol=tol, max_iter=max_iter, report=report)
     if not converged or history[-1] > history[0] + _UPHILL * max(abs(history[0]), 1.0):
         return unusable(AdaptiveResult, start, Status.STALLED, alpha=math.nan)
@@ -160,7 +160,7 @@ def _result(where, history, converged):
     )
 
 
-class _JointSystem(System):
+class JointSystem(System):
     """The likelihood as a system of equations: its gradient is zero."""
 
     def __init__(self, problem, curvature):
