@@ -28,11 +28,14 @@ class Loss:
         The shape in the general family; NaN for a loss outside it.
     redescending : bool
         Whether psi falls back towards zero, so that the objective may have several minima.
+    kinks : tuple of float
+        Sizes, in c, at which psi or one of its derivatives jumps, in ascending order.
     """
 
     code: int
     alpha: float
     redescending: bool
+    kinks: tuple[float, ...] = (1.0,)
 
     @property
     def weight_at_zero(self) -> float:
@@ -63,6 +66,9 @@ NAMED = {
     "huber": Loss(branches.HUBER, math.nan, redescending=False),
     "tukey": Loss(branches.TUKEY, math.nan, redescending=True),
     "balanced_l1": Loss(branches.BALANCED_L1, math.nan, redescending=False),
+    "optimal": Loss(
+        branches.OPTIMAL, math.nan, redescending=True, kinks=(1.0, branches.OPTIMAL_END)
+    ),
 }
 """Every named loss; "general" is the family."""
 
@@ -111,7 +117,9 @@ def rho(r, alpha=-math.inf, scale=1.0, *, loss="general"):
         The scale c > 0, in the unit of ``r``.
     loss : str, default="general"
         "general" for the family, or a named loss: "huber", "tukey", "balanced_l1" with
-        threshold c, or "l2", "charbonnier", "cauchy", "geman_mcclure", "welsch".
+        threshold c, "optimal", or "l2", "charbonnier", "cauchy", "geman_mcclure", "welsch".
+        "optimal" is squared error up to c and constant from 3.0037 c on. At efficiency 0.95,
+        where c is 1 standard deviation, its psi has nearly the least bias under contamination.
 
     Returns
     -------
@@ -129,6 +137,9 @@ def rho(r, alpha=-math.inf, scale=1.0, *, loss="general"):
     ----------
     Barron, J. T. (2019). A general and adaptive robust loss function. CVPR, eq. 8.
     For balanced_l1: Pang, J. et al. (2019). Libra R-CNN. CVPR, eq. 5-7.
+    For optimal: Yohai, V. J. & Zamar, R. H. (1997). Optimal locally robust M-estimates of
+    regression. Journal of Statistical Planning and Inference 64. Konis, K. & Martin, R. D. (2021).
+    Optimal bias robust regression psi and rho revisited, for the part up to c.
 
     Examples
     --------
@@ -322,9 +333,10 @@ def regression_constant(family: Loss, efficiency: float) -> float:
     return _constant_of_efficiency(family, efficiency)
 
 
-def _half_normal(c):
-    """Return nodes and weights for E f(|Z|), Z standard normal, f smooth except at |Z| = c."""
+def _half_normal(family, c):
+    """Return nodes and weights for E f(|Z|/c), Z standard normal, f smooth but at the kinks."""
     edges = np.union1d(np.arange(0.0, 13.0), c * 2.0 ** np.arange(-2, 340))
+    edges = np.union1d(edges, c * np.array(family.kinks))
     edges = edges[edges <= 12.0]
     half = np.diff(edges)[:, None] / 2.0
     x = (edges[:-1, None] + half * (1.0 + _LEGENDRE[0])).ravel()
@@ -339,7 +351,7 @@ def _root(excess):
 
 def _efficiency(family, c):
     # For normal Z, E psi' = E Z·psi (Stein), so only weights are needed.
-    x, density = _half_normal(c)
+    x, density = _half_normal(family, c)
     influence = x.copy()
     kernels.residuals_to_weights(family.code, family.alpha, c, 1.0, influence)
     influence *= x
@@ -363,11 +375,11 @@ def _constant_of_breakdown(family, breakdown):
     if not math.isfinite(supremum):
         raise ValueError(
             f"breakdown must be None for an unbounded loss, got {breakdown!r}: only losses "
-            "with a finite supremum (alpha < 0, tukey) have a breakdown point."
+            "with a finite supremum (alpha < 0, tukey, optimal) have a breakdown point."
         )
 
     def excess(c):
-        x, density = _half_normal(c)
+        x, density = _half_normal(family, c)
         mean = np.dot(density, kernels.rho_psi_weights(family.code, family.alpha, x, c)[0])
         return breakdown * supremum - float(mean)
 

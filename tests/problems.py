@@ -15,7 +15,7 @@ from sklearn_robust.problem import Problem
 ALPHAS = [-np.inf, -10.0, -2.0, -1e-6, 0.0, 1e-10, 0.5, 1.0, 1.5, 2.0 - 1e-9, 2.0]
 """Shapes that a regressor takes: every branch of the kernels, and near each one."""
 
-BRANCHES = ["huber", "tukey", "balanced_l1"]
+BRANCHES = ["huber", "tukey", "balanced_l1", "optimal"]
 """Losses with a branch of their own."""
 
 LOSSES = [*({"alpha": alpha} for alpha in ALPHAS), *({"loss": name} for name in BRANCHES)]

@@ -161,6 +161,39 @@ def test_balanced_l1_gradient_is_the_published_one():
     np.testing.assert_allclose(rho(u, loss="balanced_l1"), area, rtol=1e-10)
 
 
+def test_optimal_psi_is_the_published_one():
+    """Konis & Martin (2021): t up to 1, then in proportion to t - a/phi(t) where that is positive.
+
+    Their a for an efficiency of 0.95 is 0.0132, to the digits given.
+    """
+    a, density = 0.01316339060967624, stats.norm.pdf
+    t = np.linspace(0.0, 4.0, 41)
+    beyond = np.maximum(t - a / density(t), 0.0) * density(1.0) / (density(1.0) - a)
+    expected = np.where(t <= 1.0, t, beyond)
+    np.testing.assert_allclose(psi(t, loss="optimal"), expected, rtol=1e-12, atol=1e-14)
+    kinks = NAMED["optimal"].kinks
+    area = [
+        integrate.quad(lambda s: psi(s, loss="optimal"), 0.0, x, points=kinks)[0] for x in t
+    ]
+    np.testing.assert_allclose(rho(t, loss="optimal"), area, rtol=1e-10, atol=1e-12)
+
+
+def test_optimal_rho_is_lower_than_others_of_its_efficiency():
+    """The bias under little contamination grows with sup rho over the mean slope of psi.
+
+    x - a/phi(x) is where the variance, less this bound with a multiplier, is stationary.
+    """
+
+    def bound(name):
+        c = tuning_constant(loss=name, efficiency=0.95)
+        slope, _ = integrate.quad(
+            lambda x: 2.0 * x * psi(x, scale=c, loss=name) * stats.norm.pdf(x), 0.0, 9.0, limit=200
+        )
+        return rho(1e9, scale=c, loss=name) / slope
+
+    assert bound("optimal") < 0.99 * min(map(bound, ("tukey", "welsch", "geman_mcclure")))
+
+
 @pytest.mark.parametrize("name", [name for name in NAMED if name not in BRANCHES])
 def test_names_of_family_members(name):
     r = np.linspace(-5.0, 5.0, 11)
@@ -215,6 +248,7 @@ def test_psi_where_its_factors_do_not_fit(r, alpha, scale, expected):
         ({"alpha": 1.0}, 3, 1.287),
         ({"loss": "huber"}, 4, 1.345),  # statsmodels.robust.norms.HuberT
         ({"loss": "tukey"}, 3, 4.685),  # statsmodels.robust.norms.TukeyBiweight
+        ({"loss": "optimal"}, 12, 1.0),  # its shape is that of this efficiency
     ],
     ids=str,
 )

@@ -35,8 +35,8 @@ class RobustRegressor(RobustLinearModel):
         influence, and the start decides which minimum is found.
     loss : str, default="general"
         "general" is the loss of shape ``alpha``. Named losses, such as "huber" or "tukey"
-        (bisquare) with threshold c, ignore ``alpha``; :func:`sklearn_robust.losses.rho` lists
-        them.
+        (bisquare) with threshold c, or "optimal", the bias-optimal one of Yohai & Zamar, ignore
+        ``alpha``; :func:`sklearn_robust.losses.rho` lists them.
     scale : "auto", "mad", "s", "reweighted" or float in [1e-150, 1e150], default="auto"
         The scale c, in the unit of y: a number, or c = k·sigma for a residual scale sigma and
         the k that follows from ``efficiency``.
@@ -79,8 +79,8 @@ class RobustRegressor(RobustLinearModel):
         start. Under a redescending loss each finds a minimum. From ``init="s"`` it is the same
         but for rare ties; from other starts they may find different minima that are near.
     init : "auto", "ols", "gnc", "s" or array-like of shape (n_features + 1,), default="auto"
-        Where the search begins. Below ``alpha=1`` and for "tukey" this decides which minimum is
-        found.
+        Where the search begins. Below ``alpha=1`` and for "tukey" and "optimal" this decides which
+        minimum is found.
 
         - "ols": (penalised) least squares. Survives few and moderate outliers in y.
         - "gnc": graduated non-convexity: the shape is lowered step by step from 1, at a fixed c.

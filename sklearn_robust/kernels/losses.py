@@ -7,7 +7,7 @@ import numpy as np
 from .compiled import compiled, entry
 from .elementary import exponential, log1p
 
-GENERAL, HUBER, TUKEY, BALANCED_L1 = range(4)
+GENERAL, HUBER, TUKEY, BALANCED_L1, OPTIMAL = range(5)
 """The branches of ``rho_influence_weight``."""
 NEAR_ZERO = 1e-19
 """Below this |alpha| the formulas of alpha = 0 are exact to the last bit."""
@@ -26,6 +26,18 @@ _BALANCE, _GAMMA = 0.5, 1.5
 """The alpha and gamma of balanced_l1: Pang et al. (2019), eq. 5-7."""
 _GROWTH = math.expm1(_GAMMA / _BALANCE)
 """Its b, which makes the gradient continuous at the threshold."""
+
+OPTIMAL_END = 3.003743142493020
+"""The size from which the weight of the optimal loss is 0, in c."""
+_BIAS = 0.01316339060967624
+"""The a of the optimal loss at which its efficiency is 0.95 for c = 1, by root-finding."""
+_ROOT_2_PI = math.sqrt(2.0 * math.pi)
+_BIAS_OVER_DENSITY = _BIAS * _ROOT_2_PI
+_STRETCH = 1.0 / (1.0 - _BIAS_OVER_DENSITY * math.exp(0.5))
+"""The factor that makes the influence of the optimal loss continuous at 1."""
+_ERFI = np.array([1.0 / (math.factorial(k) * (2.0 * k + 1.0)) for k in range(36)])
+"""The integral of exp(s²/2) from 0 to t is t times the power series in t²/2 of these terms, here
+up to one that is below rounding at ``OPTIMAL_END``."""
 
 _S1, _S2, _S3, _S4, _S5, _S6, _S7, _S8, _S9, _S10, _S11 = (
     1.0 / math.factorial(k) / (k + 2.0) for k in range(1, 12)
@@ -165,6 +177,32 @@ def _balanced_l1(u):
     return a / b * v * v * entropy, a * v * ratio, a * b * ratio
 
 
+@compiled()
+def _integral(t):
+    """Return the integral of exp(s²/2) over s from 0 to t, t at most ``OPTIMAL_END``."""
+    z, total = 0.5 * t * t, 0.0
+    for k in range(_ERFI.shape[0] - 1, -1, -1):
+        total = _ERFI[k] + z * total
+    return t * total
+
+
+@compiled()
+def _optimal_tail(t):
+    """Return rho of the optimal loss at a size between 1 and ``OPTIMAL_END``."""
+    growth = _BIAS_OVER_DENSITY * (_integral(t) - _integral(1.0))
+    return 0.5 + _STRETCH * (0.5 * (t - 1.0) * (t + 1.0) - growth)
+
+
+@compiled()
+def _optimal(u):
+    if u <= 1.0:
+        return 0.5 * u * u, u, 1.0
+    if u >= OPTIMAL_END:
+        return _optimal_tail(OPTIMAL_END), 0.0, 0.0
+    influence = max(_STRETCH * (u - _BIAS_OVER_DENSITY * math.exp(0.5 * u * u)), 0.0)
+    return _optimal_tail(u), influence, influence / u
+
+
 @entry
 def rho_influence_weight(code, alpha, r, c):
     """Return rho, c·|psi| and weight of one residual ``r`` at the scale ``c``.
@@ -177,6 +215,8 @@ def rho_influence_weight(code, alpha, r, c):
         return _tukey(abs(r) / c)
     if code == BALANCED_L1:
         return _balanced_l1(abs(r) / c)
+    if code == OPTIMAL:
+        return _optimal(abs(r) / c)
     return _general(alpha, r, c)
 
 
@@ -219,6 +259,11 @@ def psi_slope(code, alpha, r, c):
         return (1.0 - u * u) * (1.0 - 5.0 * u * u) if u < 1.0 else 0.0
     if code == BALANCED_L1:
         return _BALANCE * _GROWTH / (1.0 + _GROWTH * u) if u < 1.0 else 0.0
+    if code == OPTIMAL:
+        if u <= 1.0:
+            return 1.0
+        fall = _BIAS_OVER_DENSITY * u * math.exp(0.5 * u * u) if u < OPTIMAL_END else 1.0
+        return _STRETCH * (1.0 - fall)
     return _general_slope(alpha, r, c)
 
 
