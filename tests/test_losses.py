@@ -172,9 +172,7 @@ def test_optimal_psi_is_the_published_one():
     expected = np.where(t <= 1.0, t, beyond)
     np.testing.assert_allclose(psi(t, loss="optimal"), expected, rtol=1e-12, atol=1e-14)
     kinks = NAMED["optimal"].kinks
-    area = [
-        integrate.quad(lambda s: psi(s, loss="optimal"), 0.0, x, points=kinks)[0] for x in t
-    ]
+    area = [integrate.quad(lambda s: psi(s, loss="optimal"), 0.0, x, points=kinks)[0] for x in t]
     np.testing.assert_allclose(rho(t, loss="optimal"), area, rtol=1e-10, atol=1e-12)
 
 

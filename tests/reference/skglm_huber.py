@@ -8,10 +8,6 @@ import csv
 from pathlib import Path
 
 import numpy as np
-from skglm import GeneralizedLinearEstimator
-from skglm.datafits import Huber
-from skglm.penalties import L1
-from skglm.solvers import AndersonCD
 
 
 def wide(n, p, k, seed):
@@ -21,17 +17,29 @@ def wide(n, p, k, seed):
     return X, 3.0 * X[:, :k].sum(axis=1) + rng.normal(size=n)
 
 
-with (Path(__file__).parent / "skglm_huber.csv").open("w", newline="") as file:
-    writer = csv.writer(file)
-    for seed, (n, p) in enumerate([(100, 30), (60, 120)]):
-        X, y = wide(n, p, 6, seed)
-        y[:8] += 30.0
-        for threshold in (1.0, 3.0):
-            for penalty in (0.3, 1.0):
-                solver = AndersonCD(
-                    tol=1e-12, fit_intercept=True, max_iter=1000, max_epochs=100_000
-                )
-                model = GeneralizedLinearEstimator(Huber(threshold), L1(penalty), solver)
-                model.fit(np.asfortranarray(X), y)
-                values = [*model.coef_.ravel(), *np.ravel(model.intercept_)]
-                writer.writerow([seed, threshold, penalty, *(f"{value:.10g}" for value in values)])
+def main():
+    from skglm import GeneralizedLinearEstimator
+    from skglm.datafits import Huber
+    from skglm.penalties import L1
+    from skglm.solvers import AndersonCD
+
+    with (Path(__file__).parent / "skglm_huber.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        for seed, (n, p) in enumerate([(100, 30), (60, 120)]):
+            X, y = wide(n, p, 6, seed)
+            y[:8] += 30.0
+            for threshold in (1.0, 3.0):
+                for penalty in (0.3, 1.0):
+                    solver = AndersonCD(
+                        tol=1e-12, fit_intercept=True, max_iter=1000, max_epochs=100_000
+                    )
+                    model = GeneralizedLinearEstimator(Huber(threshold), L1(penalty), solver)
+                    model.fit(np.asfortranarray(X), y)
+                    values = [*model.coef_.ravel(), *np.ravel(model.intercept_)]
+                    writer.writerow(
+                        [seed, threshold, penalty, *(f"{value:.10g}" for value in values)]
+                    )
+
+
+if __name__ == "__main__":
+    main()
