@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.linear_model import HuberRegressor, LinearRegression, TheilSenRegressor
+from sklearn.linear_model import LinearRegression, TheilSenRegressor
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
 from sklearn_robust import (
