@@ -54,9 +54,7 @@ class PathDisplay:
     --------
     >>> import matplotlib
     >>> matplotlib.use("Agg")
-    >>> from typing import Any
-
-    import numpy as np
+    >>> import numpy as np
     >>> from sklearn_robust import robust_path
     >>> from sklearn_robust.inspection import PathDisplay
     >>> X = np.random.default_rng(0).normal(size=(50, 20))
