@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 
+from . import scales
 from .design import Design, passes
 from .design.residuals import (
     loss_gradient_and_abs_residuals,
@@ -14,11 +15,10 @@ from .design.residuals import (
 )
 from .problem import Objective, Problem
 from .scales import WIDER, normal_quantile
-from .scales import normal_scaled_quantile as normal_scaled_quantile_of
 
 MOST_IN_USE = 0.45
-"""Largest share of the number of cases that selected columns may be for their residuals to tell a
-scale. With more, the rows are fitted by as many columns, whatever the scale."""
+"""Largest number of columns in use, relative to the number of cases, for which the residuals still
+say how large the errors are. With more columns most rows are fitted closely in any case."""
 _LOWER, _UPPER = 0.97, 1.03
 """Window, relative to the last median, in which the next pass gathers absolute residuals."""
 
@@ -101,7 +101,7 @@ class MadScale(ScaleRule):
 
     def c_of_residuals(self, residuals, cases):
         weights = cases if len(cases) else None
-        sigma = normal_scaled_quantile_of(residuals, 0.5, weights)
+        sigma = scales.normal_scaled_quantile(residuals, 0.5, weights)
         return self.c_of(max(sigma, self._design.floor))
 
     def read(self, objective, params):

@@ -29,6 +29,8 @@ class WorkingSet:
 
     Attributes
     ----------
+    places : ndarray of int
+        The places of the columns among all parameters.
     target : ndarray of shape (n_present,)
         y minus the origin.
     cases : ndarray of shape (n_present,), or empty if every row counts once
@@ -42,7 +44,7 @@ class WorkingSet:
         self.target = design.y[self._rows] - design.origin
         self.cases = design.cases[self._rows] if len(design.cases) else design.cases
         first = [design.n_features] if design.columns.fit_intercept else []
-        self._places = np.array(first, dtype=np.intp)
+        self.places = np.array(first, dtype=np.intp)
         self._loss: Any = None
         self._last: tuple | None = None
         self._is_in = np.zeros(design.n_features, dtype=bool)
@@ -60,11 +62,6 @@ class WorkingSet:
         """The place of the intercept among the columns of the set; empty if there is none."""
         return slice(0, int(self.design.columns.fit_intercept))
 
-    @property
-    def places(self) -> np.ndarray:
-        """The places of the columns among all parameters."""
-        return self._places
-
     def outside(self) -> np.ndarray:
         """Return the numbers of the columns of X that are not in the set."""
         return np.flatnonzero(~self._is_in)
@@ -80,7 +77,7 @@ class WorkingSet:
         if len(features) == 0:
             return
         self._is_in[features] = True
-        self._places = np.append(self._places, features)
+        self.places = np.append(self.places, features)
         n_before = self._columns.count
         self._columns.append(features)
         if self.gram is not None:

@@ -395,7 +395,7 @@ class RobustRegressorCV(RobustLinearModel):
             "scale": list(self.scales),
         }
         if is_number(self.l1_regularizations):
-            # The least shape rejects most rows, and its scale is that of the S-estimate.
+            # One grid serves all shapes and scales: that of the least shape at the first scale.
             template = self._template(self.random_state).set_params(
                 alpha=min(alphas), scale=self.scales[0]
             )

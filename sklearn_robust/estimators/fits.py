@@ -37,6 +37,7 @@ from ..procedures.reweighting import Reweighted, Weighing, reweight
 from ..scales import scale_floor
 from ..solvers import LIKELIHOOD_SOLVERS, SOLVERS
 from .base import check_finite
+from .progress import silent
 from .targets import Growth, Initial, PathFit, TargetFit
 
 __all__ = [
@@ -69,10 +70,6 @@ _EXACT, _SLACK = 1e-12, 4.0
 the fit without slopes, found to ``tol``, decides it."""
 _FEW_BELIEVED = 1.0 / 3.0
 """Mean robust weight below which a fit that selects columns rests on few rows."""
-
-
-def _silent(value):
-    """Report nothing."""
 
 
 def designs(estimator, X, y, sample_weight, error_scale=None):
@@ -163,7 +160,7 @@ def largest_penalty(estimator, design) -> float:
     loss = resolve(estimator.loss, estimator.alpha)
     shared = shared_starts(estimator, design)
     shared = shared.following(replace(penalty, l1_regularization=_HARDEST))
-    result = _regression(estimator, shared, loss).fit(_silent)
+    result = _regression(estimator, shared, loss).fit(silent)
     slack = _EXACT if loss.alpha == 2.0 else _SLACK * estimator.tol
     return (1.0 + slack) * largest_l1(shared.problem, result, loss)
 

@@ -11,11 +11,8 @@ from scipy.stats import rankdata
 from sklearn.base import clone
 
 from .base import fits
+from .progress import silent
 from .targets import given_initial, store
-
-
-def _silent(value):
-    """Report nothing: the callback of fits of a fold."""
 
 
 class Fold(NamedTuple):
@@ -109,7 +106,7 @@ class Search(NamedTuple):
                 results = [None] * len(designs)
             last = group
             pairs = [
-                fits().fit_regression(estimator, *of, report=_silent)
+                fits().fit_regression(estimator, *of, report=silent)
                 for of in zip(shared, initial, results, strict=True)
             ]
             results = [result for _, result in pairs]

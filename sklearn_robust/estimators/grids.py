@@ -56,8 +56,8 @@ def l1_grid(template, penalties, designs, eps=None) -> np.ndarray:
 def l2_grid(penalties, design, penalty_weights) -> list:
     """Return squared penalties: those given, or a falling grid made from the data.
 
-    The largest of the grid is the sum of the mean squares of the standardised columns in the user's
-    units. It shrinks every direction of the coefficients by at least half.
+    The largest of the grid is the sum of the columns' mean squares about their means. Under it
+    every direction of the coefficients shrinks by at least half.
     """
     if not is_number(penalties):
         return list(penalties)

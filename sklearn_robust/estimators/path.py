@@ -14,6 +14,7 @@ from sklearn.utils import assert_all_finite
 from ..validation import check_number
 from .base import fits
 from .grids import check_grid, l1_grid
+from .progress import silent
 from .robust import RobustRegressor
 
 
@@ -191,7 +192,7 @@ def robust_path(
 def _told(template, design, penalties):
     """Return the fits of one target; print a line for each if ``verbose`` is positive."""
     points = []
-    for point in fits().path_fits(template, design, penalties, report=_silent):
+    for point in fits().path_fits(template, design, penalties, report=silent):
         points.append(point)
         if template.verbose:
             place = len(points)
@@ -201,10 +202,6 @@ def _told(template, design, penalties):
                 f"{point.scale:.4g}"
             )
     return points
-
-
-def _silent(value):
-    """Report nothing: the callback of fits of a path."""
 
 
 def _warn(points, penalties, template):

@@ -21,7 +21,11 @@ except ImportError:  # scikit-learn before 1.9; experimental from 1.9 on
         return method
 
 
-__all__ = ["WRAPPERS", "CallbackSupportMixin", "Progress", "with_callbacks"]
+__all__ = ["WRAPPERS", "CallbackSupportMixin", "Progress", "silent", "with_callbacks"]
+
+
+def silent(value):
+    """Report nothing: the callback of fits that are part of another."""
 
 
 class Progress:

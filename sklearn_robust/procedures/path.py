@@ -12,6 +12,7 @@ from ..design.residuals import residuals
 from ..losses import Loss
 from ..penalties import ElasticNet
 from ..problem import Problem
+from ..scales import normal_quantile
 from ..solvers.result import RegressionResult
 from .shared_starts import SharedStarts
 
@@ -21,8 +22,6 @@ _FEW = 1000
 """Number of evenly spaced rows that show the middle and the spread of columns."""
 _FAR = 5.0
 """Values further than this from the median of a column, in robust deviations, are clipped."""
-_NORMAL = 0.6744897501960817
-"""The median absolute deviation of the standard normal distribution."""
 _AT_ONCE = 256
 """Columns that are clipped at once."""
 
@@ -92,7 +91,7 @@ def _with_clipped_columns(objective, params, gradient):
     design: LocalDesign = objective.design
     few = design.thinned(_FEW).dense_rows(slice(None))
     middle = np.median(few, axis=0)
-    spread = _FAR / _NORMAL * np.median(np.abs(few - middle), axis=0)
+    spread = _FAR / normal_quantile(0.5) * np.median(np.abs(few - middle), axis=0)
     columns = np.flatnonzero(spread > 0.0)
     rows = design.present()
     influence = objective.loss.rho_psi_weight(residuals(design, params)[rows], objective.scale)[1]

@@ -87,8 +87,8 @@ def selecting_s_estimate(
     near : iterable of ndarray of shape (n_parameters,)
         Further candidates, such as the S-estimates at neighbouring penalties.
     fresh : bool
-        Whether candidates are searched besides ``near``, which takes most of the time. There must
-        be some if not.
+        Whether other candidates are searched besides ``near``, which takes most of the time. If
+        not, ``near`` must not be empty.
 
     Returns
     -------
@@ -196,8 +196,8 @@ def _median(x, cases):
 def _with_few_columns(problem):
     """Return the least multiple of the penalty, at least 1, at which few columns are selected.
 
-    Least squares along a grid from the multiple at which all coefficients are zero tell. Its
-    parameters at the multiple are returned too.
+    Least squares select the columns. The multiple is sought along a grid from the one at which all
+    coefficients are zero. The parameters of least squares at the multiple are returned, too.
     """
     penalty, design = problem.standardised_penalty, problem.design
     nothing = np.zeros(design.columns.n_parameters)

@@ -28,7 +28,8 @@ _MOST_SWEEPS = 10_000
 _QUICK, _SLOWEST = 0.1, 0.99
 """Ratio of a step to the one before that a new curvature brings, and bound on an old one's."""
 _SHORT, _LONGEST_IF_SHORT = 0.03, 10.0
-"""After a step shorter than this the next may be lengthened by this factor, uphill at worst."""
+"""After a step shorter than this the next may be lengthened by as much as this factor. A step that
+leads uphill is taken back."""
 _PRODUCTS = 16.0
 """Columns of which a new curvature costs as much as an iteration."""
 _OLD = 3
@@ -111,7 +112,7 @@ class _Search:
         self._known, self._age = False, _OLD
 
     def _read(self, residuals, params):
-        """Return F/c², and what every residual pulls."""
+        """Return F/c² and the influence of every row."""
         places, c = self._set.places, self._c
         sums, influence = self._losses(residuals, kernels.NOTHING)[:2]
         value = sums[0] / self._set.design.total_weight
