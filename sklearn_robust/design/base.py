@@ -123,14 +123,18 @@ class Design(ABC):
 
         Rows of weight zero are not drawn. All others are returned if they are at most ``size``.
         """
+        return self.take(self.sampled_places(size, random_state))
+
+    def sampled_places(self, size, random_state) -> np.ndarray | None:
+        """Return the places of :meth:`sample` among the rows with a weight, None for all."""
         n_rows = self.n_present
         if n_rows <= size:
-            return self.take(None)
+            return None
         if n_rows < _ROWS_PER_STRETCH * size:
-            return self.take(np.sort(random_state.choice(n_rows, size, replace=False)))
+            return np.sort(random_state.choice(n_rows, size, replace=False))
         places = (np.arange(size) + random_state.uniform(size=size)) * (n_rows / size)
         places = places.astype(np.intp)
-        return self.take(places[np.diff(places, prepend=-1) > 0])
+        return places[np.diff(places, prepend=-1) > 0]
 
     def restricted(self, which) -> Design:
         """Return the same rows with some of the columns of X, standardised as here."""

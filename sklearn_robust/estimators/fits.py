@@ -11,14 +11,13 @@ from dataclasses import replace
 from numbers import Real
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 
 from ..design import divided_designs, make_design, serial_algebra
-from ..design.residuals import abs_residual_quantiles, final_weights
+from ..design.residuals import abs_residual_quantiles, final_weights, residuals
 from ..losses import NAMED, resolve
 from ..penalties import ElasticNet
-from ..problem import Likelihood, Problem
+from ..problem import Likelihood, Objective, Problem
 from ..procedures import (
     SCALES,
     STARTS,
@@ -32,7 +31,7 @@ from ..procedures import (
     s_estimates_along,
     starts_along,
 )
-from ..procedures.intervals import leverage_root
+from ..procedures.intervals import leverage_root, places_for_leverages
 from ..procedures.reweighting import Reweighted, Weighing, reweight
 from ..scales import scale_floor
 from ..solvers import LIKELIHOOD_SOLVERS, SOLVERS
@@ -136,7 +135,7 @@ def fit_regression(estimator, shared: SharedStarts, initial, neighbour=None, *, 
     result = _regression(estimator, shared, loss, initial).fit(report, neighbour)
     objective = shared.problem.objective(loss, result.scale)
     fit = _target_fit(
-        objective, result, sigma=result.sigma, vanished=result.vanished,
+        objective, result, objective.design, sigma=result.sigma, vanished=result.vanished,
         exact=result.exact, unbelieved=result.unbelieved,
         selects=shared.problem.standardised_penalty.selects,
     )  # fmt: skip
@@ -254,9 +253,8 @@ def fit_growing(estimator, design, columns, initial, *, report) -> TargetFit:
     report : callable
         Called with the likelihood at the beginning of each iteration.
     """
-    X, y = design.undivided or (design.X, design.y)
+    X = design.X if design.undivided is None else design.undivided[0]
     given = X if np.array_equal(columns, np.arange(X.shape[1])) else X[:, columns]
-    given = np.asarray(given.toarray() if issparse(given) else given, dtype=np.float64)
     named, start = _start_of(estimator, design, initial)
     procedure = GrowingScale(
         _likelihood(estimator, design), given, float(estimator.scale_l2_regularization), named,
@@ -267,24 +265,31 @@ def fit_growing(estimator, design, columns, initial, *, report) -> TargetFit:
         fit = fit_likelihood(estimator, design, initial, report=report)
         return replace(fit, growth=Growth(np.zeros(len(columns)), math.log(fit.scale), 0.0))
     result = procedure.fit(report)
-    slopes = result.slopes / result.columns.unit
-    centre = float(result.columns.centre @ slopes)
-    log_c = math.log(result.scale)
+    standard, log_c = result.growing.scale_design.columns, math.log(result.scale)
+    slopes = result.slopes / standard.unit
+    intercept = log_c - float(standard.centre @ slopes)
     sizes = np.exp(result.growing.log_scales(result.slopes, log_c) - log_c)
-    known = 1.0 if design.error_scale is None else design.error_scale
-    [rows] = divided_designs(
-        X, [y], design.sample_weight, known * sizes, fit_intercept=estimator.fit_intercept
-    )
-    params = rows.from_original(*design.to_original(result.params))
-    counted = rows.without(result.left_out) if len(result.left_out) else rows
-    problem = Problem(counted, ElasticNet.of(estimator, rows.columns))
-    objective = problem.objective(resolve(alpha=result.alpha), result.scale)
-    nll = result.growing.unpenalised(result) + result.growing.design.mean_log_error_scale
     return _target_fit(
-        objective, replace(result, params=params), rows, result.left_out, selects=False,
-        sigma=None, vanished=False, exact=False, nll=nll,
-        growth=Growth(slopes, log_c - centre, design.floor, result.growing.n_at_floor(result)),
+        _divided_objective(estimator, design, result, sizes), result, design, result.left_out,
+        sizes=sizes, selects=False, sigma=None, vanished=False, exact=False,
+        nll=result.growing.unpenalised(result) + result.growing.design.mean_log_error_scale,
+        growth=Growth(slopes, intercept, design.floor, result.growing.n_at_floor(result)),
     )  # fmt: skip
+
+
+def _divided_objective(estimator, design, result, sizes) -> Objective:
+    """Return the objective of rows divided by the sizes of their errors, of a sample of many."""
+    X, y = design.undivided or (design.X, design.y)
+    counted = design.without(result.left_out) if len(result.left_out) else design
+    places = places_for_leverages(counted)
+    which = counted.present() if places is None else counted.present()[places]
+    known = 1.0 if design.error_scale is None else design.error_scale[which]
+    cases = None if design.sample_weight is None else design.sample_weight[which]
+    [rows] = divided_designs(
+        X[which], [y[which]], cases, known * sizes[which], fit_intercept=estimator.fit_intercept
+    )
+    problem = Problem(rows, ElasticNet.of(estimator, rows.columns))
+    return problem.objective(resolve(alpha=result.alpha), result.scale)
 
 
 def reweighted(estimator, sources, y, cases, *, report) -> Reweighted:
@@ -326,14 +331,24 @@ def _likelihood(estimator, design) -> Likelihood:
 
 
 def _target_fit(
-    objective, result, design=None, left_out=(), *, selects, n_parameters=None, **more
+    objective, result, design, left_out=(), *, sizes=None, selects, n_parameters=None, **more
 ) -> TargetFit:
-    """Return the fit of one target; ``design`` has the rows left out of the objective, too."""
-    loss, counted = objective.loss, objective.design
-    design = counted if design is None else design
-    root, free = leverage_root(objective, result.params)
-    coef, intercept = design.to_original(result.params)
-    weights, largest_weight = final_weights(design, result.params, loss, result.scale, left_out)
+    """Return the fit of one target.
+
+    ``design`` has all rows and the parameters of ``result``. ``objective`` is that of the rows not
+    left out; if rows have errors of learned sizes, it is that of rows divided by these.
+    """
+    loss, params = objective.loss, result.params
+    coef, intercept = design.to_original(params)
+    at = params if sizes is None else objective.design.from_original(coef, intercept)
+    root, free = leverage_root(objective, at)
+    if sizes is not None:  # all else is about the divided residuals
+        divided = residuals(design, params) / sizes
+        none = np.empty((len(sizes), 0))
+        design = make_design(none, divided, design.sample_weight, fit_intercept=False)
+        params = np.empty(0)
+    counted = design.without(left_out) if len(left_out) else design
+    weights, largest_weight = final_weights(design, params, loss, result.scale, left_out)
     few = (
         selects
         and loss.redescending
@@ -343,6 +358,6 @@ def _target_fit(
         coef=coef, intercept=intercept, scale=result.scale,
         alpha=loss.alpha, weights=weights, largest_weight=largest_weight, n_iter=result.n_iter,
         converged=result.converged, few_believed=bool(few),
-        sizes=abs_residual_quantiles(counted, result.params), n_cases=counted.n_cases,
+        sizes=abs_residual_quantiles(counted, params), n_cases=counted.n_cases,
         n_parameters=free if n_parameters is None else n_parameters, leverage=root, **more,
     )  # fmt: skip

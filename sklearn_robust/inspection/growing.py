@@ -12,7 +12,7 @@ from scipy.special import chdtrc, ndtri
 
 from ..penalties import ElasticNet
 from ..problem import Likelihood, Problem
-from ..procedures.growing import ScaleColumns
+from ..procedures.growing import scale_design
 from ..scales import m_scale, n_cases, truncated_deviation
 from ..solvers.growing import GrowingLikelihood
 from ..validation import check_choice, check_columns, check_number
@@ -208,7 +208,7 @@ def _likelihood_ratios(model, X, y, cases, which):
             .nll_
             for of in (None, which.tolist())
         ]
-        columns = ScaleColumns.of(_dense(X[:, which]), counted).values[counted > 0.0]
+        columns = scale_design(X[:, which], counted).standardised(counted > 0.0)[:-1]
         gain = 2.0 * n_cases(counted) * max(nlls[0] - nlls[1], 0.0)
         found.append((gain, int(np.linalg.matrix_rank(columns, rtol=_DEPENDENT))))
     return found
@@ -333,7 +333,8 @@ def scale_table(estimator, X, y, *, sample_weight=None, error_scale=None, level=
 
 def _covariance(model, X, y, cases, number):
     """Return the covariance of the coefficients of log c and of its intercept."""
-    growing, columns, params = _growing_of(model, X, y, cases, number)
+    growing, params = _growing_of(model, X, y, cases, number)
+    columns = growing.scale_design.columns
     slopes = np.atleast_2d(model.scale_coef_)[number] * columns.unit
     scale, alpha = (float(np.atleast_1d(of)[number]) for of in (model.scale_, model.alpha_))
     low, high = model.alpha_bounds
@@ -358,16 +359,16 @@ def _covariance(model, X, y, cases, number):
 
 
 def _growing_of(model, X, y, cases, number):
-    """Return the likelihood of the rows that count, its columns, and the fitted parameters."""
+    """Return the likelihood of the rows that count, and the fitted parameters."""
     kept = taken_in(model)[number]
     counted = kept * (np.ones(len(kept)) if cases is None else cases)
     design = next(iter(model._designs(X, y, cases, model._error_scale)))
     left_out = np.flatnonzero(~kept)
     design = design.without(left_out) if len(left_out) else design
-    columns = ScaleColumns.of(_dense(X[:, model.scale_features_]), counted)
+    columns = scale_design(X[:, model.scale_features_], counted)
     problem = Problem(design, ElasticNet.of(model, design.columns))
     bounds = model.scale_bounds or (design.floor, math.inf)
     plain = Likelihood(problem, tuple(model.alpha_bounds), tuple(bounds), design.floor)
-    growing = GrowingLikelihood(plain, columns.values, float(model.scale_l2_regularization))
+    growing = GrowingLikelihood(plain, columns, float(model.scale_l2_regularization))
     coef, intercept = np.atleast_2d(model.coef_)[number], np.atleast_1d(model.intercept_)[number]
-    return growing, columns, design.from_original(coef, intercept)
+    return growing, design.from_original(coef, intercept)

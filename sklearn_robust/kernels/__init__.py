@@ -7,6 +7,7 @@ no thread, so that callers may run several ranges side by side and add the sums 
 from .columns import dense_moments
 from .coordinates import column_products, descend_coordinates, less_combination
 from .dense import dense_gradient, dense_pass, dense_residuals
+from .growing import growing_loss
 from .level_moves import move_blocks
 from .levels import change_blocks, fit_blocks, redraw_blocks, refine_mixed
 from .likelihood import fit_likelihood_packed
@@ -49,6 +50,7 @@ __all__ = [
     "descend_coordinates",
     "fit_blocks",
     "fit_likelihood_packed",
+    "growing_loss",
     "irls_packed",
     "less_combination",
     "log_partition",

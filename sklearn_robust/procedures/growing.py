@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 
 from .. import scales
-from ..design import LocalDesign, make_design
+from ..design import LocalDesign, Standardisation, make_design
 from ..design.residuals import residuals
 from ..linear_algebra import minimum_norm
 from ..losses import resolve
 from ..penalties import ElasticNet
 from ..problem import Likelihood, Problem
+from ..scales import ENOUGH
 from ..solvers.growing import (
     GrowingLikelihood,
     GrowingResult,
@@ -29,7 +30,7 @@ from .likelihood_starts import NO_ROWS
 from .m_estimate import LOOSE, Regression
 from .s_estimate import bad_leverage
 from .shared_starts import SharedStarts
-from .starts import least_squares
+from .starts import least_squares_root
 from .subsample import subsample_size
 
 _SAMPLE = 1000
@@ -40,60 +41,18 @@ _RANKING = 1e-2
 """Tolerance of searches that are only compared."""
 _SHAPES = (1.0, 0.5, 0.0)
 """Shapes that are compared at each start."""
-_AT_ONCE = 8192
-"""Rows of which the moments are computed at once."""
-_MOST = 1e150
-"""Most deviations of a value of a row that does not count."""
-_LEAST = 1e-150
-"""Least size of a column; its square does not underflow."""
 
 
-class ScaleColumns(NamedTuple):
-    """Standardised columns on which the scale depends: ``(u - centre) / unit``.
+def scale_design(given, cases=None) -> LocalDesign:
+    """Return the columns on which the scale depends as a design, whose target is zero.
 
-    Attributes
+    Parameters
     ----------
-    values : ndarray of shape (n_rows, n_columns)
-    centre, unit : ndarray of shape (n_columns,)
-        Mean and root mean square about it of the rows that count. Constant columns become zero.
+    given : {ndarray, sparse matrix} of shape (n_rows, n_columns)
+    cases : ndarray of shape (n_rows,), optional
+        Case weights; only rows that have one decide how the columns are standardised.
     """
-
-    values: np.ndarray
-    centre: np.ndarray
-    unit: np.ndarray
-
-    @classmethod
-    def of(cls, given, cases) -> ScaleColumns:
-        """Standardise columns, shape (n_rows, n_columns), by rows with these case weights."""
-        low, high = np.full((2, given.shape[1]), [[np.inf], [-np.inf]])
-        for _, of in _blocks(given, cases):
-            low = np.minimum(low, np.min(of, axis=0))
-            high = np.maximum(high, np.max(of, axis=0))
-        largest = np.maximum(np.maximum(-low, high), _LEAST)
-        total = float(cases.sum())
-        mean, square = np.zeros((2, given.shape[1]))
-        for own, of in _blocks(given, cases):
-            mean += own @ (of / largest) / total
-        for own, of in _blocks(given, cases):
-            square += own @ (of / largest - mean) ** 2 / total
-        centre, unit = largest * mean, largest * np.sqrt(square)
-        constant = unit <= 8.0 * np.finfo(np.float64).eps * np.abs(centre) + _LEAST
-        constant |= high == low
-        unit = np.where(constant, 1.0, unit)
-        values = np.empty(given.shape)
-        with np.errstate(over="ignore"):
-            np.subtract(given, centre, out=values)
-            values /= unit
-        values[:, constant] = 0.0
-        np.clip(values, -_MOST, _MOST, out=values)
-        return cls(values, centre, unit)
-
-
-def _blocks(given, cases):
-    """Yield the case weights and the columns of the rows with a weight, some rows at a time."""
-    for first in range(0, len(given), _AT_ONCE):
-        own = cases[first : first + _AT_ONCE]
-        yield own[own > 0.0], given[first : first + _AT_ONCE][own > 0.0]
+    return make_design(given, np.zeros(given.shape[0]), cases)
 
 
 @dataclass(frozen=True)
@@ -104,13 +63,11 @@ class GrowingFit(GrowingResult):
     ----------
     growing : GrowingLikelihood
         Of the rows that count.
-    columns : ScaleColumns
     left_out : ndarray of int
         The numbers of the rows left out.
     """
 
     growing: GrowingLikelihood
-    columns: ScaleColumns
     left_out: np.ndarray
 
 
@@ -122,7 +79,7 @@ class GrowingScale:
     ----------
     likelihood : Likelihood
         The likelihood of all rows with one scale.
-    given : ndarray of shape (n_rows, n_columns)
+    given : {ndarray, sparse matrix} of shape (n_rows, n_columns)
         The columns on which the scale depends.
     penalty : float
         The strength of the penalty on their standardised coefficients.
@@ -132,7 +89,7 @@ class GrowingScale:
     """
 
     likelihood: Likelihood
-    given: np.ndarray
+    given: Any
     penalty: float
     init: str | None
     solver: str
@@ -185,18 +142,18 @@ class GrowingScale:
         """
         design = self.design
         few = self._of(self.plain.likelihood.design, self._given_of_few)
-        found, columns, left_out = few.best()
+        found, growing, left_out = few.best()
         if few.likelihood.design is not design:
-            whole = self._of(design, self.given)
-            left_out = whole.bad_leverage(found.params, found.slopes / columns.unit)
-            found, columns = whole.restandardised(found, columns, left_out)
-            few = whole
-        growing = few.growing(columns, left_out)
+            whole, before = self._of(design, self.given), growing.scale_design.columns
+            left_out = whole.bad_leverage(found.params, found.slopes / before.unit)
+            growing = whole.growing(left_out)
+            found = restandardised(found, before, growing)
         options = {"tol": self.tol, "max_iter": self.max_iter, "report": report}
         result = _grown(growing, found, **options)
         params = minimum_norm(result.params, design.columns.unit, found.root.null)
-        parts = vars(replace(result, params=params))
-        return GrowingFit(**parts, growing=growing, columns=columns, left_out=left_out)
+        slopes, scale = _least_growth(growing.scale_design, result)
+        parts = vars(replace(result, params=params, slopes=slopes, scale=scale))
+        return GrowingFit(**parts, growing=growing, left_out=left_out)
 
     @property
     def _given_of_few(self):
@@ -215,47 +172,32 @@ class _Rows:
 
     fit: GrowingScale
     likelihood: Likelihood
-    given: np.ndarray
+    given: Any
 
     @property
     def design(self) -> LocalDesign:
         """The rows."""
         return cast(LocalDesign, self.likelihood.design)
 
-    def growing(self, columns: ScaleColumns, left_out) -> GrowingLikelihood:
+    def growing(self, left_out) -> GrowingLikelihood:
         """Return the likelihood of the rows that are not left out."""
         design = self.design
         rows = design.without(left_out) if len(left_out) else design
-        return GrowingLikelihood(self.likelihood.on(rows), columns.values, self.fit.penalty)
-
-    def columns(self, left_out) -> ScaleColumns:
-        """Return the columns, standardised by the rows that are not left out."""
-        cases = self.design.own_cases().copy()
-        cases[left_out] = 0.0
-        return ScaleColumns.of(self.given, cases)
+        sizes = scale_design(self.given, rows.sample_weight)
+        return GrowingLikelihood(self.likelihood.on(rows), sizes, self.fit.penalty)
 
     def best(self):
-        """Return the best start, the standardised columns, and the rows left out."""
+        """Return the best start, the likelihood of the rows that count, and the rows left out."""
         begin = self.fit.plain.start
-        columns = self.columns(begin.left_out)
+        growing, left_out = self.growing(begin.left_out), begin.left_out
         robust = begin.start.params if begin.believed is None else begin.believed.params
-        slopes = self.slopes_of(robust, columns)
-        left_out = NO_ROWS
+        unscaled = self.slopes_of(robust, growing.scale_design) / growing.scale_design.columns.unit
         if begin.estimate is not None:
-            left_out = self.bad_leverage(robust, slopes / columns.unit)
-        unscaled, columns = slopes / columns.unit, self.columns(left_out)
-        slopes, none = unscaled * columns.unit, np.zeros(len(slopes))
-        seeds = [(robust, slopes), (begin.start.params, none)]
-        if self.fit.init is not None:
-            least = least_squares(self.likelihood.problem, max_iter=LOOSE["max_iter"]).params
-            seeds.append((least, slopes))
-        growing = self.growing(columns, left_out)
-        places = _evenly(growing.design.n_present, _SAMPLE)
-        rows = growing.design.present()[places]
-        sampled = replace(
-            growing, plain=growing.plain.on(growing.design.take(places)),
-            columns=growing.columns[rows],
-        )  # fmt: skip
+            left_out = self.bad_leverage(robust, unscaled)
+            growing = self.growing(left_out)
+        slopes = unscaled * growing.scale_design.columns.unit
+        seeds = [(robust, slopes), (begin.start.params, np.zeros(len(slopes)))]
+        sampled = growing.thinned(_SAMPLE)
         starts = []
         for params, of in seeds:
             first = self._at(sampled, begin.start, params, of)
@@ -263,11 +205,11 @@ class _Rows:
             starts.append(first.at(result))
         first = min(starts, key=sampled.value_at)
         best = grow(sampled, first, max_iter=LOOSE["max_iter"], tol=_RANKING, report=quiet)
-        return first.at(best), columns, left_out
+        return first.at(best), growing, left_out
 
     def _at(self, growing, start, params, slopes) -> GrowingStart:
         """Return the start at coefficients and growth, with the MAD and the most likely shape."""
-        divided = residuals(growing.design, params) * np.exp(-(growing.columns @ slopes))
+        divided = residuals(growing.design, params) * np.exp(-growing.log_scales(slopes, 0.0))
         plain = growing.plain
         mad = max(scales.mad(divided, growing.design.sample_weight), growing.design.floor)
         scale = float(np.clip(mad, *plain.scale_bounds))
@@ -278,24 +220,23 @@ class _Rows:
         ]
         return min(ways, key=growing.value_at)
 
-    def slopes_of(self, params, columns: ScaleColumns) -> np.ndarray:
+    def slopes_of(self, params, sizes: LocalDesign) -> np.ndarray:
         """Return g from a robust regression of the log absolute residuals.
 
         The errors of the logarithm do not depend on the scale, so its slopes are those of log c,
-        whatever the distribution of the errors.
+        whatever the distribution of the errors. The logarithm of an outlier is not far off those of
+        other rows, so a convex loss resists them.
         """
-        design = self.design
-        if columns.values.shape[1] == 0 or not np.any(columns.values):
-            return np.zeros(columns.values.shape[1])
-        sizes = np.maximum(np.abs(residuals(design, params)), design.floor)
-        rows = make_design(columns.values, np.log(sizes), design.sample_weight)
-        penalty = ElasticNet(l2_regularization=self.fit.penalty)
-        problem = Problem(rows, penalty)
+        if sizes.n_features == 0:
+            return np.zeros(0)
+        logs = np.log(np.maximum(np.abs(residuals(self.design, params)), self.design.floor))
+        rows = sizes.with_target(logs)
+        problem = Problem(rows, ElasticNet(l2_regularization=self.fit.penalty))
         loose = LOOSE["max_iter"], LOOSE["tol"]
         shared = SharedStarts(problem, "auto", self.fit.random_state, *loose)
-        objective = problem.objective(resolve("welsch"), 1.0)
-        result = Regression(shared, objective, "s", "reweighted", 0.95).fit(quiet)
-        return np.where(np.any(columns.values, axis=0), rows.to_original(result.params)[0], 0.0)
+        objective = problem.objective(resolve(alpha=1.0), 1.0)
+        result = Regression(shared, objective, "ols", "mad", 0.95).fit(quiet)
+        return result.params[:-1]
 
     def bad_leverage(self, params, slopes) -> np.ndarray:
         """Return the rows far off in X whose residuals are large beside their scale.
@@ -309,28 +250,35 @@ class _Rows:
         begin, design = self.fit.plain.start, self.design
         if begin.estimate is None or begin.believed is None:
             return NO_ROWS
-        logs = self.given @ slopes
+        logs = np.asarray(self.given @ slopes).ravel()
         logs = logs - np.average(logs, weights=design.sample_weight)
         sizes = np.exp(np.clip(logs, -300.0, 300.0))
         believed = begin.estimate
         if begin.believed is not begin.estimate:
             believed = replace(begin.believed, params=params)
-        return bad_leverage(design, begin.estimate, believed, self.fit.random_state, sizes)[0]
+        return bad_leverage(design, begin.estimate, believed, begin.metric, sizes)[0]
 
-    def restandardised(self, start: GrowingStart, before: ScaleColumns, left_out):
-        """Return a start found in other rows, and the columns standardised by these rows."""
-        columns = self.columns(left_out)
-        slopes = start.slopes / before.unit * columns.unit
-        moved = float(start.slopes @ ((columns.centre - before.centre) / before.unit))
-        scale = float(np.clip(start.scale * math.exp(moved), *self.likelihood.scale_bounds))
-        return replace(start, slopes=slopes, scale=scale), columns
+
+def restandardised(start: GrowingStart, before: Standardisation, growing) -> GrowingStart:
+    """Return a start found with other columns of the scale, for those of a likelihood."""
+    now = growing.scale_design.columns
+    slopes = start.slopes / before.unit * now.unit
+    moved = float(start.slopes @ ((now.centre - before.centre) / before.unit))
+    scale = float(np.clip(start.scale * math.exp(moved), *growing.plain.scale_bounds))
+    return replace(start, slopes=slopes, scale=scale)
+
+
+def _least_growth(rows: LocalDesign, result):
+    """Return the slopes and the scale with the same scales of all rows and the least slopes."""
+    at = np.append(result.slopes, math.log(result.scale))
+    for some in (rows.thinned(ENOUGH), rows):  # columns that are free in a few rows are so in all
+        null = least_squares_root(Problem(some, ElasticNet()), at).null
+        if null.shape[1] == 0:
+            return result.slopes, result.scale
+    at = minimum_norm(at, rows.columns.unit, null)
+    return at[:-1], math.exp(at[-1])
 
 
 def _grown(growing, start, **options) -> GrowingResult:
     """Minimise by Newton's method, or by L-BFGS-B where that stalls."""
     return first_usable(*(partial(way, growing, start, **options) for way in (grow_near, grow)))
-
-
-def _evenly(n_rows, most) -> np.ndarray:
-    """Return at most so many evenly spaced numbers of rows."""
-    return np.arange(0, n_rows, -(-n_rows // most))

@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
+from ..design import Design
 from ..limits import LIMITS
 from ..losses import Loss, regression_constant, resolve
 from ..partition import log_partition
@@ -22,6 +23,8 @@ from .reweighting import BELIEVED, SIGMAS, most_likely
 
 _MOST_ROWS = 1000
 """Most residuals that stand for all: the quantiles that a fit keeps are at every 1/1000."""
+_MANY = 4
+"""Multiple of the size of a sample from which on it replaces all rows."""
 _MOST_FITTED = 0.5
 """Ratio of parameters to rows above which intervals are not widened further."""
 _LEAST = float(np.finfo(np.float64).tiny)
@@ -41,7 +44,8 @@ def leverage_root(objective: Objective, params) -> tuple[dict | None, float]:
     The leverage of a row x with the intercept is :math:`x^\top (X^\top W X)^{-1} x` times the sum
     of the weights. W holds the robust weights if the loss redescends, because rejected rows add no
     information, and 1 otherwise. A penalty is added to the matrix. Columns that a penalty has set
-    to zero do not count.
+    to zero do not count. A sample of 20 000 rows gives the matrix of rows that are 80 000 or more
+    and have no level columns, or that are not in this process.
 
     Returns
     -------
@@ -49,7 +53,8 @@ def leverage_root(objective: Objective, params) -> tuple[dict | None, float]:
         ``centre``, shape (n_features,). ``root``, (n_parameters, rank): the leverage is the squared
         length of ``(x - centre, 1) @ root``. ``null``, (n_parameters, n_null): rows with a part
         along these directions have no finite leverage. ``unit``, (n_features,), is the size of the
-        columns. None if there are too many columns.
+        columns. None if there are too many columns, or if the sample does not determine all of
+        them and the other rows are not in this process.
     n_parameters : float
     """
     penalty, columns = objective.problem.standardised_penalty, objective.design.columns
@@ -59,18 +64,14 @@ def leverage_root(objective: Objective, params) -> tuple[dict | None, float]:
     if size > LIMITS.leverages:
         most = _MOST_FITTED * objective.design.n_cases
         return None, penalty.n_in_use(params) if penalty.selects else min(size, most)
-    if not objective.design.in_process:
-        objective = replace(
-            objective, problem=objective.problem.on(objective.design.thinned(ENOUGH))
-        )
-    if penalty.selects:
-        objective = objective.restricted(used)
-        params = params[np.append(used, [n_slopes] * columns.fit_intercept).astype(np.intp)]
-    shape = objective if objective.loss.redescending else objective.problem.least_squares()
-    root = shape.curvature(params)[-1]
-    free = root.root.shape[1] - objective.problem.standardised_penalty.parameters_taken(root)
-    if root.null.shape[1] and not objective.design.in_process:
-        return None, free
+    few = objective.design.thinned(ENOUGH)
+    if objective.design.in_process:
+        few = objective.design.take(places_for_leverages(objective.design))
+    root, free = _curvature(replace(objective, problem=objective.problem.on(few)), params, used)
+    if root.null.shape[1] and few is not objective.design:
+        if not objective.design.in_process:
+            return None, free
+        root, free = _curvature(objective, params, used)
     whole = {
         name: _of_all_columns(of, used, columns)
         for name, of in (("root", root.root @ np.eye(root.root.shape[1])), ("null", root.null))
@@ -78,6 +79,26 @@ def leverage_root(objective: Objective, params) -> tuple[dict | None, float]:
     if columns.n_slopes < n_slopes:  # the last column is the intercept
         whole = {name: of[:-1] for name, of in whole.items()}
     return {"centre": columns.zero, "unit": columns.unit[: columns.n_slopes], **whole}, free
+
+
+def _curvature(objective: Objective, params, used):
+    """Return the inverse root of the matrix of the columns in use, and the free parameters."""
+    columns = objective.design.columns
+    if objective.problem.standardised_penalty.selects:
+        objective = objective.restricted(used)
+        params = params[
+            np.append(used, [len(columns.unit)] * columns.fit_intercept).astype(np.intp)
+        ]
+    shape = objective if objective.loss.redescending else objective.problem.least_squares()
+    root = shape.curvature(params)[-1]
+    return root, root.root.shape[1] - objective.problem.standardised_penalty.parameters_taken(root)
+
+
+def places_for_leverages(design: Design) -> np.ndarray | None:
+    """Return the places of a sample of many rows, always the same; None for all rows."""
+    if design.n_present < _MANY * ENOUGH or design.levels() is not None:
+        return None
+    return design.sampled_places(ENOUGH, np.random.RandomState(0))
 
 
 def _of_all_columns(directions, used, columns):

@@ -17,7 +17,7 @@ from .exact_plane import exact_plane
 from .m_estimate import LOOSE, Regression
 from .plan import likelihood_solvers_for, minimise_by, minimise_nll_by
 from .residual_scales import minimise_with_scale, packed_with_mad
-from .s_estimate import SEstimate, bad_leverage, efficient
+from .s_estimate import SEstimate, bad_leverage, efficient, row_metric
 from .shared_starts import SharedStarts
 from .subsample import accuracy_of, likelihood_start_from_subsample, sample_of, subsample_size
 
@@ -57,6 +57,8 @@ class LikelihoodStart:
         The numbers of the other rows.
     estimate, believed : SEstimate or None
         The S-estimate and the efficient fit that identify them, if they were computed.
+    metric : tuple or None
+        The result of :func:`~sklearn_robust.procedures.s_estimate.row_metric`, if it was computed.
     n_first : int
         Rows of the subsample that was fitted first.
     status : Status
@@ -67,6 +69,7 @@ class LikelihoodStart:
     left_out: np.ndarray
     estimate: SEstimate | None = None
     believed: SEstimate | None = None
+    metric: tuple | None = None
     n_first: int = 0
     status: Status = Status.CONVERGED
 
@@ -119,11 +122,9 @@ class StartSearch:
             return replace(few, status=Status.STALLED)
         left_out = NO_ROWS
         if few.estimate is not None and few.believed is not None:
-            left_out, _ = bad_leverage(
-                likelihood.design, few.estimate, few.believed, self.random_state
-            )
+            left_out, _ = bad_leverage(likelihood.design, few.estimate, few.believed, few.metric)
         likelihood = _without(likelihood, left_out)
-        found = few.estimate, few.believed
+        found = few.estimate, few.believed, few.metric
         return LikelihoodStart(likelihood, start, left_out, *found, n_first=rows.n_rows)
 
     @cached_property
@@ -163,14 +164,15 @@ class StartSearch:
         estimate = shared.s_estimate
         minimise = partial(minimise_by, shared.s_plan.solvers)
         believed = efficient(likelihood.problem, estimate, minimise, **_SHARP)
-        left_out, params = bad_leverage(likelihood.design, estimate, believed, self.random_state)
+        metric = row_metric(likelihood.design, estimate, self.random_state)
+        left_out, params = bad_leverage(likelihood.design, estimate, believed, metric)
         likelihood = _without(likelihood, left_out)
         sampled = likelihood.on(likelihood.design.sample(_SAMPLE, self.random_state))
         robust = Start(estimate.params, estimate.root)
         if estimate.exact:
             exact = at_params(likelihood, robust)
             if likelihood.unbounded_at(exact):
-                return LikelihoodStart(likelihood, exact, left_out, estimate, believed)
+                return LikelihoodStart(likelihood, exact, left_out, estimate, believed, metric)
         seeds = [
             replace(robust, params=params),
             replace(robust, params=shared.least_squares.params),
@@ -186,7 +188,7 @@ class StartSearch:
             learned = {"scale": result.scale, "alpha": result.alpha}
             found.append(replace(first, params=result.params, **learned))
         best = _best(likelihood, [*found, *starts])
-        return LikelihoodStart(likelihood, best, left_out, estimate, believed)
+        return LikelihoodStart(likelihood, best, left_out, estimate, believed, metric)
 
 
 def _fastest(likelihood, start, **options):

@@ -269,15 +269,30 @@ def efficient(problem: Problem, estimate: SEstimate, minimise, **options) -> SEs
     return replace(estimate, params=found.params, sigma=sigma)
 
 
-def bad_leverage(design, estimate: SEstimate, believed: SEstimate, random_state, sizes=None):
+def row_metric(design, estimate: SEstimate, random_state):
+    """Return the metric of ordinary rows, from a sample, and their dimension.
+
+    Returns
+    -------
+    root : ndarray of shape (n_parameters, n_directions)
+        It gives ordinary rows unit mean square.
+    dimensions : int
+        0 if there are too many columns for a Gram matrix.
+    """
+    if not _searchable(design):
+        return np.empty((0, 0)), 0
+    return _metric(design.sample(_SAMPLE, random_state), estimate)
+
+
+def bad_leverage(design, estimate: SEstimate, believed: SEstimate, metric, sizes=None):
     """Return the rows that are rejected and far off in X, and parameters that ignore them.
 
     A row is rejected if its residual from ``believed``, the result of :func:`efficient`, is over
     2.5 of its scales. A row is far off if its robust distance exceeds the largest of as many normal
     rows, with probability 0.99; outliers in y alone are not. A rare level may have taken its
     coefficient from rows far off, which are then not rejected. Its other rows therefore determine
-    the coefficient first. If there are too many columns for a Gram matrix, no row is returned. With
-    sizes of the errors, shape (n_rows,), residuals count beside them.
+    the coefficient first. If the metric, of :func:`row_metric`, has no dimension, no row is
+    returned. With sizes of the errors, shape (n_rows,), residuals count beside them.
 
     Returns
     -------
@@ -285,9 +300,7 @@ def bad_leverage(design, estimate: SEstimate, believed: SEstimate, random_state,
     params : ndarray of shape (n_parameters,)
     """
     none, params = np.empty(0, dtype=np.intp), believed.params
-    if not _searchable(design):
-        return none, params
-    root, dimensions = _metric(design.sample(_SAMPLE, random_state), estimate)
+    root, dimensions = metric
     if dimensions <= 0:
         return none, params
     distance = _chi2_isf(_BY_CHANCE / design.n_cases, dimensions) + design.columns.fit_intercept
@@ -331,7 +344,7 @@ def _chi2_isf(probability, dimensions):
 
 
 def _metric(design, estimate):
-    """Return the matrix that gives ordinary rows unit mean square, and their dimension.
+    """Return the metric of ordinary rows, and their dimension.
 
     It is the metric of the numeric columns given the levels, because a rare level is always far off
     in its column. Rows have the weights of the S-estimate. Rows far off are taken out and the

@@ -11,6 +11,7 @@ import numpy as np
 from .. import kernels
 from ..design import LocalDesign
 from ..design.algebra import gram
+from ..design.base import added
 from ..design.residuals import residuals
 from ..limits import LIMITS
 from ..linear_algebra import InverseRoot, pseudo_inverse_root
@@ -30,6 +31,8 @@ _UPHILL = 1e-9
 """Increase of the likelihood, relative to its size or 1, that may be rounding."""
 _STRETCH = 16
 """Number of iterations after which the curvature is computed again."""
+_AT_ONCE = 2048
+"""Rows between two readings of which they stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +49,14 @@ class GrowingLikelihood:
     ----------
     plain : Likelihood
         The same with g = 0.
-    columns : ndarray of shape (n_rows, n_columns)
-        The standardised columns u.
+    scale_design : LocalDesign
+        The same rows with the columns u, which it standardises, and a target of zeros.
     penalty : float
         The strength of the penalty on g.
     """
 
     plain: Likelihood
-    columns: np.ndarray
+    scale_design: LocalDesign
     penalty: float
 
     @property
@@ -61,9 +64,21 @@ class GrowingLikelihood:
         """The rows, which are in this process."""
         return cast(LocalDesign, self.plain.design)
 
+    def thinned(self, most) -> GrowingLikelihood:
+        """Return the likelihood of at most so many evenly spaced rows with a weight alone."""
+        places = np.arange(0, self.design.n_present, -(-self.design.n_present // most))
+        return replace(
+            self, plain=self.plain.on(self.design.take(places)),
+            scale_design=self.scale_design.take(places),
+        )  # fmt: skip
+
     def log_scales(self, slopes, log_c) -> np.ndarray:
         """Return log c of every row, not below the floor."""
-        return np.clip(log_c + self.columns @ slopes, self._least, LARGEST_LOG)
+        units = self.scale_design.columns.unit
+        logs = self.scale_design.map_rows(
+            lambda rows, start, stop: rows.residuals_of_range(-slopes / units, -log_c, start, stop)
+        )
+        return np.clip(logs, self._least, LARGEST_LOG)
 
     @property
     def _least(self) -> float:
@@ -98,26 +113,24 @@ class GrowingLikelihood:
         others : ndarray of shape (2,)
             The derivatives in log c and in alpha.
         """
-        design, least = self.design, self._least
+        design, sizes, least = self.design, self.scale_design, self._least
         coef, intercept = design.columns.split(params)
+        growing = -slopes / sizes.columns.unit  # rows of zeros minus this are log c
+
+        def part(rows, start, stop):
+            value, shape, influence, pull = kernels.growing_loss(
+                alpha, rows.residuals_of_range(coef, intercept, start, stop),
+                sizes.residuals_of_range(growing, -log_c, start, stop), log_c, least, LARGEST_LOG,
+                rows.cases_of(start, stop),
+            )  # fmt: skip
+            gradient = rows.gradient_range(influence, start, stop)
+            return value, shape, gradient, sizes.gradient_range(pull, start, stop)
 
         def task(rows, start, stop):
-            columns, cases = self.columns[start:stop], rows.cases_of(start, stop)
-            own = cases if len(cases) else np.ones(stop - start)
-            logs = log_c + columns @ slopes
-            inside = (logs > least) & (logs < LARGEST_LOG)
-            logs = np.clip(logs, least, LARGEST_LOG)
-            scaled = rows.residuals_of_range(coef, intercept, start, stop) * np.exp(-logs)
-            scaled[own == 0.0] = 0.0
-            sums, influence, *_ = kernels.range_loss(
-                kernels.GENERAL, alpha, 1.0, kernels.SHAPE, 0.0, 0.0, 1.0, scaled, cases
-            )  # fmt: skip
-            pull = (own - influence * scaled) * inside
-            gradient = rows.gradient_range(influence * np.exp(log_c - logs), start, stop)
-            value = float(sums[0]) + float(own @ logs)
-            return value, float(sums[2]), float(pull.sum()), pull @ columns, gradient
+            edges = range(start, stop, _AT_ONCE)
+            return added(part(rows, first, min(first + _AT_ONCE, stop)) for first in edges)
 
-        value, shape, pull, growth, gradient = design.reduce(task)
+        value, shape, gradient, growth = design.reduce(task)
         total, penalty = design.total_weight, self.plain.problem.standardised_penalty
         gradient = gradient / total
         gradient[:-1] /= design.columns.unit
@@ -127,8 +140,9 @@ class GrowingLikelihood:
         if alpha > BELOW_TWO:
             partition_slope = log_partition(BELOW_TWO)[1]
         value = value / total + partition + rest + 0.5 * self.penalty * float(slopes @ slopes)
-        others = np.array([pull / total - 2.0 * rest, shape / total + partition_slope])
-        return value, gradient + slope, growth / total + self.penalty * slopes, others
+        others = np.array([-growth[-1] / total - 2.0 * rest, shape / total + partition_slope])
+        growth = self.penalty * slopes - growth[:-1] / (total * sizes.columns.unit)
+        return value, gradient + slope, growth, others
 
 
 @dataclass(frozen=True)
@@ -207,16 +221,6 @@ class _GrowingJoint(Joint):
         return max(plain, float(np.max(moved, initial=0.0)))
 
 
-def _thinned(growing: GrowingLikelihood) -> GrowingLikelihood:
-    """Return the likelihood of evenly spaced rows with a weight."""
-    design = growing.design
-    places = np.arange(0, design.n_present, -(-design.n_present // ENOUGH))
-    rows = design.present()[places]
-    return replace(
-        growing, plain=growing.plain.on(design.take(places)), columns=growing.columns[rows]
-    )
-
-
 def conditioned(growing: GrowingLikelihood, start: GrowingStart) -> GrowingStart:
     """Return the same start with the curvature there.
 
@@ -224,8 +228,9 @@ def conditioned(growing: GrowingLikelihood, start: GrowingStart) -> GrowingStart
     keeps a share of the majorant, so it is positive. It is that of at most 20 000 evenly spaced
     rows.
     """
-    growing, loss = _thinned(growing), resolve(alpha=start.alpha)
-    design, columns = growing.design, growing.columns
+    growing, loss = growing.thinned(ENOUGH), resolve(alpha=start.alpha)
+    design = growing.design
+    columns = growing.scale_design.standardised(slice(None))[:-1].T
     logs = growing.log_scales(start.slopes, math.log(start.scale))
     scaled = residuals(design, start.params) * np.exp(-logs)
     weights, slopes = loss.rho_psi_weight(scaled, 1.0)[2], loss.slopes(scaled, 1.0)
@@ -250,15 +255,8 @@ def grow_near(growing: GrowingLikelihood, start: GrowingStart, *, tol, max_iter,
     stalled.
     """
     start = conditioned(growing, start)
+    curvature = _scale_and_shape_curvature(_GrowingJoint(growing.thinned(ENOUGH), start))
     problem = _GrowingJoint(growing, start)
-    gradient = problem.value_gradient(problem.x)[1][-2:]
-    curvature = np.empty((2, 2))
-    for k, place in enumerate((-2, -1)):
-        ahead = problem.x.copy()
-        ahead[place] += -_TRIAL if ahead[place] > np.mean(problem.bounds[place]) else _TRIAL
-        change = problem.value_gradient(ahead)[1][-2:] - gradient
-        curvature[:, k] = change / (ahead[place] - problem.x[place])
-    curvature = 0.5 * (curvature + curvature.T)
     stalled = unusable(GrowingResult, start, Status.STALLED, alpha=start.alpha, slopes=start.slopes)
     if not np.linalg.eigvalsh(curvature)[0] > 0.0:
         return stalled
@@ -267,6 +265,18 @@ def grow_near(growing: GrowingLikelihood, start: GrowingStart, *, tol, max_iter,
     if not converged or history[-1] > history[0] + _UPHILL * max(abs(history[0]), 1.0):
         return stalled
     return _result(problem.start_at(start, x), history, Status.CONVERGED)
+
+
+def _scale_and_shape_curvature(problem: _GrowingJoint) -> np.ndarray:
+    """Return the curvature in the last two coordinates, log scale and shape, by differences."""
+    gradient = problem.value_gradient(problem.x)[1][-2:]
+    curvature = np.empty((2, 2))
+    for k, place in enumerate((-2, -1)):
+        ahead = problem.x.copy()
+        ahead[place] += -_TRIAL if ahead[place] > np.mean(problem.bounds[place]) else _TRIAL
+        change = problem.value_gradient(ahead)[1][-2:] - gradient
+        curvature[:, k] = change / (ahead[place] - problem.x[place])
+    return 0.5 * (curvature + curvature.T)
 
 
 def grow(growing: GrowingLikelihood, start: GrowingStart, *, tol, max_iter, report):
