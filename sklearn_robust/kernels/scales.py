@@ -16,6 +16,8 @@ _LONGEST = 1.0
 """Newton steps of a log scale are no longer: the equation is flat far from its root."""
 _TIE = 1e-6
 """Share of ``half`` that is rounding at the floor, where as many rows as count are off it."""
+_OFF = 9.0
+"""Residuals over so many c have a rho of 1 to the last bit."""
 _STEPS = 200
 """Steps within which bisection alone would find a scale to the last bit."""
 
@@ -41,6 +43,23 @@ def _log_mean(residuals, least):
     return max(math.log(total), least) if total > 0.0 else least
 
 
+@compiled(SUM)
+def _cases_beyond(residuals, cases, size):
+    total = 0.0
+    for i in range(residuals.shape[0]):
+        total += cases[i] if abs(residuals[i]) > size else 0.0
+    return total
+
+
+@compiled()
+def _at_floor(residuals, cases, half, floor, weights):
+    """Return whether the scale is at most ``floor``; most rows far off it say that it is not."""
+    most = half * (1.0 + _TIE)
+    if _cases_beyond(residuals, cases, _OFF * CONSTANT * floor) > most:
+        return False
+    return weigh(residuals, cases, CONSTANT * floor, weights)[0] <= most
+
+
 @entry
 def m_scale(residuals, cases, half, floor, first, tol, weights):
     """Return the s at which the sum of rho(r/(c·s)) is ``half``, or ``floor`` where s is less.
@@ -50,7 +69,7 @@ def m_scale(residuals, cases, half, floor, first, tol, weights):
     ``weights`` is filled with the weights at nearly s.
     """
     low, high = math.log(floor), math.inf
-    if weigh(residuals, cases, CONSTANT * floor, weights)[0] <= half * (1.0 + _TIE):
+    if _at_floor(residuals, cases, half, floor, weights):
         return floor
     log_s = max(math.log(first), low) if first > 0.0 else _log_mean(residuals, low)
     for _ in range(_STEPS):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -29,6 +29,8 @@ _REFINE_WORK = 2_000_000_000
 """Most multiplications in a stage of the refinement, which has at least a few steps."""
 _LEAST_STEPS = 3
 """Least number of steps in a stage of the refinement."""
+_THINNED, _THINNED_PER_COORDINATE = 200, 20
+"""Least number of rows, and of rows per coordinate, on which many planes are first compared."""
 _ROUGH, _SHARP = 0.2, 1e-2
 """Relative errors of scales: before a step, and for comparisons."""
 _FIRST, _BATCH, _NEAR = (8, 3), (15, 8), (20, 8)
@@ -107,17 +109,19 @@ def search(block: PackedRows, *, half, floor, penalty, given, random_state):
     target = in_units(y, unit)
     Z = np.ascontiguousarray(root.T @ block.columns)
     rows = _Rows(Z, target, cases, half, floor / unit, (root.T * penalty) @ root)
-    parts = np.array([
-        *_halves(Z.T, target, cases), *_concentrated(Z, cases, far), cases * (far <= 0.5 * _FAR),
+    few, places = rows.thinned()
+    parts = np.vstack([
+        _halves(few.Z.T, few.y, few.cases), *_concentrated(few.Z, few.cases, far[places]),
+        few.cases * (far[places] <= 0.5 * _FAR),
     ])  # fmt: skip
     planes = np.vstack([
-        np.linalg.lstsq(root, given.T / unit)[0].T, rows.fitted(parts),
-        rows.drawn(_DRAWN, _DRAW_WORK, random_state),
+        np.linalg.lstsq(root, given.T / unit)[0].T, few.fitted(parts),
+        few.drawn(_DRAWN, _DRAW_WORK, random_state),
     ])  # fmt: skip
-    planes, scales = rows.minima(planes, *_FIRST)
+    planes, scales = rows.minima(few.promising(planes, _FIRST[0]), *_FIRST)
     doubtful = np.max(far) > _FAR or len(y) < _CROWDED * len(Z) or rows.several(planes, scales)
     if doubtful and scales[0] > rows.floor and rows.cheap:
-        planes, scales = rows.met_again(planes, scales, random_state)
+        planes, scales = rows.met_again(few, planes, scales, random_state)
         planes, scales = rows.descended(planes, scales)
     return unit * (planes[:_RETURNED] @ root.T)
 
@@ -165,7 +169,10 @@ def root_of(columns, weights):
 
 
 def _halves(rows, y, cases):
-    """Yield case weights of the halves of the rows cut at the sensitivity components."""
+    """Return case weights of the halves of the rows cut at the sensitivity components.
+
+    The shape is (n_halves, n_rows); the first has all rows.
+    """
     m, r = rows.shape
     size = max(m // 2, min(r + 1, m))
     cases = cases * max(1.0, m / cases.sum())  # weights with a small sum are proportions
@@ -178,14 +185,13 @@ def _halves(rows, y, cases):
     changes = orthonormal * np.where(alone, 0.0, deleted)[:, None]
     directions = np.linalg.eigh(changes.T @ changes)[1][:, ::-1]
     most = max(int(_PART_WORK / (3 * m * r * r)), 1)
-    components = directions[:, :most].T @ (orthonormal / roots).T
-    yield cases
-    for values in components:
-        ordered = np.partition(values, (m - size, size - 1))
-        yield cases * (values <= ordered[size - 1])
-        yield cases * (values >= ordered[m - size])
-        sizes = np.abs(values)
-        yield cases * (sizes <= np.partition(sizes, size - 1)[size - 1])
+    values = directions[:, :most].T @ (orthonormal / roots).T
+    ordered = np.partition(values, (m - size, size - 1), axis=1)
+    sizes = np.abs(values)
+    middle = np.partition(sizes, size - 1, axis=1)[:, size - 1, None]
+    low, high = ordered[:, size - 1, None], ordered[:, m - size, None]
+    cuts = np.stack([values <= low, values >= high, sizes <= middle], axis=1).reshape(-1, m)
+    return cases * np.vstack([np.ones(m, dtype=bool), cuts])
 
 
 def _concentrated(Z, cases, far):
@@ -282,12 +288,30 @@ class _Rows:
         return np.vstack([through, without, self.fitted(self._halves_of(believed))])
 
     def _halves_of(self, which):
-        halves = list(_halves(self.Z[:, which].T, self.y[which], self.cases[which]))
+        halves = _halves(self.Z[:, which].T, self.y[which], self.cases[which])
         parts = np.zeros((len(halves), len(self.y)))
         parts[:, which] = halves
         return parts
 
     # ---- refinement ----
+
+    def thinned(self):
+        """Return evenly spaced rows, on which many planes are first compared, and their places."""
+        most = max(_THINNED, _THINNED_PER_COORDINATE * len(self.Z))
+        places = slice(None, None, max(len(self.y) // most, 1))
+        if places.step == 1:
+            return self, places
+        Z, cases = np.ascontiguousarray(self.Z[:, places]), self.cases[places].copy()
+        half = self.half * cases.sum() / self.cases.sum()
+        few = replace(self, Z=Z, y=self.y[places].copy(), cases=cases, half=half)
+        return few, places
+
+    def promising(self, planes, count):
+        """Return the planes, after a step, that are among twice so many of the least scales."""
+        if len(planes) <= 2 * count:
+            return planes
+        scales = self._scales(planes, _ROUGH)
+        return self._improved(planes, scales, 1, 2 * count)[0]
 
     def minima(self, planes, kept, followed):
         """Return different minima reached from planes and their scales, the best first.
@@ -307,15 +331,18 @@ class _Rows:
         criteria = self._criteria(planes, scales)
         return bool(np.sum(criteria <= _RIVAL**2 * criteria[0]) > 1)
 
-    def met_again(self, planes, scales, random_state):
-        """Draw batches of planes until several have led to the best minimum; return the minima."""
+    def met_again(self, few, planes, scales, random_state):
+        """Draw batches of planes until several have led to the best minimum; return the minima.
+
+        Planes are drawn from ``few`` of the rows, where the first of them are chosen.
+        """
         meetings = 0
         for _ in range(_BATCHES):
             best = planes[0]
-            drawn = self.drawn(_MORE, _MORE_WORK, random_state)
+            drawn = few.drawn(_MORE, _MORE_WORK, random_state)
             if len(drawn) == 0:  # too few rows are independent
                 break
-            new, new_scales = self.minima(drawn, *_BATCH)
+            new, new_scales = self.minima(few.promising(drawn, _BATCH[0]), *_BATCH)
             planes, scales = self._joined(planes, scales, new, new_scales)
             if not self._same(planes[0], best, scales[0]):
                 meetings = 0
