@@ -53,16 +53,37 @@ def robust_weights(design: Design, params, loss: Loss, scale: float, *, zero_at=
 
 
 def final_weights(design: Design, params, loss: Loss, scale: float, left_out=()):
-    """Return the robust weights of all rows, 0 for rows left out, and the largest weight.
+    """Return the robust weights of all rows, 0 for rows left out, and what else all residuals tell.
 
-    If the rows are not in this process, the largest is that of evenly spaced rows.
+    If the rows are not in this process, evenly spaced rows tell the rest.
+
+    Returns
+    -------
+    weights : array of shape (n_rows,)
+    largest : float
+        The largest weight of a row.
+    quantiles : ndarray of shape (1001,)
+        Quantiles of the absolute residuals of the rows that are not left out.
     """
+    counted = design.without(left_out) if len(left_out) else design
     design, left_out = design.holder_of_weights(left_out)
-    weights = robust_weights(design, params, loss, scale, zero_at=left_out)
-    if design.in_process:
-        return weights, float(weights.max())
-    few = design.thinned(scales.ENOUGH)
-    return weights, float(robust_weights(few, params, loss, scale).max())
+    if not design.in_process:
+        weights = robust_weights(design, params, loss, scale, zero_at=left_out)
+        few = design.thinned(scales.ENOUGH)
+        largest = float(robust_weights(few, params, loss, scale).max())
+        few = counted.thinned(scales.ENOUGH)
+        sizes = residuals(few, params)
+        return weights, largest, scales.abs_residual_quantiles(sizes, few.sample_weight)
+    left = residuals(design, params)
+    quantiles = scales.abs_residual_quantiles(left, counted.sample_weight)
+
+    def task(rows, start, stop):
+        part = left[start:stop]
+        kernels.residuals_to_weights(loss.code, loss.alpha, scale, loss.weight_at_zero, part)
+        return part
+
+    weights = design.map_rows(task, zero_at=left_out)
+    return weights, float(weights.max()), quantiles
 
 
 def large_residuals(design: Design, params, size):
@@ -235,12 +256,6 @@ def truncated_deviation(design: Design, params, largest, n_parameters) -> float:
         largest,
         free,
     )
-
-
-def abs_residual_quantiles(design: Design, params) -> np.ndarray:
-    """Return quantiles of the absolute residuals, shape (1001,)."""
-    few = design.thinned(scales.ENOUGH)
-    return scales.abs_residual_quantiles(residuals(few, params), few.sample_weight)
 
 
 def most_are_exact(design: Design, params) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from ..design import divided_designs, make_design, serial_algebra
-from ..design.residuals import abs_residual_quantiles, final_weights, residuals
+from ..design.residuals import final_weights, residuals, robust_weights
 from ..losses import NAMED, resolve
 from ..penalties import ElasticNet
 from ..problem import Likelihood, Objective, Problem
@@ -190,7 +190,7 @@ def path_fits(estimator, design, l1_regularizations, *, report) -> Iterator[Path
         result = _regression(estimator, shared, loss).fit(report, result)
         weights = np.ones(1)
         if loss.redescending and shared.selects:
-            weights = final_weights(design, result.params, loss, result.scale)[0]
+            weights = robust_weights(design, result.params, loss, result.scale)
         coef, intercept = design.to_original(result.params)
         yield PathFit(
             coef, intercept, result.scale, result.n_iter, result.converged or result.exact,
@@ -348,7 +348,7 @@ def _target_fit(
         design = make_design(none, divided, design.sample_weight, fit_intercept=False)
         params = np.empty(0)
     counted = design.without(left_out) if len(left_out) else design
-    weights, largest_weight = final_weights(design, params, loss, result.scale, left_out)
+    weights, largest_weight, quantiles = final_weights(design, params, loss, result.scale, left_out)
     few = (
         selects
         and loss.redescending
@@ -358,6 +358,6 @@ def _target_fit(
         coef=coef, intercept=intercept, scale=result.scale,
         alpha=loss.alpha, weights=weights, largest_weight=largest_weight, n_iter=result.n_iter,
         converged=result.converged, few_believed=bool(few),
-        sizes=abs_residual_quantiles(counted, params), n_cases=counted.n_cases,
+        sizes=quantiles, n_cases=counted.n_cases,
         n_parameters=free if n_parameters is None else n_parameters, leverage=root, **more,
     )  # fmt: skip

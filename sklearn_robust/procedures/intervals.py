@@ -64,12 +64,11 @@ def leverage_root(objective: Objective, params) -> tuple[dict | None, float]:
     if size > LIMITS.leverages:
         most = _MOST_FITTED * objective.design.n_cases
         return None, penalty.n_in_use(params) if penalty.selects else min(size, most)
-    few = objective.design.thinned(ENOUGH)
-    if objective.design.in_process:
-        few = objective.design.take(places_for_leverages(objective.design))
+    design = objective.design
+    few = design.take(places_for_leverages(design)) if design.in_process else design.thinned(ENOUGH)
     root, free = _curvature(replace(objective, problem=objective.problem.on(few)), params, used)
-    if root.null.shape[1] and few is not objective.design:
-        if not objective.design.in_process:
+    if root.null.shape[1] and few is not design:
+        if not design.in_process:
             return None, free
         root, free = _curvature(objective, params, used)
     whole = {

@@ -29,7 +29,7 @@ _REFINE_WORK = 2_000_000_000
 """Most multiplications in a stage of the refinement, which has at least a few steps."""
 _LEAST_STEPS = 3
 """Least number of steps in a stage of the refinement."""
-_THINNED, _THINNED_PER_COORDINATE = 200, 20
+_THINNED, _THINNED_PER_COORDINATE = 200, 10
 """Least number of rows, and of rows per coordinate, on which many planes are first compared."""
 _ROUGH, _SHARP = 0.2, 1e-2
 """Relative errors of scales: before a step, and for comparisons."""
@@ -63,6 +63,8 @@ _ALONE = 1e-8
 """If 1 - leverage is below this, the row determines its fitted value alone; it is not deleted."""
 _SAME = 0.02
 """Planes whose root mean square difference, in scales, is below this count as the same."""
+_APART = 0.1
+"""Planes that have nearly converged and are further apart than this are different minima."""
 _LOWER = 1.0 - 1e-6
 """Ratio of two criteria below which the first is lower by more than their errors."""
 _LEAST_LEVERAGE = 1e-100
@@ -327,9 +329,10 @@ class _Rows:
         return self._different(planes, self._scales(planes, 1e-6), followed)
 
     def several(self, planes, scales):
-        """Return whether another minimum is nearly as good as the best."""
+        """Return whether another minimum, clearly apart from the best, is nearly as good."""
         criteria = self._criteria(planes, scales)
-        return bool(np.sum(criteria <= _RIVAL**2 * criteria[0]) > 1)
+        apart = np.linalg.norm(planes - planes[0], axis=1) > _APART * scales[0]
+        return bool(np.any(apart & (criteria <= _RIVAL**2 * criteria[0])))
 
     def met_again(self, few, planes, scales, random_state):
         """Draw batches of planes until several have led to the best minimum; return the minima.
