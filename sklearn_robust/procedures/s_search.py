@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -29,8 +29,6 @@ _REFINE_WORK = 2_000_000_000
 """Most multiplications in a stage of the refinement, which has at least a few steps."""
 _LEAST_STEPS = 3
 """Least number of steps in a stage of the refinement."""
-_THINNED, _THINNED_PER_COORDINATE = 200, 10
-"""Least number of rows, and of rows per coordinate, on which many planes are first compared."""
 _ROUGH, _SHARP = 0.2, 1e-2
 """Relative errors of scales: before a step, and for comparisons."""
 _FIRST, _BATCH, _NEAR = (8, 3), (15, 8), (20, 8)
@@ -63,7 +61,7 @@ _ALONE = 1e-8
 """If 1 - leverage is below this, the row determines its fitted value alone; it is not deleted."""
 _SAME = 0.02
 """Planes whose root mean square difference, in scales, is below this count as the same."""
-_APART = 0.1
+_APART = 0.04
 """Planes that have nearly converged and are further apart than this are different minima."""
 _LOWER = 1.0 - 1e-6
 """Ratio of two criteria below which the first is lower by more than their errors."""
@@ -111,19 +109,17 @@ def search(block: PackedRows, *, half, floor, penalty, given, random_state):
     target = in_units(y, unit)
     Z = np.ascontiguousarray(root.T @ block.columns)
     rows = _Rows(Z, target, cases, half, floor / unit, (root.T * penalty) @ root)
-    few, places = rows.thinned()
-    parts = np.vstack([
-        _halves(few.Z.T, few.y, few.cases), *_concentrated(few.Z, few.cases, far[places]),
-        few.cases * (far[places] <= 0.5 * _FAR),
-    ])  # fmt: skip
+    parts = np.vstack(
+        [_halves(Z.T, target, cases), *_concentrated(Z, cases, far), cases * (far <= 0.5 * _FAR)]
+    )
     planes = np.vstack([
-        np.linalg.lstsq(root, given.T / unit)[0].T, few.fitted(parts),
-        few.drawn(_DRAWN, _DRAW_WORK, random_state),
+        np.linalg.lstsq(root, given.T / unit)[0].T, rows.fitted(parts),
+        rows.drawn(_DRAWN, _DRAW_WORK, random_state),
     ])  # fmt: skip
-    planes, scales = rows.minima(few.promising(planes, _FIRST[0]), *_FIRST)
+    planes, scales = rows.minima(planes, *_FIRST)
     doubtful = np.max(far) > _FAR or len(y) < _CROWDED * len(Z) or rows.several(planes, scales)
     if doubtful and scales[0] > rows.floor and rows.cheap:
-        planes, scales = rows.met_again(few, planes, scales, random_state)
+        planes, scales = rows.met_again(planes, scales, random_state)
         planes, scales = rows.descended(planes, scales)
     return unit * (planes[:_RETURNED] @ root.T)
 
@@ -297,24 +293,6 @@ class _Rows:
 
     # ---- refinement ----
 
-    def thinned(self):
-        """Return evenly spaced rows, on which many planes are first compared, and their places."""
-        most = max(_THINNED, _THINNED_PER_COORDINATE * len(self.Z))
-        places = slice(None, None, max(len(self.y) // most, 1))
-        if places.step == 1:
-            return self, places
-        Z, cases = np.ascontiguousarray(self.Z[:, places]), self.cases[places].copy()
-        half = self.half * cases.sum() / self.cases.sum()
-        few = replace(self, Z=Z, y=self.y[places].copy(), cases=cases, half=half)
-        return few, places
-
-    def promising(self, planes, count):
-        """Return the planes, after a step, that are among twice so many of the least scales."""
-        if len(planes) <= 2 * count:
-            return planes
-        scales = self._scales(planes, _ROUGH)
-        return self._improved(planes, scales, 1, 2 * count)[0]
-
     def minima(self, planes, kept, followed):
         """Return different minima reached from planes and their scales, the best first.
 
@@ -334,18 +312,15 @@ class _Rows:
         apart = np.linalg.norm(planes - planes[0], axis=1) > _APART * scales[0]
         return bool(np.any(apart & (criteria <= _RIVAL**2 * criteria[0])))
 
-    def met_again(self, few, planes, scales, random_state):
-        """Draw batches of planes until several have led to the best minimum; return the minima.
-
-        Planes are drawn from ``few`` of the rows, where the first of them are chosen.
-        """
+    def met_again(self, planes, scales, random_state):
+        """Draw batches of planes until several have led to the best minimum; return the minima."""
         meetings = 0
         for _ in range(_BATCHES):
             best = planes[0]
-            drawn = few.drawn(_MORE, _MORE_WORK, random_state)
+            drawn = self.drawn(_MORE, _MORE_WORK, random_state)
             if len(drawn) == 0:  # too few rows are independent
                 break
-            new, new_scales = self.minima(few.promising(drawn, _BATCH[0]), *_BATCH)
+            new, new_scales = self.minima(drawn, *_BATCH)
             planes, scales = self._joined(planes, scales, new, new_scales)
             if not self._same(planes[0], best, scales[0]):
                 meetings = 0
