@@ -120,11 +120,11 @@ def s_scale(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"
     >>> round(s_scale([1.0, 2.0, 3.0, 4.0], [1.1, 1.8, 3.1, 99.0]), 2)
     0.26
     """
-    return _of_residuals(_m_scale, y_true, y_pred, sample_weight, multioutput)
+    return _of_residuals(m_scale_or_zero, y_true, y_pred, sample_weight, multioutput)
 
 
-def _m_scale(residuals, weights) -> float:
-    """Return the M-scale, 0 where half of the residuals are zero."""
+def m_scale_or_zero(residuals, weights=None) -> float:
+    """Return the M-scale, 0 if half of the residuals are zero."""
     least = float(np.finfo(np.float64).tiny)
     scale = m_scale(residuals, weights, floor=least)
     return scale if scale > least else 0.0
@@ -182,8 +182,8 @@ def robust_r2_score(y_true, y_pred, *, sample_weight=None, multioutput="uniform_
     from .procedures.reweighting import s_location  # late, because it loads the compiled code
 
     def measure(target, predicted, weights):
-        whole = _m_scale(target - s_location(target, weights), weights)
-        rest = _m_scale(target - predicted, weights)
+        whole = m_scale_or_zero(target - s_location(target, weights), weights)
+        rest = m_scale_or_zero(target - predicted, weights)
         if whole == 0.0:
             return float(rest == 0.0)
         return 1.0 - (rest / whole) ** 2

@@ -268,7 +268,7 @@ class RobustRegressorCV(RobustLinearModel):
         progress = Progress(self, X, y, weights)
         designs = list(self._designs(X, y, weights, error_scale))
         data = {
-            "scorer": scorer, "X": X, "y": y, "weights": weights,
+            "scorer": None if self.scoring is None else scorer, "X": X, "y": y, "weights": weights,
             "error_scale": error_scale, "score_params": routed.scorer.score,
         }  # fmt: skip
         self.penalty_weights_ = self.penalty_weights
@@ -324,7 +324,8 @@ class RobustRegressorCV(RobustLinearModel):
     def _fit_target(self, design, initial, report, near=None):
         best = self._best_estimator()
         shared = fits().shared_starts(best, design, near)
-        return fits().fit_regression(best, shared, initial, report=report)[0]
+        result = fits().fit_regression(best, shared, initial, report=report)
+        return fits().regression_fit(best, shared, result)
 
     def get_metadata_routing(self):
         """Return how metadata are routed to the splitter and the scorer.

@@ -52,6 +52,7 @@ __all__ = [
     "grid",
     "largest_penalty",
     "path_fits",
+    "regression_fit",
     "reweighted",
     "s_estimates_of_path",
     "serial_algebra",
@@ -119,7 +120,7 @@ def shared_starts(estimator, design, near=None, neighbour=None) -> SharedStarts:
 
 
 def fit_regression(estimator, shared: SharedStarts, initial, neighbour=None, *, report):
-    """Return the fit of a :class:`RobustRegressor` to one target, and the result behind it.
+    """Fit a :class:`RobustRegressor` to one target; return the result, in standardised columns.
 
     Parameters
     ----------
@@ -132,14 +133,17 @@ def fit_regression(estimator, shared: SharedStarts, initial, neighbour=None, *, 
         Called with the objective at the beginning of each iteration.
     """
     loss = resolve(estimator.loss, estimator.alpha)
-    result = _regression(estimator, shared, loss, initial).fit(report, neighbour)
-    objective = shared.problem.objective(loss, result.scale)
-    fit = _target_fit(
+    return _regression(estimator, shared, loss, initial).fit(report, neighbour)
+
+
+def regression_fit(estimator, shared: SharedStarts, result) -> TargetFit:
+    """Return what is stored of a result of :func:`fit_regression`."""
+    objective = shared.problem.objective(resolve(estimator.loss, estimator.alpha), result.scale)
+    return _target_fit(
         objective, result, objective.design, sigma=result.sigma, vanished=result.vanished,
         exact=result.exact, unbelieved=result.unbelieved,
         selects=shared.problem.standardised_penalty.selects,
     )  # fmt: skip
-    return fit, result
 
 
 def _regression(estimator, shared, loss, initial=None) -> Regression:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from copy import copy
+from functools import partial
 from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import rankdata
-from sklearn.base import clone
 
+from ..metrics import m_scale_or_zero
 from .base import fits
 from .progress import silent
 from .targets import given_initial, store
@@ -27,8 +29,8 @@ class Fold(NamedTuple):
 class Search(NamedTuple):
     """What all folds of a search share.
 
-    ``near`` holds, for penalties that select columns, the S-estimates of all rows, one for each
-    target.
+    Without a scorer, the score is minus the M-scale of the held-out residuals. ``near`` holds, for
+    penalties that select columns, the S-estimates of all rows, one for each target.
     """
 
     candidates: list
@@ -64,20 +66,28 @@ class Search(NamedTuple):
         scores, fit_times, score_times = np.empty((3, len(self.candidates)))
         n_unconverged, begin = 0, time.perf_counter()
         with fits().serial_algebra(self.X.shape[1]):
-            for place, estimator, found in self._fits(template, designs):
-                n_unconverged += sum(not (fit.converged or fit.exact) for fit in found)
-                store(estimator, found, one_target=self.y.ndim == 1)
+            for place, estimator, shared, results in self._fits(template, designs):
+                n_unconverged += sum(not (of.converged or of.exact) for of in results)
+                if self.scorer is not None:
+                    found = map(partial(fits().regression_fit, estimator), shared, results)
+                    store(estimator, list(found), one_target=self.y.ndim == 1)
                 fit_times[place] = time.perf_counter() - begin
-                score = self.scorer(estimator, *held_out, **score_params)
-                if not isinstance(score, Real):
-                    raise ValueError(f"scoring must give a number, got {score!r}.")
-                scores[place] = score
+                if self.scorer is None:
+                    scores[place] = _score(designs, results, *held_out, **score_params)
+                else:
+                    scores[place] = self._scored(estimator, *held_out, **score_params)
                 score_times[place] = time.perf_counter() - begin - fit_times[place]
                 begin = time.perf_counter()
         return Fold(scores, fit_times, score_times, n_unconverged)
 
+    def _scored(self, estimator, X, y, **params):
+        score = self.scorer(estimator, X, y, **params)
+        if not isinstance(score, Real):
+            raise ValueError(f"scoring must give a number, got {score!r}.")
+        return score
+
     def _fits(self, template, designs):
-        """Yield the index of every candidate, its estimator, and its fits, one for each target.
+        """Yield every candidate's index and estimator, and each target's starts and results.
 
         Candidates with the same penalty share their starts. The fits of a shape may begin at those
         of the previous shape. If a penalty selects columns, the starts are searched near those of
@@ -91,8 +101,8 @@ class Search(NamedTuple):
         results: list[Any] = []
         for place in self._in_order():
             candidate = self.candidates[place]
-            estimator = clone(template).set_params(**candidate)
-            estimator.n_features_in_ = n_features
+            estimator = copy(template)  # not a clone, which takes longer than a small fit
+            vars(estimator).update(candidate, n_features_in_=n_features)
             group = penalty_of(candidate), candidate["scale"]
             if group[0] != last[0]:
                 near = self.near.get(group[0], [None] * len(designs))
@@ -105,12 +115,11 @@ class Search(NamedTuple):
             if group != last:
                 results = [None] * len(designs)
             last = group
-            pairs = [
+            results = [
                 fits().fit_regression(estimator, *of, report=silent)
                 for of in zip(shared, initial, results, strict=True)
             ]
-            results = [result for _, result in pairs]
-            yield place, estimator, [fit for fit, _ in pairs]
+            yield place, estimator, shared, results
 
     def told(self, fold):
         """Return the line that is printed about a fold."""
@@ -131,6 +140,15 @@ class Search(NamedTuple):
             return l2, -l1, str(candidate["scale"]), candidate["alpha"]
 
         return sorted(range(len(self.candidates)), key=order)
+
+
+def _score(designs, results, X, y, sample_weight=None):
+    """Return minus the mean M-scale of the held-out residuals of all targets."""
+    found = []
+    for design, result, target in zip(designs, results, y.reshape(len(y), -1).T, strict=True):
+        coef, intercept = design.to_original(result.params)
+        found.append(m_scale_or_zero(target - (X @ coef + intercept), sample_weight))
+    return -float(np.mean(found))
 
 
 def penalty_of(candidate) -> tuple[float, float]:

@@ -311,7 +311,8 @@ class RobustRegressor(RobustLinearModel):
 
     def _fit_target(self, design, initial, report):
         shared = fits().shared_starts(self, design)
-        return fits().fit_regression(self, shared, initial, report=report)[0]
+        result = fits().fit_regression(self, shared, initial, report=report)
+        return fits().regression_fit(self, shared, result)
 
 
 def check_scale(name, scale):
