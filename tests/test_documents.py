@@ -29,6 +29,7 @@ PUBLIC = [
     "sklearn_robust.onnx",
     "sklearn_robust.partition",
     "sklearn_robust.scales",
+    "sklearn_robust.weightings",
 ]
 """The modules whose ``__all__`` is public."""
 INTERNAL = {

@@ -26,7 +26,7 @@ LAYERS = [
     ["penalties"],
     ["design"],
     ["distribution"],
-    ["partition", "losses", "scales", "datasets"],
+    ["partition", "losses", "scales", "datasets", "weightings"],
     ["kernels"],
     ["linear_algebra", "validation", "limits", "pipelines"],
 ]
