@@ -146,8 +146,8 @@ def test_code_does_what_the_page_says(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     if any("dask" in code for code, _ in blocks_of(path)):
         pytest.importorskip("dask.dataframe")
-    for library in ("xgboost", "lightgbm"):
-        if any(f"from {library} import" in code for code, _ in blocks_of(path)):
+    for library in ("xgboost", "lightgbm", "skops"):
+        if any(re.search(rf"(from|import) {library}\b", code) for code, _ in blocks_of(path)):
             pytest.importorskip(library)
     names = {}
     for code, output in blocks_of(path):
@@ -184,6 +184,19 @@ def test_pictures_of_pages_are_drawn(page):
         exec(textwrap.dedent(code), {})
         assert plt.get_fignums()
         plt.close("all")
+
+
+def test_links_to_other_packages_are_names_that_exist():
+    """Every Python name of the inventories can be imported from an installed package."""
+    for path in sorted((ROOT / "doc" / "inventories").glob("*.txt")):
+        address, *lines = path.read_text(encoding="utf-8").splitlines()
+        assert address.startswith("https://")
+        for name, role, page in map(str.split, lines):
+            assert page.partition("#")[0].endswith(".html")
+            if role.startswith("std:") or path.stem == "python":
+                continue
+            module, _, last = name.rpartition(".")
+            assert hasattr(importlib.import_module(module), last), name
 
 
 # ---- examples ------------------------------------------------------------------------

@@ -136,27 +136,35 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
 
     Notes
     -----
-    The first residuals are those of the rows held out from fits to the other folds, or those from
-    the median of the fits to single folds, of at most five, whichever have the smaller M-scale
-    about their centre. A group of bad rows that is the majority in a small part of X confirms
-    itself in a fit to many rows, and not in most of the fits to few.
-    For a redescending loss, at least the first two rounds subtract the S-estimate of location from
-    the residuals, because one-sided outliers shift the whole fit. There are more such rounds while
-    each reduces the scale by a tenth.
-    With w the weight that the loss gives, rows that are held out get 1 from w = 0.2 up, 0 from 0.02
-    down, and a weight between that is linear in w; for Welsch's loss these are 3.8 and 5.9 sigma.
-    (In the first rounds less is believed: from 0.9 and 0.5, then 0.8 and 0.3. By training residuals
-    the weight is w itself, and the first rounds have the shapes 0 and -2.) Weights that vary among
-    good rows would enlarge the error that the regressor has where the truth is steep; and trees
-    that are grown to single rows follow a row however small its weight is, unless it is zero.
-    Reweighting cannot help a regressor that fits a small group of bad rows exactly, such as a
-    kernel of small width: its held-out residuals are small there.
-    The weights of trees change in jumps. So the rounds also end when the mean change is below 1 %
-    and has stopped shrinking. If it has stopped shrinking above 1 %, residuals are averaged over
-    rounds, so that the weights do not alternate.
-    With 5 folds, a round costs about five fits to four fifths of the rows; one fit follows.
-    A sample weight is a case weight: 2 is the row written twice in the same fold, 0 the row
-    absent, as far as the regressor takes weights so.
+    **First residuals.** The first residuals are those of the rows held out from fits to the other
+    folds, or those from the median of the fits to single folds, of at most five, whichever have the
+    smaller M-scale about their centre. A group of bad rows that is the majority in a small part of
+    X confirms itself in a fit to many rows, and not in most of the fits to few.
+
+    **First rounds.** For a redescending loss, at least the first two rounds subtract the S-estimate
+    of location from the residuals, because one-sided outliers shift the whole fit. There are more
+    such rounds while each reduces the scale by a tenth.
+
+    **Weights.** With w the weight that the loss gives, rows that are held out get 1 from w = 0.2
+    up, 0 from 0.02 down, and a weight between that is linear in w; for Welsch's loss these are 3.8
+    and 5.9 sigma. (In the first rounds less is believed: from 0.9 and 0.5, then 0.8 and 0.3. By
+    training residuals the weight is w itself, and the first rounds have the shapes 0 and -2.)
+    Weights that vary among good rows would enlarge the error that the regressor has where the truth
+    is steep; and trees that are grown to single rows follow a row however small its weight is,
+    unless it is zero.
+
+    **What cannot be helped.** Reweighting cannot help a regressor that fits a small group of bad
+    rows exactly, such as a kernel of small width: its held-out residuals are small there.
+
+    **When the rounds end.** The weights of trees change in jumps. So the rounds also end when the
+    mean change is below 1 % and has stopped shrinking. If it has stopped shrinking above 1 %,
+    residuals are averaged over rounds, so that the weights do not alternate.
+
+    **Cost.** With 5 folds, a round costs about five fits to four fifths of the rows; one fit
+    follows.
+
+    **Sample weights.** A sample weight is a case weight: 2 is the row written twice in the same
+    fold, 0 the row absent, as far as the regressor takes weights so.
 
     References
     ----------
