@@ -12,7 +12,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from sklearn.linear_model import HuberRegressor, RANSACRegressor
+from sklearn.linear_model import HuberRegressor, LassoCV, RANSACRegressor
 from statsmodels.robust.robust_linear_model import RLM
 
 ROOT = Path(__file__).parents[1]
@@ -128,6 +128,27 @@ def blocks_of(path):
     return [tuple(map(textwrap.dedent, pair)) for pair in found]
 
 
+PEERS = ("ngboost", "pylmrob", "xgboost")
+"""Packages that single blocks of the page for those who come from another package need."""
+
+
+def peer_of(path, code):
+    """Return the peer that a block imports, or None."""
+    if path.name != "coming_from.rst":
+        return None
+    return next((name for name in PEERS if re.search(rf"^from {name}\b", code, re.MULTILINE)), None)
+
+
+def run_blocks(blocks):
+    """Run blocks one after the other, as they would be when they are copied."""
+    names = {}
+    for code, output in blocks:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(code, names)
+        assert printed.getvalue().split() == output.split()
+
+
 SLOW_PAGES = {"any_regressor.rst", "boosting_objectives.rst"}
 PAGES = [ROOT / "README.md", *sorted((ROOT / "doc").glob("*.rst"))]
 
@@ -142,19 +163,25 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "doc").glob("*.rst"))]
     ],
 )
 def test_code_does_what_the_page_says(path, tmp_path, monkeypatch):
-    """Blocks of a page follow each other, as they would when they are copied."""
     monkeypatch.chdir(tmp_path)
-    if any("dask" in code for code, _ in blocks_of(path)):
+    blocks = [block for block in blocks_of(path) if peer_of(path, block[0]) is None]
+    if any("dask" in code for code, _ in blocks):
         pytest.importorskip("dask.dataframe")
     for library in ("xgboost", "lightgbm", "skops"):
-        if any(re.search(rf"(from|import) {library}\b", code) for code, _ in blocks_of(path)):
+        if any(re.search(rf"(from|import) {library}\b", code) for code, _ in blocks):
             pytest.importorskip(library)
-    names = {}
-    for code, output in blocks_of(path):
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(code, names)
-        assert printed.getvalue().split() == output.split()
+    run_blocks(blocks)
+
+
+@pytest.mark.filterwarnings("ignore:bitcount function:DeprecationWarning")  # sympy, of mpmath
+@pytest.mark.parametrize("peer", PEERS)
+def test_code_beside_a_peer_does_what_the_page_says(peer):
+    pytest.importorskip(peer)
+    path = ROOT / "doc" / "coming_from.rst"
+    first, *others = blocks_of(path)
+    of_peer = [block for block in others if peer_of(path, block[0]) == peer]
+    assert of_peer
+    run_blocks([first, *of_peer])
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
@@ -164,7 +191,7 @@ def test_no_block_is_passed_over(path):
     assert len(re.findall(r"(?:::|```) ?python", text)) == len(blocks_of(path)) + elsewhere
 
 
-@pytest.mark.parametrize("theirs", [HuberRegressor, RANSACRegressor, RLM, RLM.fit])
+@pytest.mark.parametrize("theirs", [HuberRegressor, RANSACRegressor, RLM, RLM.fit, LassoCV])
 def test_every_parameter_of_a_peer_is_mapped(theirs):
     page = (ROOT / "doc" / "coming_from.rst").read_text(encoding="utf-8")
     name = theirs.__qualname__.split(".")[0]
