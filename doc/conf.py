@@ -92,6 +92,8 @@ sphinx_gallery_conf = {
     "doc_module": ("sklearn_robust",),
     "reference_url": {"sklearn_robust": None},
     "capture_repr": ("_repr_html_",),
+    "matplotlib_animations": (True, "jshtml"),
+    "within_subsection_order": "ExampleTitleSortKey",
     "ignore_repr_types": r"sklearn|matplotlib|Display",
     "download_all_examples": False,
     "show_memory": False,

@@ -322,3 +322,71 @@ def test_tour(capsys):
     assert len(plt.get_fignums()) == 2
     plt.close("all")
     assert "6 of 209 machines" in capsys.readouterr().out
+
+
+@pytest.fixture
+def run_example(capsys):
+    """Return a function that runs an example; it returns the names, and what was printed."""
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("Agg")
+
+    def run(name, *needs, figures):
+        for library in needs:
+            pytest.importorskip(library)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
+            made = runpy.run_path(str(ROOT / "examples" / name))
+        assert len(plt.get_fignums()) == figures
+        plt.close("all")
+        return made, capsys.readouterr().out
+
+    return run
+
+
+def test_dirty_table_example(run_example):
+    made, _ = run_example("plot_dirty_table.py", "pandas", "vega_datasets", figures=2)
+    off = made["off"]
+    assert off["RobustRegressor"] < off["HuberRegressor"] < 0.7 * off["LinearRegression"]
+    assert made["doubted"][made["in_kilometres"]].all()
+    assert made["doubted"][~made["in_kilometres"]].mean() < 0.1
+
+
+def test_bad_rows_example(run_example):
+    made, printed = run_example("plot_bad_rows.py", "pandas", "vega_datasets", figures=1)
+    assert made["worst"].index[0] == "oldsmobile cutlass ciera (diesel)"
+    assert {"maxda rx3", "hi 1200d"} < set(made["worst"].index)
+    assert made["worst"].index.str.contains("diesel").sum() == 3
+    assert "3 of the 7 diesels" in printed
+
+
+def test_intervals_example(run_example):
+    made, _ = run_example("plot_intervals.py", figures=1)
+    assert abs(sum(made["inside"]) / 20 - 0.9) < 0.03
+    widths = [(ends[:, 1] - ends[:, 0]).min() for ends in made["intervals"].values()]
+    assert widths[0] > widths[1] > widths[2]
+
+
+def test_growing_errors_example(run_example):
+    _, printed = run_example("plot_growing_errors.py", "statsmodels", figures=1)
+    shares = [list(map(int, pair)) for pair in re.findall(r"poor (\d+) %, rich (\d+) %", printed)]
+    assert shares[0][0] > 96
+    assert shares[0][1] < 84
+    assert all(86 < share < 95 for share in shares[1])
+
+
+def test_dask_example(run_example):
+    made, _ = run_example("plot_dask.py", "pandas", "dask.dataframe", figures=1)
+    share = made["wrong"].set_index("month")["wrong"]
+    assert share[7.0] > 0.9
+    assert share.drop(7.0).max() < 0.03
+
+
+def test_surfaces_example(run_example):
+    made, _ = run_example("plot_surfaces.py", figures=2)
+    assert made["influence"].shape == (61, 121)
+
+
+def test_wide_table_example(run_example):
+    _, printed = run_example("plot_wide_table.py", figures=1)
+    rejected, bad = re.findall(r"\[.*\]", printed)
+    assert rejected == bad

@@ -103,9 +103,9 @@ def test_one_bin_is_the_m_estimate_of_shape_one():
 def test_the_gradient_of_the_harmonised_loss_is_zero(momentum):
     """At rest the fit is stationary for the sum of sqrt(r² + mu²)/density, densities held."""
     X, y = one_sided()
-    model = reweighted(
-        GHMWeighting(5, momentum=momentum), scale=1.0, tol=1e-9, max_iter=200
-    ).fit(X, y)
+    model = reweighted(GHMWeighting(5, momentum=momentum), scale=1.0, tol=1e-9, max_iter=200).fit(
+        X, y
+    )
     residuals = y - model.predict(X)
     gradient = residuals / np.hypot(1.0, residuals)
     place = np.floor(5 * np.abs(gradient)).astype(int)
