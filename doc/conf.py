@@ -94,7 +94,6 @@ sphinx_gallery_conf = {
     "capture_repr": ("_repr_html_",),
     "matplotlib_animations": (True, "jshtml"),
     "within_subsection_order": "ExampleTitleSortKey",
-    "ignore_repr_types": r"sklearn|matplotlib|Display",
     "download_all_examples": False,
     "show_memory": False,
     "write_computation_times": False,

@@ -27,7 +27,7 @@ print(f"p-value of errors of one size: {scale_test(plain, X, y).p_value:.0e}")
 # a thousand francs.
 
 grows = AdaptiveRobustRegressor(scale_features=["income"], random_state=0).fit(X, y)
-print(scale_table(grows, X, y))
+scale_table(grows, X, y)
 
 # %%
 # The intervals of both, in the same picture:
@@ -53,7 +53,6 @@ rich = X["income"] > X["income"].median()
 for name, model in {"one size": plain, "growing": grows}.items():
     low, high = model.predict_interval(X, 0.9, rows="good").T
     inside = (low <= y) & (y <= high)
-    print(
-        f"{name:9} poor {100 * inside[~rich].mean():.0f} %, rich {100 * inside[rich].mean():.0f} %"
-    )
+    of_poor, of_rich = 100 * inside[~rich].mean(), 100 * inside[rich].mean()
+    print(f"{name:9} poor {of_poor:.0f} %, rich {of_rich:.0f} %")
 plt.show()
