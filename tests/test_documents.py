@@ -226,6 +226,11 @@ def test_links_to_other_packages_are_names_that_exist():
             assert hasattr(importlib.import_module(module), last), name
 
 
+def test_the_citation_is_of_this_version():
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {importlib.import_module('sklearn_robust').__version__}\n" in text
+
+
 # ---- examples ------------------------------------------------------------------------
 
 
