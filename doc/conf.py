@@ -93,6 +93,7 @@ sphinx_gallery_conf = {
     "reference_url": {"sklearn_robust": None},
     "capture_repr": ("_repr_html_",),
     "matplotlib_animations": (True, "jshtml"),
+    "thumbnail_size": (600, 420),
     "within_subsection_order": "ExampleTitleSortKey",
     "download_all_examples": False,
     "show_memory": False,
