@@ -96,7 +96,7 @@ dist: $(VENV)/.dev
 # The wheel in an empty environment, with what the README's examples need beside it.
 check-wheel: dist
 	$(BIN)/uv venv --quiet --clear dist/.venv
-	$(BIN)/uv pip install --quiet --python dist/.venv dist/*.whl pandas
+	$(BIN)/uv pip install --quiet --python dist/.venv dist/*.whl matplotlib pandas
 	cd dist && .venv/bin/python -I ../tools/run_readme.py
 
 clean:

@@ -2,9 +2,9 @@
 Which rows were not believed, by name
 =====================================
 
-The table has 392 cars: how far they run on a gallon, and what is known of the engine. No column says
-which of them burn diesel, or have another engine than most. A robust fit lists the cars that do not
-go with the others, by name. The example needs matplotlib, pandas and vega_datasets.
+The table has 392 cars: how far they run on a gallon, and what is known of the engine. No column
+says which of them burn diesel, or have another engine than most. A robust fit lists the cars that
+do not go with the others, by name. The example needs matplotlib, pandas and vega_datasets.
 """
 
 # %%

@@ -1,8 +1,8 @@
 """Run the examples of the README with the package that is installed, as a new user would.
 
-Call it as ``python -I tools/run_readme.py``, so that the folder of the source is not on the path. It
-fails if an example prints anything else than the README says, or if the package is not an installed
-one.
+Call it as ``python -I tools/run_readme.py``, so that the folder of the source is not on the path.
+It fails if an example prints anything else than the README says, or if the package is not an
+installed one.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def main():
+    """Run the blocks one after the other, and compare what they print."""
     place = Path(sklearn_robust.__file__)
     if ROOT / "sklearn_robust" in place.parents:
         sys.exit(f"The package is not installed, but read from {place.parent}.")
