@@ -81,7 +81,7 @@ from sklearn_robust.inspection import RobustFitDisplay, outlier_mask, predict_in
 
 robust = models["RobustRegressor"]
 doubted = outlier_mask(robust, cars, mileage)
-pd.crosstab(doubted.rename("doubted"), pd.Series(in_kilometres, cars.index, name="in kilometres"))
+pd.crosstab(doubted.to_numpy(), in_kilometres, rownames=["doubted"], colnames=["in kilometres"])
 
 # %%
 # A picture for a report: what the cars run by the table, against what the model predicts. The

@@ -7,6 +7,7 @@ import inspect
 import io
 import re
 import runpy
+import sys
 import textwrap
 import warnings
 from pathlib import Path
@@ -39,6 +40,14 @@ INTERNAL = {
 
 FAULTS = {"GL08", "PR01", "PR02", "PR03", "RT01"}
 """numpydoc's names for no docstring, and for parameters or returned values not in it."""
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    """Close the figures that a block or an example leaves open."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 # ---- names ---------------------------------------------------------------------------
