@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 OLDEST_PYTHON := $(shell sed -n 's/^requires-python = ">=\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: demo test test-fast test-oldest test-portable coverage lint bench docs dist clean
+.PHONY: demo test test-fast test-oldest test-portable coverage lint bench docs dist check-wheel \
+    lock clean
 
 demo: $(VENV)/.plot
 	$(BIN)/python examples/quickstart.py quickstart.png
@@ -73,15 +74,30 @@ $(VENV)/.%: pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[$*]"
 	@touch $@
 
-# The lower bounds in pyproject.toml are the only list of the oldest versions.
-$(OLDEST)/.%: pyproject.toml $(VENV)/.dev
+# The lower bounds in pyproject.toml are the oldest versions; "make lock" writes them, and what they
+# need, to a list. A test compares the two.
+$(OLDEST)/.%: requirements/oldest.txt $(VENV)/.dev
 	$(BIN)/uv venv --quiet --clear --python $(OLDEST_PYTHON) $(OLDEST)
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(OLDEST) \
-		--resolution lowest-direct --editable ".[$*]"
+		--requirements requirements/oldest.txt
+	$(BIN)/uv pip install --quiet --python $(OLDEST) --no-deps --editable .
 	touch $@
+
+# The newest and the oldest versions of all packages that tests need, as they are today.
+LOCK = $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --upgrade pyproject.toml \
+	--python-version $(OLDEST_PYTHON) --extra test
+lock: $(VENV)/.dev
+	$(LOCK) --extra doc --resolution highest --output-file requirements/newest.txt
+	$(LOCK) --resolution lowest-direct --output-file requirements/oldest.txt
 
 dist: $(VENV)/.dev
 	$(BIN)/python -m build
+
+# The wheel in an empty environment, with what the README's examples need beside it.
+check-wheel: dist
+	$(BIN)/uv venv --quiet --clear dist/.venv
+	$(BIN)/uv pip install --quiet --python dist/.venv dist/*.whl matplotlib pandas
+	cd dist && .venv/bin/python -I ../tools/run_readme.py
 
 clean:
 	rm -rf $(VENV) $(OLDEST) .coverage* dist doc/_build doc/generated doc/auto_examples

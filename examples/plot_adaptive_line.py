@@ -9,7 +9,7 @@ how heavy the tails are. An animation shows its search from least squares: the l
 and the scale, iteration by iteration.
 
 Run it as ``python examples/plot_adaptive_line.py [PICTURE [ANIMATION]]``. Without a name the
-picture is shown.
+picture is shown. The animation is a file ``.gif``.
 """
 
 import sys
@@ -17,7 +17,7 @@ import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
-from PIL import Image
+from matplotlib.animation import FuncAnimation, PillowWriter
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor
@@ -42,7 +42,7 @@ def draw_points(ax, X, y, flipped):
     ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="x", ylabel="y")
 
 
-def compare(picture):
+def compare():
     """Fit fixed shapes and the learned one, print and draw them side by side."""
     X, y, flipped = make_line()
     fits = {
@@ -65,15 +65,11 @@ def compare(picture):
     print(f"learned: alpha = {learned.alpha_:.4f}, scale = {learned.scale_:.4f}, "
           f"mean nll = {learned.nll_:.4f}")  # fmt: skip
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    if picture is None:
-        plt.show()
-    else:
-        figure.savefig(picture, dpi=120)
-        plt.close(figure)
+    return figure
 
 
-def animate(animation):
-    """Draw the search, one frame an iteration."""
+def animate():
+    """Return a figure and the search in it as an animation, one frame an iteration."""
     X, y, flipped = make_line()
     search = {"init": "ols", "solver": "lbfgs"}
     last = AdaptiveRobustRegressor(**search).fit(X, y).n_iter_
@@ -98,26 +94,36 @@ def animate(animation):
     left.set_title("iteration")
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    frames = []
-    for k, fit in enumerate(fits):
-        line.set_data([0, 1], fit.predict([[0.0], [1.0]]))
+
+    def draw(k):
+        k = min(k, last - 1)  # the last frame stays for a while
+        line.set_data([0, 1], fits[k].predict([[0.0], [1.0]]))
         alphas.set_data(iterations[: k + 1], [f.alpha_ for f in fits[: k + 1]])
         sizes.set_data(iterations[: k + 1], [f.scale_ for f in fits[: k + 1]])
-        left.set_title(f"iteration {k + 1}: alpha {fit.alpha_:.2f}, scale {fit.scale_:.3f}")
-        figure.canvas.draw()
-        frames.append(Image.fromarray(np.array(figure.canvas.buffer_rgba())))
-    milliseconds = [500] * (last - 1) + [2500]
-    frames[0].save(
-        animation, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0
-    )
-    plt.close(figure)
+        left.set_title(f"iteration {k + 1}: alpha {fits[k].alpha_:.2f}, scale {fits[k].scale_:.3f}")
+
+    return figure, FuncAnimation(figure, draw, frames=last + 4, interval=500)
 
 
 def main(picture=None, animation=None):
-    compare(picture)
-    if animation is not None:
-        animate(animation)
+    """Write the picture and the animation, or show them; return the animation, if there is one."""
+    figure = compare()
+    if picture is not None:
+        figure.savefig(picture, dpi=120)
+        plt.close(figure)
+        if animation is None:
+            return None
+    figure, search = animate()
+    if animation is None:
+        plt.show()
+    else:
+        search.save(animation, writer=PillowWriter(fps=2))
+        plt.close(figure)
+    return search
 
+
+# %%
+# The four fits side by side, and the search of the last:
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    search = main(*sys.argv[1:])

@@ -27,18 +27,18 @@ from sklearn_robust.inspection import (
 
 X, y = load_stackloss(return_X_y=True, as_frame=True)
 least_squares = RobustRegressor(2.0).fit(X, y)
-print(coef_table(least_squares, X, y))
+coef_table(least_squares, X, y)
 
 # %%
 robust = RobustRegressor(random_state=0).fit(X, y)
-print(coef_table(robust, X, y))
+coef_table(robust, X, y)
 
 # %%
 # The formulas hold for many rows. With 21 rows, the bootstrap shows how far they can be trusted:
 # most limits become wider, and are no longer symmetric. (Here a standard error follows from the
 # middle of the draws and the limits from their tails, so one may shrink and the other grow.)
 
-print(coef_table(robust, X, y, covariance="bootstrap", n_resamples=199, random_state=0))
+coef_table(robust, X, y, covariance="bootstrap", n_resamples=199, random_state=0)
 
 # %%
 # Which days are further off than 99 of 100 days with normal errors?

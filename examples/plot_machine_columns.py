@@ -65,8 +65,4 @@ plt.show()
 
 weights = search.weights_
 worst = np.argsort(weights)[:5]
-print(
-    machines.iloc[worst, :2]
-    .assign(performance=performance.iloc[worst], weight=weights[worst].round(2))
-    .to_string(index=False)
-)
+machines.iloc[worst, :2].assign(performance=performance.iloc[worst], weight=weights[worst].round(2))

@@ -50,7 +50,7 @@ ax.legend(loc="lower right")
 from sklearn_robust.inspection import outlier_mask
 
 doubted = X.assign(y=y, weight=robust.weights_.round(3))[outlier_mask(robust, X, y)]
-print(doubted)
+doubted
 
 # %%
 # How accurate?
@@ -60,7 +60,7 @@ print(doubted)
 
 from sklearn_robust.inspection import coef_table
 
-print(coef_table(robust, X, y))
+coef_table(robust, X, y)
 
 # %%
 # A pipeline and a search
@@ -133,9 +133,9 @@ AlphaProfileDisplay.from_estimator(adaptive, X_machines, np.log(performance))
 # the given probability:
 
 interval = np.exp(adaptive.predict_interval(X_machines[:3], coverage=0.9)).round()
-print(machines[["vendor", "model"]].head(3).assign(
+machines[["vendor", "model"]].head(3).assign(
     published=performance[:3], **dict(zip(["low", "high"], interval.T, strict=True))
-))  # fmt: skip
+)
 
 # %%
 # A file of your own
@@ -157,7 +157,7 @@ table["weight"] = model[-1].weights_.round(3)
 suspects = table[outlier_mask(model, table, target)].sort_values("weight")
 suspects.to_csv(folder / "look_at_these.csv", index=False)
 print(f"{len(suspects)} of {len(table)} machines, the least believed first:")
-print(suspects[["vendor", "model", "weight"]].head(8))
+suspects[["vendor", "model", "weight"]].head(8)
 
 # %%
 # Export

@@ -44,19 +44,17 @@ robust = models["RobustRegressor"]
 # numeric columns have no line, because in none of them two fifths of the machines share one value.
 
 table = rejected_levels(robust, machines)
-print(table)
+table
 
 # %%
 # These are the machines of the two vendors that lost rows.
 
 worst = [name.removeprefix("vendor_") for name in table.names[:2]]
 of_worst = machines["vendor"].isin(worst)
-print(
-    machines[of_worst]
-    .assign(performance=performance, weight=robust[-1].weights_[of_worst].round(2))
-    .drop(columns=["cycle_time_ns", "cache_kb", "min_channels"])
-    .to_string(index=False)
+lost = machines[of_worst].assign(
+    performance=performance, weight=robust[-1].weights_[of_worst].round(2)
 )
+lost.drop(columns=["cycle_time_ns", "cache_kb", "min_channels"])
 
 # %%
 # The BTI 5000 has 64 kB, an eighth of the next smallest memory in the table, and the model does not

@@ -7,12 +7,13 @@ import inspect
 import io
 import re
 import runpy
+import sys
 import textwrap
 import warnings
 from pathlib import Path
 
 import pytest
-from sklearn.linear_model import HuberRegressor, RANSACRegressor
+from sklearn.linear_model import HuberRegressor, LassoCV, RANSACRegressor
 from statsmodels.robust.robust_linear_model import RLM
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +30,7 @@ PUBLIC = [
     "sklearn_robust.onnx",
     "sklearn_robust.partition",
     "sklearn_robust.scales",
+    "sklearn_robust.weightings",
 ]
 """The modules whose ``__all__`` is public."""
 INTERNAL = {
@@ -38,6 +40,14 @@ INTERNAL = {
 
 FAULTS = {"GL08", "PR01", "PR02", "PR03", "RT01"}
 """numpydoc's names for no docstring, and for parameters or returned values not in it."""
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    """Close the figures that a block or an example leaves open."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 # ---- names ---------------------------------------------------------------------------
@@ -127,6 +137,27 @@ def blocks_of(path):
     return [tuple(map(textwrap.dedent, pair)) for pair in found]
 
 
+PEERS = ("ngboost", "pylmrob", "xgboost")
+"""Packages that single blocks of the page for those who come from another package need."""
+
+
+def peer_of(path, code):
+    """Return the peer that a block imports, or None."""
+    if path.name != "coming_from.rst":
+        return None
+    return next((name for name in PEERS if re.search(rf"^from {name}\b", code, re.MULTILINE)), None)
+
+
+def run_blocks(blocks):
+    """Run blocks one after the other, as they would be when they are copied."""
+    names = {}
+    for code, output in blocks:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(code, names)
+        assert printed.getvalue().split() == output.split()
+
+
 SLOW_PAGES = {"any_regressor.rst", "boosting_objectives.rst"}
 PAGES = [ROOT / "README.md", *sorted((ROOT / "doc").glob("*.rst"))]
 
@@ -141,19 +172,25 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "doc").glob("*.rst"))]
     ],
 )
 def test_code_does_what_the_page_says(path, tmp_path, monkeypatch):
-    """Blocks of a page follow each other, as they would when they are copied."""
     monkeypatch.chdir(tmp_path)
-    if any("dask" in code for code, _ in blocks_of(path)):
+    blocks = [block for block in blocks_of(path) if peer_of(path, block[0]) is None]
+    if any("dask" in code for code, _ in blocks):
         pytest.importorskip("dask.dataframe")
-    for library in ("xgboost", "lightgbm"):
-        if any(f"from {library} import" in code for code, _ in blocks_of(path)):
+    for library in ("xgboost", "lightgbm", "skops"):
+        if any(re.search(rf"(from|import) {library}\b", code) for code, _ in blocks):
             pytest.importorskip(library)
-    names = {}
-    for code, output in blocks_of(path):
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(code, names)
-        assert printed.getvalue().split() == output.split()
+    run_blocks(blocks)
+
+
+@pytest.mark.filterwarnings("ignore:bitcount function:DeprecationWarning")  # sympy, of mpmath
+@pytest.mark.parametrize("peer", PEERS)
+def test_code_beside_a_peer_does_what_the_page_says(peer):
+    pytest.importorskip(peer)
+    path = ROOT / "doc" / "coming_from.rst"
+    first, *others = blocks_of(path)
+    of_peer = [block for block in others if peer_of(path, block[0]) == peer]
+    assert of_peer
+    run_blocks([first, *of_peer])
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
@@ -163,7 +200,7 @@ def test_no_block_is_passed_over(path):
     assert len(re.findall(r"(?:::|```) ?python", text)) == len(blocks_of(path)) + elsewhere
 
 
-@pytest.mark.parametrize("theirs", [HuberRegressor, RANSACRegressor, RLM, RLM.fit])
+@pytest.mark.parametrize("theirs", [HuberRegressor, RANSACRegressor, RLM, RLM.fit, LassoCV])
 def test_every_parameter_of_a_peer_is_mapped(theirs):
     page = (ROOT / "doc" / "coming_from.rst").read_text(encoding="utf-8")
     name = theirs.__qualname__.split(".")[0]
@@ -183,6 +220,24 @@ def test_pictures_of_pages_are_drawn(page):
         exec(textwrap.dedent(code), {})
         assert plt.get_fignums()
         plt.close("all")
+
+
+def test_links_to_other_packages_are_names_that_exist():
+    """Every Python name of the inventories can be imported from an installed package."""
+    for path in sorted((ROOT / "doc" / "inventories").glob("*.txt")):
+        address, *lines = path.read_text(encoding="utf-8").splitlines()
+        assert address.startswith("https://")
+        for name, role, page in map(str.split, lines):
+            assert page.partition("#")[0].endswith(".html")
+            if role.startswith("std:") or path.stem == "python":
+                continue
+            module, _, last = name.rpartition(".")
+            assert hasattr(importlib.import_module(module), last), name
+
+
+def test_the_citation_is_of_this_version():
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {importlib.import_module('sklearn_robust').__version__}\n" in text
 
 
 # ---- examples ------------------------------------------------------------------------
@@ -237,7 +292,7 @@ def test_inspection_example(capsys):
     assert "LinearRegression() True" in printed
 
 
-def test_vendors_example(capsys):
+def test_vendors_example():
     plt = pytest.importorskip("matplotlib.pyplot")
     pytest.importorskip("pandas")
     plt.switch_backend("Agg")
@@ -251,7 +306,7 @@ def test_vendors_example(capsys):
     assert made["table"].n_rejected == 3
     bti = {name: of[made["vendors"].index("vendor_BTI")] for name, of in made["effects"].items()}
     assert bti["RobustRegressor"] < bti["HuberRegressor"] < bti["LinearRegression"]
-    assert "BTI 5000" in " ".join(capsys.readouterr().out.split())
+    assert ("BTI", "5000") in zip(made["lost"]["vendor"], made["lost"]["model"], strict=True)
 
 
 @pytest.mark.slow
@@ -281,3 +336,71 @@ def test_tour(capsys):
     assert len(plt.get_fignums()) == 2
     plt.close("all")
     assert "6 of 209 machines" in capsys.readouterr().out
+
+
+@pytest.fixture
+def run_example(capsys):
+    """Return a function that runs an example; it returns the names, and what was printed."""
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("Agg")
+
+    def run(name, *needs, figures):
+        for library in needs:
+            pytest.importorskip(library)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
+            made = runpy.run_path(str(ROOT / "examples" / name))
+        assert len(plt.get_fignums()) == figures
+        plt.close("all")
+        return made, capsys.readouterr().out
+
+    return run
+
+
+def test_dirty_table_example(run_example):
+    made, _ = run_example("plot_dirty_table.py", "pandas", "vega_datasets", figures=2)
+    off = made["off"]
+    assert off["RobustRegressor"] < off["HuberRegressor"] < 0.7 * off["LinearRegression"]
+    assert made["doubted"][made["in_kilometres"]].all()
+    assert made["doubted"][~made["in_kilometres"]].mean() < 0.1
+
+
+def test_bad_rows_example(run_example):
+    made, printed = run_example("plot_bad_rows.py", "pandas", "vega_datasets", figures=1)
+    assert made["worst"].index[0] == "oldsmobile cutlass ciera (diesel)"
+    assert {"maxda rx3", "hi 1200d"} < set(made["worst"].index)
+    assert made["worst"].index.str.contains("diesel").sum() == 3
+    assert "3 of the 7 diesels" in printed
+
+
+def test_intervals_example(run_example):
+    made, _ = run_example("plot_intervals.py", figures=1)
+    assert abs(sum(made["inside"]) / 20 - 0.9) < 0.03
+    widths = [(ends[:, 1] - ends[:, 0]).min() for ends in made["intervals"].values()]
+    assert widths[0] > widths[1] > widths[2]
+
+
+def test_growing_errors_example(run_example):
+    _, printed = run_example("plot_growing_errors.py", "statsmodels", figures=1)
+    shares = [list(map(int, pair)) for pair in re.findall(r"poor (\d+) %, rich (\d+) %", printed)]
+    assert shares[0][0] > 96
+    assert shares[0][1] < 84
+    assert all(86 < share < 95 for share in shares[1])
+
+
+def test_dask_example(run_example):
+    made, _ = run_example("plot_dask.py", "pandas", "dask.dataframe", figures=1)
+    share = made["wrong"].set_index("month")["wrong"]
+    assert share[7.0] > 0.9
+    assert share.drop(7.0).max() < 0.03
+
+
+def test_surfaces_example(run_example):
+    made, _ = run_example("plot_surfaces.py", figures=2)
+    assert made["influence"].shape == (61, 121)
+
+
+def test_wide_table_example(run_example):
+    _, printed = run_example("plot_wide_table.py", figures=1)
+    rejected, bad = re.findall(r"\[.*\]", printed)
+    assert rejected == bad

@@ -1,8 +1,10 @@
 """The project as a whole: its layers, the size of its parts, what is compiled."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -26,7 +28,7 @@ LAYERS = [
     ["penalties"],
     ["design"],
     ["distribution"],
-    ["partition", "losses", "scales", "datasets"],
+    ["partition", "losses", "scales", "datasets", "weightings"],
     ["kernels"],
     ["linear_algebra", "validation", "limits", "pipelines"],
 ]
@@ -80,6 +82,21 @@ def test_no_two_files_import_each_other():
     imported = {path: _imported_files(path) for path in MODULES}
     pairs = [(one, other) for one in MODULES for other in imported[one] if one in imported[other]]
     assert pairs == []
+
+
+def test_the_oldest_versions_are_the_lower_bounds():
+    """``requirements/oldest.txt`` is written by ``make lock`` from the bounds of pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    bounds = [*project["dependencies"], *extras["test"], *extras["dask"], *extras["plot"]]
+    text = (ROOT / "requirements" / "oldest.txt").read_text(encoding="utf-8")
+    pinned = dict(re.findall(r"^([\w.-]+)==(\S+)", text, flags=re.MULTILINE))
+    for bound in bounds:
+        if bound.startswith("sklearn_robust") or "!=" in bound:
+            continue
+        name, least = re.match(r"([\w.-]+)(?:\[.*?\])?>=([\d.]+)", bound).groups()
+        found = pinned[name.replace("_", "-")]
+        assert re.fullmatch(rf"{re.escape(least)}(\.0)*", found), bound
 
 
 FILES = [*MODULES, *(file for name in FOLDERS for file in sorted((ROOT / name).rglob("*.py")))]

@@ -49,6 +49,18 @@ def test_size_and_power(kind):
     assert np.mean(p_values[1] < 0.01) > 0.9
 
 
+@pytest.mark.parametrize("kind", ["score", "likelihood"])
+def test_frames_give_what_arrays_give(fitted, kind):
+    pandas = pytest.importorskip("pandas")
+    _, X, y = fitted
+    frame = pandas.DataFrame(X, columns=["a", "b", "c"])
+    model = AdaptiveRobustRegressor(random_state=0)
+    named = scale_test(model.fit(frame, y), frame, y, kind=kind)
+    plain = scale_test(model.fit(X, y), X, y, kind=kind)
+    assert named.columns == ("a", "b", "c")
+    np.testing.assert_allclose(named.statistic, plain.statistic, rtol=1e-9)
+
+
 def test_bad_rows_do_not_decide_the_score_test():
     X, y = _table(1, 0.0)
     clean = scale_test(RobustRegressor(random_state=0).fit(X, y), X, y).statistic

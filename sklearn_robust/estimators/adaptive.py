@@ -152,29 +152,30 @@ class AdaptiveRobustRegressor(RobustLinearModel):
 
     Notes
     -----
-    The optimiser handles bounds directly, so that a shape of exactly 0 or 2 can be reached. The
-    paper's reparameterisation (sigmoid and softplus) cannot reach them, and took 452 passes over
-    the rows instead of 231, in 15 fits of 10 000 rows drawn at five shapes.
+    **Bounds of the shape.** The optimiser handles bounds directly, so that a shape of exactly 0 or
+    2 can be reached. The paper's reparameterisation (sigmoid and softplus) cannot reach them, and
+    took 452 passes over the rows instead of 231, in 15 fits of 10 000 rows drawn at five shapes.
 
-    With more than about 6000 rows, a sample is fitted first, and the fit of all rows begins at
-    its result. Bad leverage points are then those that the S-estimate of the sample rejects. It
-    is always the same sample, and has at least 40 rows for every parameter and at most a third
-    of all rows. With ``init="ols"`` no sample is drawn if X holds up to some 260 000 numbers.
+    **Many rows.** With more than about 6000 rows, a sample is fitted first, and the fit of all rows
+    begins at its result. Bad leverage points are then those that the S-estimate of the sample
+    rejects. It is always the same sample, and has at least 40 rows for every parameter and at most
+    a third of all rows. With ``init="ols"`` no sample is drawn if X holds up to some 260 000
+    numbers.
 
-    With more than 2000 columns, not counting level columns in which most rows share one value
-    (dummies, flags, indicators), the S-estimate is sought from least squares alone, and no row is
-    left out.
+    **Many columns.** With more than 2000 columns, not counting level columns in which most rows
+    share one value (dummies, flags, indicators), the S-estimate is sought from least squares alone,
+    and no row is left out.
 
-    If a share s of the rows lies on one plane and the shape is 0, the log-likelihood of that
-    plane grows as (2s - 1) log(1/c) as c falls, without bound if s is more than half. With every
-    solver that plane is then the fit, ``scale_`` is at its floor, ``alpha_`` is the most likely
-    shape there, and a warning says so. The S-estimate finds the plane if it holds more than
-    (n + p)/2 of n rows, where p is the number of parameters with the intercept. (With more than
-    2000 rows and p over 6, this is judged on a sample of the rows.) A plane with fewer rows is
-    the fit if a search ends there, which may depend on the solver. With fewer than 2p rows there
-    is always a plane with more than half of them. A penalty keeps the likelihood bounded, and the
-    fit is then an ordinary optimum. So does a least shape above 0, unless all rows are fitted
-    exactly.
+    **Exact planes.** If a share s of the rows lies on one plane and the shape is 0, the
+    log-likelihood of that plane grows as (2s - 1) log(1/c) as c falls, without bound if s is more
+    than half. With every solver that plane is then the fit, ``scale_`` is at its floor, ``alpha_``
+    is the most likely shape there, and a warning says so. The S-estimate finds the plane if it
+    holds more than (n + p)/2 of n rows, where p is the number of parameters with the intercept.
+    (With more than 2000 rows and p over 6, this is judged on a sample of the rows.) A plane with
+    fewer rows is the fit if a search ends there, which may depend on the solver. With fewer than 2p
+    rows there is always a plane with more than half of them. A penalty keeps the likelihood
+    bounded, and the fit is then an ordinary optimum. So does a least shape above 0, unless all rows
+    are fitted exactly.
 
     References
     ----------

@@ -127,26 +127,29 @@ class RobustRegressorCV(RobustLinearModel):
 
     Notes
     -----
-    Shapes are fitted in rising order. A search begins at the fit of the previous shape if the
-    objective is lower there than at the start, unless this could change which minimum is found.
+    **Order of the fits.** Shapes are fitted in rising order. A search begins at the fit of the
+    previous shape if the objective is lower there than at the start, unless this could change which
+    minimum is found.
 
-    If penalties select columns and ``init`` is "s", the S-estimates of all rows are computed first,
-    along the path of penalties. The S-estimates of the folds and of the last fit are searched near
-    them, so all have the same one of several minima. (The folds thus share a start with the rows
-    held out, but no coefficient.)
+    **Selection of columns.** If penalties select columns and ``init`` is "s", the S-estimates of
+    all rows are computed first, along the path of penalties. The S-estimates of the folds and of
+    the last fit are searched near them, so all have the same one of several minima. (The folds thus
+    share a start with the rows held out, but no coefficient.)
 
-    ``sample_weight`` holds case weights, in the fits and in the scores. A scorer gets those of the
-    held-out rows if it takes them: a function if it has a parameter ``sample_weight``, a scorer of
-    ``make_scorer`` if its metric has that parameter. ``GridSearchCV`` has the same rule since
-    scikit-learn 1.7. The mean over the folds counts every fold once, whatever the weights of its
-    rows. The splitter gets ``groups``.
+    **Weights and groups.** ``sample_weight`` holds case weights, in the fits and in the scores. A
+    scorer gets those of the held-out rows if it takes them: a function if it has a parameter
+    ``sample_weight``, a scorer of ``make_scorer`` if its metric has that parameter.
+    ``GridSearchCV`` has the same rule since scikit-learn 1.7. The mean over the folds counts every
+    fold once, whatever the weights of its rows. The splitter gets ``groups``.
 
-    With metadata routing, the scorer and the splitter get what they request. None and the names
-    of this package request ``sample_weight``. The names of scikit-learn request nothing, so a fit
-    with ``sample_weight`` raises an error, as in ``GridSearchCV`` (before scikit-learn 1.9, its
-    scores are unweighted). Give ``get_scorer(name).set_score_request(sample_weight=True)`` instead.
+    **Metadata routing.** With metadata routing, the scorer and the splitter get what they request.
+    None and the names of this package request ``sample_weight``. The names of scikit-learn request
+    nothing, so a fit with ``sample_weight`` raises an error, as in ``GridSearchCV`` (before
+    scikit-learn 1.9, its scores are unweighted). Give
+    ``get_scorer(name).set_score_request(sample_weight=True)`` instead.
 
-    Scorers and splitters see X as an array or sparse matrix, in whatever form it was given.
+    **What scorers see.** Scorers and splitters see X as an array or sparse matrix, in whatever form
+    it was given.
 
     References
     ----------

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import replace
 from numbers import Real
 
@@ -309,13 +310,15 @@ def reweighted(estimator, sources, y, cases, *, report) -> Reweighted:
     report : callable
         Called with the weights and their change after each round.
     """
-    learned = isinstance(estimator.alpha, str)
+    weighting = deepcopy(estimator.weighting)  # it may keep something from round to round
+    learned = isinstance(estimator.alpha, str) or weighting is not None
     loss = None if learned else resolve(estimator.loss, estimator.alpha)
     scale = estimator.scale
     if isinstance(scale, str) and scale == "auto":
-        scale = "reweighted" if loss is None or loss.redescending else "mad"
+        falls = weighting is None and (loss is None or loss.redescending)
+        scale = "reweighted" if falls else "mad"
     held_out, floor = estimator.residuals == "cv", _INACCURATE * scale_floor(y, cases)
-    weighing = Weighing(loss, scale, estimator.efficiency, held_out, floor)
+    weighing = Weighing(loss, scale, estimator.efficiency, held_out, floor, weighting)
     cases = np.ones(len(y)) if cases is None else cases
     options = {"max_iter": estimator.max_iter, "tol": estimator.tol, "report": report}
     return reweight(sources, cases, weighing, **options)

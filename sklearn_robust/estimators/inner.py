@@ -28,6 +28,18 @@ def check_inner(estimator):
         )
 
 
+def splits_of(cv, X, y, **params):
+    """Return the rows of every fold; raise unless every row is held out once."""
+    splits = list(cv.split(X, y, **params))
+    held_out = np.sort(np.concatenate([np.arange(len(y))[test] for _, test in splits]))
+    if not np.array_equal(held_out, np.arange(len(y))):
+        raise ValueError(
+            f"cv must hold every row out once, got {cv!r}, which holds {len(held_out)} rows out "
+            f"of {len(y)}, some of them never or repeatedly."
+        )
+    return splits
+
+
 class Inner:
     """A regressor and the rows it is fitted to, at robust weights that differ from fit to fit.
 

@@ -24,7 +24,7 @@ from ..validation import (
     check_weights,
 )
 from .base import Documented, fits
-from .inner import Inner, check_inner
+from .inner import Inner, check_inner, splits_of
 from .progress import WRAPPERS, CallbackSupportMixin, Progress, with_callbacks
 from .robust import check_scale
 from .routing import check_only_groups, router_to_splitter, routing_is_on
@@ -75,6 +75,13 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
         ``alpha="learned"`` takes "auto" only.
     efficiency : float in (0, 1), default=0.95
         Asymptotic efficiency at normal errors from which k is computed.
+    weighting : callable or None, default=None
+        Weights of your own in place of those of a loss: a function of the residuals in units of
+        the scale and of the case weights, both of shape (n_samples,), that returns a weight of at
+        least 0 for every row, such as :class:`sklearn_robust.weightings.GHMWeighting`. Then
+        ``alpha``, ``loss`` and ``efficiency`` have no effect, the scale is sigma itself, "auto" is
+        "mad", and the weights are used as they are, from the first round on. A deep copy is
+        called once a round, so it may remember the rounds before.
     residuals : {"cv", "train"}, default="cv"
         "cv" weighs every row by the residual of a fit to other folds, and makes the weights of
         the rows that are clearly good 1 and of those that are clearly bad 0. "train" weighs it by
@@ -102,8 +109,8 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
         Fitted to all rows with their final weights. Its other attributes and methods, such as
         ``feature_importances_``, ``coef_`` or ``staged_predict``, are also available here.
     weights_ : ndarray of shape (n_samples,)
-        Robust weight of each training row in [0, 1], without its sample weight: 1 is a row
-        fully believed, 0 a row that was left out.
+        Robust weight of each training row, without its sample weight: 1 is a row fully believed,
+        0 a row that was left out. In [0, 1], or as ``weighting`` returns them.
     scale_ : float
         The scale c of the last round, in the unit of y.
     sigma_ : float
@@ -112,7 +119,7 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
         than the deviation of y about the truth. Never below about 1e-6 of the spread of y, to
         which regressors solve.
     alpha_ : float
-        The shape; NaN for a named loss outside the family.
+        The shape; NaN for a named loss outside the family, and with ``weighting``.
     n_iter_ : int
         Rounds.
     residuals_ : ndarray of shape (n_samples,)
@@ -129,27 +136,35 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
 
     Notes
     -----
-    The first residuals are those of the rows held out from fits to the other folds, or those from
-    the median of the fits to single folds, of at most five, whichever have the smaller M-scale
-    about their centre. A group of bad rows that is the majority in a small part of X confirms
-    itself in a fit to many rows, and not in most of the fits to few.
-    For a redescending loss, at least the first two rounds subtract the S-estimate of location from
-    the residuals, because one-sided outliers shift the whole fit. There are more such rounds while
-    each reduces the scale by a tenth.
-    With w the weight that the loss gives, rows that are held out get 1 from w = 0.2 up, 0 from 0.02
-    down, and a weight between that is linear in w; for Welsch's loss these are 3.8 and 5.9 sigma.
-    (In the first rounds less is believed: from 0.9 and 0.5, then 0.8 and 0.3. By training residuals
-    the weight is w itself, and the first rounds have the shapes 0 and -2.) Weights that vary among
-    good rows would enlarge the error that the regressor has where the truth is steep; and trees
-    that are grown to single rows follow a row however small its weight is, unless it is zero.
-    Reweighting cannot help a regressor that fits a small group of bad rows exactly, such as a
-    kernel of small width: its held-out residuals are small there.
-    The weights of trees change in jumps. So the rounds also end when the mean change is below 1 %
-    and has stopped shrinking. If it has stopped shrinking above 1 %, residuals are averaged over
-    rounds, so that the weights do not alternate.
-    With 5 folds, a round costs about five fits to four fifths of the rows; one fit follows.
-    A sample weight is a case weight: 2 is the row written twice in the same fold, 0 the row
-    absent, as far as the regressor takes weights so.
+    **First residuals.** The first residuals are those of the rows held out from fits to the other
+    folds, or those from the median of the fits to single folds, of at most five, whichever have the
+    smaller M-scale about their centre. A group of bad rows that is the majority in a small part of
+    X confirms itself in a fit to many rows, and not in most of the fits to few.
+
+    **First rounds.** For a redescending loss, at least the first two rounds subtract the S-estimate
+    of location from the residuals, because one-sided outliers shift the whole fit. There are more
+    such rounds while each reduces the scale by a tenth.
+
+    **Weights.** With w the weight that the loss gives, rows that are held out get 1 from w = 0.2
+    up, 0 from 0.02 down, and a weight between that is linear in w; for Welsch's loss these are 3.8
+    and 5.9 sigma. (In the first rounds less is believed: from 0.9 and 0.5, then 0.8 and 0.3. By
+    training residuals the weight is w itself, and the first rounds have the shapes 0 and -2.)
+    Weights that vary among good rows would enlarge the error that the regressor has where the truth
+    is steep; and trees that are grown to single rows follow a row however small its weight is,
+    unless it is zero.
+
+    **What cannot be helped.** Reweighting cannot help a regressor that fits a small group of bad
+    rows exactly, such as a kernel of small width: its held-out residuals are small there.
+
+    **When the rounds end.** The weights of trees change in jumps. So the rounds also end when the
+    mean change is below 1 % and has stopped shrinking. If it has stopped shrinking above 1 %,
+    residuals are averaged over rounds, so that the weights do not alternate.
+
+    **Cost.** With 5 folds, a round costs about five fits to four fifths of the rows; one fit
+    follows.
+
+    **Sample weights.** A sample weight is a case weight: 2 is the row written twice in the same
+    fold, 0 the row absent, as far as the regressor takes weights so.
 
     References
     ----------
@@ -184,6 +199,7 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
         loss="general",
         scale="auto",
         efficiency=0.95,
+        weighting=None,
         residuals="cv",
         cv=None,
         max_iter=20,
@@ -197,6 +213,7 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
         self.loss = loss
         self.scale = scale
         self.efficiency = efficiency
+        self.weighting = weighting
         self.residuals = residuals
         self.cv = cv
         self.max_iter = max_iter
@@ -369,6 +386,8 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
             check_number("alpha", self.alpha, -math.inf, 2.0)
         check_scale("scale", self.scale)
         check_number("efficiency", self.efficiency, 0.0, 1.0, "()")
+        if self.weighting is not None and not callable(self.weighting):
+            raise ValueError(f"weighting must be None or callable, got {self.weighting!r}.")
         check_choice("residuals", self.residuals, ["cv", "train"])
         check_integer("max_iter", self.max_iter, 1)
         check_number("tol", self.tol, 0.0, math.inf, "[)")
@@ -385,16 +404,7 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
             params = routed.splitter.split
         else:
             check_only_groups(params)
-        if self.residuals == "train":
-            return None
-        splits = list(cv.split(X, y, **params))
-        held_out = np.sort(np.concatenate([np.arange(len(y))[test] for _, test in splits]))
-        if not np.array_equal(held_out, np.arange(len(y))):
-            raise ValueError(
-                f"cv must hold every row out once, got {self.cv!r}, which holds {len(held_out)} "
-                f"rows out of {len(y)}, some of them never or repeatedly."
-            )
-        return splits
+        return None if self.residuals == "train" else splits_of(cv, X, y, **params)
 
     def _store(self, result, cases):
         weighed = result.weighed

@@ -150,40 +150,41 @@ class RobustRegressor(RobustLinearModel):
 
     Notes
     -----
-    A sample weight is a case weight, in sums and medians alike: 2 is the row written twice, 0 the
-    row absent. Columns are centred and scaled within the fit, so data far from zero or in very
-    different units lose no digits. All parameters and results are in the user's units.
+    **Weights and units.** A sample weight is a case weight, in sums and medians alike: 2 is the row
+    written twice, 0 the row absent. Columns are centred and scaled within the fit, so data far from
+    zero or in very different units lose no digits. All parameters and results are in the user's
+    units.
 
-    With more than about 6000 rows, a sample is fitted first in the same way, from ``init`` and
-    with ``scale``. The fit of all rows begins at its result, so for a loss with several minima
-    the sample decides which one is found. It is always the same sample, and has at least 40 rows
-    for every parameter and at most a third of all rows. No sample is drawn at ``alpha=2``, for
-    dependent columns, for an array as ``init``, and for least squares as ``init`` if X holds up
-    to some 260 000 numbers. Many rows are shared among threads, as many as joblib and
+    **Many rows.** With more than about 6000 rows, a sample is fitted first in the same way, from
+    ``init`` and with ``scale``. The fit of all rows begins at its result, so for a loss with
+    several minima the sample decides which one is found. It is always the same sample, and has at
+    least 40 rows for every parameter and at most a third of all rows. No sample is drawn at
+    ``alpha=2``, for dependent columns, for an array as ``init``, and for least squares as ``init``
+    if X holds up to some 260 000 numbers. Many rows are shared among threads, as many as joblib and
     threadpoolctl allow; their number changes no bit of the result.
 
-    With more than 2000 columns "lbfgs" forms no Gram matrix, and coefficients of dependent
-    columns are of least norm in units of the columns' root mean squares. With more than 2000
-    columns besides level columns the S-estimate is sought from least squares alone, without its
-    breakdown point.
+    **Many columns.** With more than 2000 columns "lbfgs" forms no Gram matrix, and coefficients of
+    dependent columns are of least norm in units of the columns' root mean squares. With more than
+    2000 columns besides level columns the S-estimate is sought from least squares alone, without
+    its breakdown point.
 
-    Level columns are those in which most rows share one value: dummies, flags, indicators of
-    missing values, and their products with each other and with numeric columns. They are
-    recognised from X. The search of the S-estimate treats them separately, as M-S-estimates do: a
-    convex fit removes them from y and from the other columns, and a convex fit gives their
+    **Level columns.** Level columns are those in which most rows share one value: dummies, flags,
+    indicators of missing values, and their products with each other and with numeric columns. They
+    are recognised from X. The search of the S-estimate treats them separately, as M-S-estimates do:
+    a convex fit removes them from y and from the other columns, and a convex fit gives their
     coefficients once the other coefficients are known. After every fit under a redescending loss,
-    the coefficient of each level is compared with values that fit some of its rows, and the
-    search continues if one is better. A coefficient that only rejected rows determine comes from
-    a convex fit to these rows, and a warning names its column.
+    the coefficient of each level is compared with values that fit some of its rows, and the search
+    continues if one is better. A coefficient that only rejected rows determine comes from a convex
+    fit to these rows, and a warning names its column.
 
-    The M-scale divides by the sum of the weights less the number of parameters (less what a
-    penalty takes from it). Weights that sum to less than Kish's effective sample size are treated
-    as proportions. If more than (n + p)/2 of n rows lie on a plane, where p is the number of
-    parameters, the S-estimate is that plane and its scale is at the floor. (With more than 2000
-    rows and p over 6, this is judged on a sample of the rows.) With the scale "s" or "reweighted"
-    the search then begins at that plane if its objective is lower there than at ``init``. A
-    redescending loss keeps the plane, with weights 1 on it and 0 elsewhere. A convex loss
-    continues to the least sum of absolute residuals, which may take many iterations. A warning
+    **Ties and exact planes.** The M-scale divides by the sum of the weights less the number of
+    parameters (less what a penalty takes from it). Weights that sum to less than Kish's effective
+    sample size are treated as proportions. If more than (n + p)/2 of n rows lie on a plane, where p
+    is the number of parameters, the S-estimate is that plane and its scale is at the floor. (With
+    more than 2000 rows and p over 6, this is judged on a sample of the rows.) With the scale "s" or
+    "reweighted" the search then begins at that plane if its objective is lower there than at
+    ``init``. A redescending loss keeps the plane, with weights 1 on it and 0 elsewhere. A convex
+    loss continues to the least sum of absolute residuals, which may take many iterations. A warning
     says whether more than half of the rows are fitted exactly, or lie on a plane that is not the
     one fitted.
 

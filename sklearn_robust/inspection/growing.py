@@ -131,6 +131,7 @@ def scale_test(
     check_choice("kind", kind, ["score", "likelihood"])
     model, seen = model_of(estimator, X)
     names = feature_names(model, estimator)
+    frame = seen  # predictions are asked for with the names of the columns
     seen, y, cases = training_data(model, seen, y, sample_weight, error_scale)
     which = check_columns("columns", columns, len(names), names)
     if kind == "likelihood":
@@ -141,16 +142,16 @@ def scale_test(
             )
         found = _likelihood_ratios(model, seen, y, cases, which)
     else:
-        found = _scores(model, seen, y, cases, which)
+        residuals = y - model.predict(frame)
+        found = _scores(model, residuals, seen, cases, which)
     statistic, df = np.array([value for value, _ in found]), found[0][1]
     statistic = statistic if y.ndim > 1 else statistic[0]
     p_value = chdtrc(df, statistic)
     return ScaleTest(statistic, df, p_value, tuple(names[k] for k in which))
 
 
-def _scores(model, X, y, cases, which):
+def _scores(model, residuals, X, cases, which):
     """Return the score statistic of every target, and its degrees of freedom."""
-    residuals = y - model.predict(X)
     if model._error_scale is not None:
         residuals = (residuals.T / model._error_scale).T
     given = _dense(X[:, which])

@@ -46,6 +46,8 @@ _NO_LESS = 0.7
 """A change is no longer less than the one before above this share of it."""
 _NO_WEIGHT = 1e-12
 """Where no row has a larger weight, none is believed."""
+_FAR = 1e150
+"""The largest residual, in units of the scale, that a user's function is given: it has a square."""
 _SHAPES = (1.0, 0.0)
 """Shapes from which the likelihood is maximised; the better end counts."""
 
@@ -66,6 +68,9 @@ class Weighing:
         Whether the residuals are those of rows that their fit has not seen.
     floor : float
         The least residual scale.
+    weighting : callable or None
+        The user's function of the residuals in units of the scale and the case weights, in place
+        of a loss. Its weights are taken as they are.
     """
 
     loss: Loss | None
@@ -73,11 +78,12 @@ class Weighing:
     efficiency: float
     held_out: bool
     floor: float
+    weighting: Callable | None = None
 
     @property
     def leads(self) -> bool:
         """Whether there are first rounds, which only lead to a start."""
-        return self.loss is None or self.loss.redescending
+        return self.weighting is None and (self.loss is None or self.loss.redescending)
 
     def weigh(self, residuals, cases, first: int | None = None, last=math.inf) -> Weighed:
         """Return the weights of residuals.
@@ -89,6 +95,12 @@ class Weighing:
             first = min(first, _N_FIRST - 1)
             residuals = residuals - s_location(residuals, cases)
         loss, sigma = self.loss, None
+        if self.weighting is not None:
+            sigma = self._sigma(residuals, cases, last)
+            c = float(self.scale) if sigma is None else sigma
+            with np.errstate(over="ignore"):
+                scaled = np.clip(residuals / c, -_FAR, _FAR)
+            return Weighed(weights_by(self.weighting, scaled, cases), c, sigma, math.nan)
         if loss is None:
             loss, c = most_likely(residuals, cases, self.floor)
         else:
@@ -103,15 +115,21 @@ class Weighing:
 
     def _scale(self, loss, residuals, cases, last):
         """Return the scale c and the residual scale that it is made from, None for a given c."""
-        if not isinstance(self.scale, str):
+        sigma = self._sigma(residuals, cases, last)
+        if sigma is None:
             return float(self.scale), None
-        sigma = max(SIGMAS[self.scale](residuals, cases, self.floor, last), self.floor)
         return regression_constant(loss, self.efficiency) * sigma, sigma
+
+    def _sigma(self, residuals, cases, last):
+        """Return the residual scale, None for a given c."""
+        if not isinstance(self.scale, str):
+            return None
+        return max(SIGMAS[self.scale](residuals, cases, self.floor, last), self.floor)
 
 
 @dataclass(frozen=True)
 class Weighed:
-    """Weights of rows in [0, 1], and the scale c, residual scale and shape that they are from."""
+    """Weights of rows, and the scale c, residual scale and shape that they are from."""
 
     weights: np.ndarray
     scale: float
@@ -186,6 +204,20 @@ def reweight(
         before, last, size = change, size, weighed.sigma or weighed.scale
         first = first and (number + 1 < _N_FIRST or size < _FALLING * last)
     return Reweighted(weighed, residuals, number + 1, False, believed)
+
+
+def weights_by(weighting: Callable, residuals, cases) -> np.ndarray:
+    """Return the weights of a user's function; raise unless there is a usable one for each row."""
+    weights = np.asarray(weighting(residuals, cases), dtype=np.float64)
+    if weights.shape != residuals.shape:
+        raise ValueError(
+            f"weighting must return an array of shape {residuals.shape}, got one of shape "
+            f"{weights.shape}."
+        )
+    if not (np.all(np.isfinite(weights)) and np.all(weights >= 0.0)):
+        at_fault = weights[~(np.isfinite(weights) & (weights >= 0.0))][0]
+        raise ValueError(f"weighting must return finite numbers of at least 0, got {at_fault!r}.")
+    return weights
 
 
 def _scale_about_centre(cases, residuals) -> float:
