@@ -325,10 +325,7 @@ class RobustRegressorCV(RobustLinearModel):
         return found
 
     def _fit_target(self, design, initial, report, near=None):
-        best = self._best_estimator()
-        shared = fits().shared_starts(best, design, near)
-        result = fits().fit_regression(best, shared, initial, report=report)
-        return fits().regression_fit(best, shared, result)
+        return self._best_estimator()._fit_target(design, initial, report, near)
 
     def get_metadata_routing(self):
         """Return how metadata are routed to the splitter and the scorer.
