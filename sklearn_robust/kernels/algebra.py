@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from .compiled import SUM, compiled
+from .linked import COUNT, FLAG, MATRIX, OUT, OUT_MATRIX, ROW, VOID, linked
 
 LINE = 8
 """Doubles in a line of the cache. The rows of a packed block lie a line more than a power of 2
@@ -33,7 +34,7 @@ def _four_dots(a, b, x, y):
     return ax, bx, ay, by
 
 
-@compiled()
+@linked(VOID, MATRIX, COUNT, OUT_MATRIX)
 def add_gram(packed, n, gram):
     """Add the lower triangle of ``packed·packedᵀ``, and some beside the diagonal, to ``gram``.
 
@@ -53,7 +54,7 @@ def add_gram(packed, n, gram):
             gram[size - 1, k] += dot(packed[size - 1, :n], packed[k, :n])
 
 
-@compiled()
+@linked(VOID, OUT_MATRIX)
 def mirror(gram):
     """Write the lower triangle above the diagonal too."""
     for j in range(gram.shape[0]):
@@ -61,7 +62,7 @@ def mirror(gram):
             gram[k, j] = gram[j, k]
 
 
-@compiled()
+@linked(VOID, MATRIX, ROW, OUT_MATRIX, OUT_MATRIX)
 def add_weighted_gram(Z, weights, packed, gram):
     """Add the lower triangle of Z·diag(weights)·Zᵀ to ``gram``.
 
@@ -83,7 +84,7 @@ def add_weighted_gram(Z, weights, packed, gram):
         add_gram(packed, size, gram)
 
 
-@compiled()
+@linked(FLAG, OUT_MATRIX)
 def factor(gram):
     """Overwrite the lower triangle by its Cholesky factor; return whether there is one."""
     q = gram.shape[0]
@@ -97,7 +98,7 @@ def factor(gram):
     return True
 
 
-@compiled()
+@linked(VOID, MATRIX, OUT)
 def substitute(lower, right):
     """Overwrite ``right`` with the solution of the system whose Cholesky factor is given."""
     q = lower.shape[0]

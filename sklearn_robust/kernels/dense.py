@@ -11,6 +11,7 @@ import numpy as np
 
 from .algebra import LINE, add_gram, mirror
 from .compiled import SUM, compiled, entry
+from .linked import COUNT, MATRIX, NUMBER, OUT, OUT_MATRIX, ROW, VOID, linked
 from .residuals import BLOCK, GRAM, SIZES, block_loss, block_sizes
 
 
@@ -30,25 +31,38 @@ def _centred_column_dot(column, centre, values, n):
     return total
 
 
-@compiled()
-def _dense_block_residuals(X, by_column, y, origin, centre, coef, intercept, first, n, residuals):
+@linked(VOID, MATRIX, ROW, NUMBER, ROW, ROW, NUMBER, COUNT, COUNT, OUT)
+def row_residuals(X, y, origin, centre, coef, intercept, first, n, residuals):
+    """Write the residuals of n rows that follow the first ones, of row-major data."""
     # y - origin comes first and outside the fast sums: both may be huge, and near.
     own = y[first : first + n]  # a number by its place in a slice is a vector instruction
-    if by_column:
+    for i in range(n):
+        fitted = _centred_dot(X[first + i], centre, coef)
+        residuals[i] = ((own[i] - origin) - intercept) - fitted
+
+
+@linked(VOID, MATRIX, ROW, NUMBER, ROW, ROW, NUMBER, COUNT, COUNT, OUT)
+def column_residuals(X, y, origin, centre, coef, intercept, first, n, residuals):
+    """Do what ``row_residuals`` does, of column-major data."""
+    own = y[first : first + n]
+    for i in range(n):
+        residuals[i] = (own[i] - origin) - intercept
+    for j in range(X.shape[0]):
+        column = X[j, first : first + n]
         for i in range(n):
-            residuals[i] = (own[i] - origin) - intercept
-        for j in range(X.shape[0]):
-            column = X[j, first : first + n]
-            for i in range(n):
-                residuals[i] -= (column[i] - centre[j]) * coef[j]
-    else:
-        for i in range(n):
-            fitted = _centred_dot(X[first + i], centre, coef)
-            residuals[i] = ((own[i] - origin) - intercept) - fitted
+            residuals[i] -= (column[i] - centre[j]) * coef[j]
 
 
 @compiled()
-def _row_gradient(X, centre, influence, first, n, gradient):
+def _residuals(X, by_column, y, origin, centre, coef, intercept, first, n, residuals):
+    if by_column:
+        column_residuals(X, y, origin, centre, coef, intercept, first, n, residuals)
+    else:
+        row_residuals(X, y, origin, centre, coef, intercept, first, n, residuals)
+
+
+@linked(VOID, MATRIX, ROW, ROW, COUNT, COUNT, OUT)
+def row_gradient(X, centre, influence, first, n, gradient):
     # Four rows at a time: the gradient is loaded and stored a quarter as often.
     most = n - n % 4
     for i in range(0, most, 4):
@@ -68,15 +82,15 @@ def _row_gradient(X, centre, influence, first, n, gradient):
             gradient[j] -= (X[first + i, j] - centre[j]) * influence[i]
 
 
-@compiled()
-def _column_gradient(X, centre, influence, first, n, gradient):
+@linked(VOID, MATRIX, ROW, ROW, COUNT, COUNT, OUT)
+def column_gradient(X, centre, influence, first, n, gradient):
     for j in range(X.shape[0]):
         column = X[j, first : first + n]
         gradient[j] -= _centred_column_dot(column, centre[j], influence, n)
 
 
-@compiled()
-def _pack_rows(X, centre, inverse, roots, first, n, packed):
+@linked(VOID, MATRIX, ROW, ROW, ROW, COUNT, COUNT, OUT_MATRIX)
+def pack_rows(X, centre, inverse, roots, first, n, packed):
     # The root is multiplied first: where it is zero nothing may overflow on the way to zero.
     most = n - n % 4
     for i in range(0, most, 4):
@@ -92,8 +106,8 @@ def _pack_rows(X, centre, inverse, roots, first, n, packed):
             packed[j, i] = (X[first + i, j] - centre[j]) * (inverse[j] * roots[i])
 
 
-@compiled()
-def _pack_columns(X, centre, inverse, roots, first, n, packed):
+@linked(VOID, MATRIX, ROW, ROW, ROW, COUNT, COUNT, OUT_MATRIX)
+def pack_columns(X, centre, inverse, roots, first, n, packed):
     for j in range(centre.shape[0]):
         column = X[j, first : first + n]
         for i in range(n):
@@ -107,9 +121,9 @@ def _pack(X, by_column, centre, inverse, weights, first, n, packed):
     for i in range(n):
         roots[i] = math.sqrt(weights[i])
     if by_column:
-        _pack_columns(X, centre, inverse, roots, first, n, packed)
+        pack_columns(X, centre, inverse, roots, first, n, packed)
     else:
-        _pack_rows(X, centre, inverse, roots, first, n, packed)
+        pack_rows(X, centre, inverse, roots, first, n, packed)
 
 
 # ---- passes over a range of rows -----------------------------------------------------
@@ -121,7 +135,7 @@ def dense_residuals(X, by_column, y, origin, centre, coef, intercept, start, sto
     for first in range(start, stop, BLOCK):
         n = min(BLOCK, stop - first)
         block = out[first - start : first - start + n]
-        _dense_block_residuals(X, by_column, y, origin, centre, coef, intercept, first, n, block)
+        _residuals(X, by_column, y, origin, centre, coef, intercept, first, n, block)
 
 
 @entry
@@ -130,15 +144,14 @@ def dense_gradient(X, by_column, centre, influence, start, stop):
     p = centre.shape[0]
     gradient = np.zeros(p + 1)
     if by_column:
-        _column_gradient(X, centre, influence, start, stop - start, gradient)
+        column_gradient(X, centre, influence, start, stop - start, gradient)
     else:
-        _row_gradient(X, centre, influence, start, stop - start, gradient)
+        row_gradient(X, centre, influence, start, stop - start, gradient)
     for i in range(stop - start):
         gradient[p] -= influence[i]
     return gradient
 
 
-@entry
 def dense_pass(
     X, by_column, y, origin, case_weights, centre, unit, coef, intercept, code, alpha, c, extra,
     low, high, majorant, start, stop,
@@ -150,20 +163,28 @@ def dense_pass(
     weights of ``block_curvatures``; for SIZES the sizes of residuals from ``low`` to ``high``
     and their case weights.
     """
-    p = coef.shape[0]
-    size = p + 1 if extra == GRAM else 0
-    sums, gradient, gram = np.zeros(6), np.zeros(p + 1), np.zeros((size, size))
-    packed = np.empty((size, BLOCK + LINE))
-    inverse = np.empty(p)
-    for j in range(p):
-        inverse[j] = 1.0 / unit[j]
-    residuals, influence, weights = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
-    work = np.empty(4 * BLOCK)
-    sizes = np.empty(stop - start if extra == SIZES else 0)
-    cases, found = np.empty(sizes.shape[0]), 0
+    size = len(coef) + 1 if extra == GRAM else 0
+    sums, gradient, gram = np.zeros(6), np.zeros(len(coef) + 1), np.zeros((size, size))
+    sizes, cases = np.empty((2, stop - start if extra == SIZES else 0))
+    found = _pass(
+        X, by_column, y, origin, case_weights, centre, 1.0 / unit, coef, intercept, code, alpha, c,
+        extra, low, high, majorant, start, stop, sums, gradient, gram, sizes, cases,
+        np.empty((7, BLOCK)), np.empty((size, BLOCK + LINE)),
+    )  # fmt: skip
+    gradient[-1] = -sums[5]
+    return sums, gradient, gram, sizes[:found], cases[:found]
+
+
+@entry
+def _pass(
+    X, by_column, y, origin, case_weights, centre, inverse, coef, intercept, code, alpha, c, extra,
+    low, high, majorant, start, stop, sums, gradient, gram, sizes, cases, blocks, packed,
+):  # fmt: skip
+    residuals, influence, weights, found = blocks[0], blocks[1], blocks[2], 0
+    work = blocks[3:].reshape(4 * BLOCK)
     for first in range(start, stop, BLOCK):
         n = min(BLOCK, stop - first)
-        _dense_block_residuals(
+        _residuals(
             X, by_column, y, origin, centre, coef, intercept, first, n, residuals
         )
         own = case_weights[first : first + n]
@@ -171,14 +192,13 @@ def dense_pass(
             code, alpha, c, extra, majorant, residuals, own, n, work, influence, weights, sums
         )
         if by_column:
-            _column_gradient(X, centre, influence, first, n, gradient)
+            column_gradient(X, centre, influence, first, n, gradient)
         else:
-            _row_gradient(X, centre, influence, first, n, gradient)
+            row_gradient(X, centre, influence, first, n, gradient)
         if extra == GRAM:
             _pack(X, by_column, centre, inverse, weights, first, n, packed)
             add_gram(packed, n, gram)
         if extra == SIZES:
             found += block_sizes(residuals, own, n, low, high, sizes[found:], cases[found:], sums)
     mirror(gram)
-    gradient[p] = -sums[5]
-    return sums, gradient, gram, sizes[:found], cases[:found]
+    return found

@@ -6,6 +6,7 @@ import numpy as np
 
 from .algebra import LINE, add_weighted_gram, dot, factor, substitute
 from .compiled import compiled, entry
+from .linked import COUNT, FLAG, MATRIX, NUMBER, OUT, OUT_MATRIX, ROW, VOID, linked
 from .planes import residuals_of
 from .residuals import BLOCK, block_curvatures, block_weights
 
@@ -23,8 +24,9 @@ _SLOWEST = 0.99
 TINY = 1e-300
 
 
-@compiled()
-def _weigh(cases, code, alpha, c, residuals, influence, weights, rho, sums):
+@linked(VOID, ROW, COUNT, NUMBER, NUMBER, ROW, OUT, OUT, OUT, OUT)
+def weigh_rows(cases, code, alpha, c, residuals, influence, weights, rho, sums):
+    """Do what ``block_weights`` does for many blocks; the first sum begins at zero."""
     sums[0] = 0.0
     for first in range(0, residuals.shape[0], BLOCK):
         n = min(BLOCK, residuals.shape[0] - first)
@@ -60,8 +62,8 @@ def _select(values, k):
     return values[k]
 
 
-@compiled()
-def _median_size(residuals, sizes):
+@linked(NUMBER, ROW, OUT)
+def median_size(residuals, sizes):
     """Return the median of the sizes, which are written to ``sizes`` in some order."""
     n = residuals.shape[0]
     for i in range(n):
@@ -100,7 +102,7 @@ def penalty_of(ridge, params):
     return total
 
 
-@compiled()
+@linked(FLAG, MATRIX, NUMBER, ROW, ROW, OUT_MATRIX, OUT_MATRIX)
 def factor_weighted(Z, total, weights, ridge, packed, lower):
     """Write the Cholesky factor of the weighted normal equations; return whether there is one."""
     for j in range(Z.shape[0]):
@@ -110,14 +112,14 @@ def factor_weighted(Z, total, weights, ridge, packed, lower):
     return factor(lower)
 
 
-@compiled()
+@linked(VOID, MATRIX, NUMBER, ROW, ROW, ROW, NUMBER, OUT)
 def write_downhill(Z, total, influence, ridge, params, c, downhill):
     """Write minus the gradient, times the total case weight, to ``downhill``."""
     for j in range(Z.shape[0]):
         downhill[j] = dot(Z[j], influence) - total * ridge[j] * (params[j] / c)
 
 
-@compiled()
+@linked(NUMBER, MATRIX, ROW, NUMBER, OUT)
 def weighted_step(lower, downhill, total, step):
     """Write the step of weighted least squares, in units of c, to ``step``.
 
@@ -153,7 +155,6 @@ def still_owed(change, previous):
     return change * rate / (1.0 - rate)
 
 
-@entry
 def irls_packed(
     Z, y, cases, ridge, n_slopes, code, alpha, c, constant, newton, tol, max_iter, rounding,
     params, history,
@@ -193,17 +194,25 @@ def irls_packed(
         False where a system had no solution or the scale was not positive.
     """
     q, n = Z.shape
+    return _irls(
+        Z, y, cases, ridge, n_slopes, code, alpha, c, constant, newton, tol, max_iter, rounding,
+        params, history, np.empty((3, n)), np.zeros((2, q)), np.empty((q, BLOCK + LINE)),
+        np.empty((q, q)), np.empty(BLOCK), np.zeros(6),
+    )  # fmt: skip
+
+
+@entry
+def _irls(
+    Z, y, cases, ridge, n_slopes, code, alpha, c, constant, newton, tol, max_iter, rounding,
+    params, history, rows, vectors, packed, lower, rho, sums,
+):  # fmt: skip
+    """Do what ``irls_packed`` does, in the arrays that follow ``history``."""
+    q, n = Z.shape
     total = 0.0
     for i in range(n):
         total += cases[i]
-    residuals, influence, weights = np.empty(n), np.empty(n), np.empty(n)
-    rho, sums, packed, lower = (
-        np.empty(BLOCK),
-        np.empty(6),
-        np.empty((q, BLOCK + LINE)),
-        np.empty((q, q)),
-    )
-    step, downhill, size, change = np.zeros(q), np.empty(q), math.inf, 0.0
+    residuals, influence, weights = rows[0], rows[1], rows[2]
+    step, downhill, size, change = vectors[0], vectors[1], math.inf, 0.0
     length, converged, n_iter, previous, nearer = 1.0, False, 0, TINY, False
     least_majorant, within = newton
     share, majorant, value, slope = _LEAST_SHARE, 1.0, math.inf, 0.0
@@ -211,12 +220,12 @@ def irls_packed(
         residuals_of(Z, y, params, residuals)
         scale_owed = 0.0
         if constant > 0.0:
-            change = math.log(constant * _median_size(residuals, weights) / c)
+            change = math.log(constant * median_size(residuals, weights) / c)
             if not abs(change) < math.inf:
                 return n_iter, c, False, False
             c *= math.exp(change)
             scale_owed, previous = still_owed(abs(change), previous), max(abs(change), TINY)
-        _weigh(cases, code, alpha, c, residuals, influence, weights, rho, sums)
+        weigh_rows(cases, code, alpha, c, residuals, influence, weights, rho, sums)
         before, value = value, sums[0] / total + penalty_of(ridge, params) / (c * c)
         n_iter += 1
         if nearer and not value <= before + _UPHILL * before:

@@ -10,6 +10,7 @@ import numpy as np
 
 from .algebra import LINE, add_weighted_gram, dot, factor, substitute
 from .compiled import compiled, entry
+from .linked import COUNT, FLAG, MATRIX, OUT, OUT_MATRIX, ROW, VOID, linked
 from .residuals import BLOCK
 from .scales import CONSTANT, m_scale, weigh
 
@@ -21,7 +22,7 @@ _DEPENDENT = 1e-7
 """A row is dependent on others where so little of it remains when they are taken off."""
 
 
-@compiled()
+@linked(VOID, MATRIX, ROW, ROW, OUT)
 def residuals_of(Z, y, plane, out):
     """Write the residuals from a plane to ``out``."""
     for i in range(y.shape[0]):
@@ -75,23 +76,29 @@ def plane_through(Z, y, draw, reduced, pivots, plane):
     return found == q
 
 
-@entry
 def planes_through(Z, y, draws):
     """Return the planes through the rows of every draw that determine one."""
-    q, found = Z.shape[0], 0
-    planes = np.empty((draws.shape[0], q))
-    reduced, pivots = np.empty((q, q + 1)), np.empty(q, np.int64)
+    q = len(Z)
+    planes, pivots = np.empty((len(draws), q)), np.empty(q, np.int64)
+    return planes[: _planes_through(Z, y, draws, np.empty((q, q + 1)), pivots, planes)]
+
+
+@entry
+def _planes_through(Z, y, draws, reduced, pivots, planes):
+    found = 0
     for k in range(draws.shape[0]):
         if plane_through(Z, y, draws[k], reduced, pivots, planes[found]):
             found += 1
-    return planes[:found]
+    return found
 
 
-@compiled()
-def _weighted_fit(Z, y, weights, ridge, packed, gram, plane):
-    """Write the weighted (ridge) least squares to ``plane``; return whether that exists."""
+@linked(FLAG, MATRIX, ROW, ROW, MATRIX, OUT_MATRIX, OUT_MATRIX, OUT, OUT)
+def weighted_fit(Z, y, weights, ridge, packed, gram, weighted, plane):
+    """Write the weighted (ridge) least squares to ``plane``; return whether that exists.
+
+    ``packed``, ``gram`` and ``weighted``, as long as there are rows, are overwritten.
+    """
     q, n = Z.shape
-    weighted = np.empty(n)
     for i in range(n):
         weighted[i] = weights[i] * y[i]
     for j in range(q):
@@ -105,29 +112,38 @@ def _weighted_fit(Z, y, weights, ridge, packed, gram, plane):
     return exists
 
 
-@entry
 def planes_of_parts(Z, y, parts, ridge):
     """Return the weighted least-squares planes, one for each row of weights in ``parts``."""
-    q, found = Z.shape[0], 0
-    planes = np.zeros((parts.shape[0], q))
-    packed, gram = np.empty((q, BLOCK + LINE)), np.empty((q, q))
-    for k in range(parts.shape[0]):
-        if _weighted_fit(Z, y, parts[k], ridge, packed, gram, planes[found]):
-            found += 1
-    return planes[:found]
+    q, n = Z.shape
+    planes = np.zeros((len(parts), q))
+    work = np.empty((q, BLOCK + LINE)), np.empty((q, q)), np.empty(n)
+    return planes[: _planes_of_parts(Z, y, parts, ridge, *work, planes)]
 
 
 @entry
+def _planes_of_parts(Z, y, parts, ridge, packed, gram, weighted, planes):
+    found = 0
+    for k in range(parts.shape[0]):
+        if weighted_fit(Z, y, parts[k], ridge, packed, gram, weighted, planes[found]):
+            found += 1
+    return found
+
+
 def scales_of(Z, y, cases, half, floor, tol, wanted, planes):
     """Return the M-scales of the residuals of planes, to a relative accuracy of ``tol``.
 
     Of so many planes as are wanted, those with the least scale; the others may have infinity:
     one look at the sum of rho tells that their scale is above those.
     """
-    n, most = y.shape[0], min(wanted, planes.shape[0])
-    scales, best = np.empty(planes.shape[0]), np.empty(most)
-    residuals, weights = np.empty(n), np.empty(n)
-    worst, last = math.inf, 0.0
+    scales, best = np.empty(len(planes)), np.empty(min(wanted, len(planes)))
+    residuals, weights = np.empty(len(y)), np.empty(len(y))
+    _scales_of(Z, y, cases, half, floor, tol, planes, scales, best, residuals, weights)
+    return scales
+
+
+@entry
+def _scales_of(Z, y, cases, half, floor, tol, planes, scales, best, residuals, weights):
+    most, worst, last = best.shape[0], math.inf, 0.0
     for k in range(planes.shape[0]):
         residuals_of(Z, y, planes[k], residuals)
         scales[k] = math.inf
@@ -138,7 +154,6 @@ def scales_of(Z, y, cases, half, floor, tol, wanted, planes):
         best[place] = scales[k]
         if k >= most - 1:
             worst = best[_largest(best, most)]
-    return scales
 
 
 @compiled()
@@ -154,7 +169,6 @@ def _step_length(way, last, length):
     return min(max(length * dot(last, last) / change, _LONGEST), _FURTHEST)
 
 
-@entry
 def refine(Z, y, cases, half, floor, ridge, tol, max_steps, planes, scales):
     """Improve planes and scales in place: reweighted least squares, a step of s each time.
 
@@ -163,9 +177,16 @@ def refine(Z, y, cases, half, floor, ridge, tol, max_steps, planes, scales):
     is left where it moves by less than ``tol`` scales, or after ``max_steps``.
     """
     q, n = Z.shape
-    residuals, weights = np.empty(n), np.empty(n)
-    packed, gram = np.empty((q, BLOCK + LINE)), np.empty((q, q))
-    way, last = np.empty(q), np.zeros(q)
+    work = np.empty((3, n)), np.zeros((2, q)), np.empty((q, BLOCK + LINE)), np.empty((q, q))
+    _refine(Z, y, cases, half, floor, ridge, tol, max_steps, planes, scales, *work)
+
+
+@entry
+def _refine(
+    Z, y, cases, half, floor, ridge, tol, max_steps, planes, scales, rows, vectors, packed, gram
+):
+    q, way, last = Z.shape[0], vectors[0], vectors[1]
+    residuals, weights, weighted = rows[0], rows[1], rows[2]
     for k in range(planes.shape[0]):
         plane, length = planes[k], 0.0
         for step in range(max_steps):
@@ -179,7 +200,7 @@ def refine(Z, y, cases, half, floor, ridge, tol, max_steps, planes, scales):
             scales[k] = max(scales[k] * math.sqrt(total / half), floor)
             if scales[k] == floor:
                 break
-            if not _weighted_fit(Z, y, weights, ridge, packed, gram, way):
+            if not weighted_fit(Z, y, weights, ridge, packed, gram, weighted, way):
                 break
             for j in range(q):
                 way[j] -= plane[j]

@@ -6,6 +6,7 @@ import numpy as np
 
 from .compiled import SUM, compiled, entry
 from .elementary import exponential, log1p
+from .linked import COUNT, NUMBER, OUT, ROW, VOID, linked
 from .losses import (
     FAR,
     GENERAL,
@@ -30,9 +31,24 @@ _FAR_SIZE = 1e140
 """Root of ``FAR``: a residual over c below this is an ordinary one."""
 
 
-@compiled()
-def _ordinary_block(alpha, c, residuals, n, rho, weights):
-    """Do what ``_ordinary`` does, the branches on alpha outside the loops."""
+@linked(VOID, COUNT, NUMBER, NUMBER, ROW, COUNT, OUT, OUT, OUT)
+def any_residuals(code, alpha, c, residuals, n, rho, influence, weights):
+    """Do what ``any_block`` does, one residual after the other."""
+    for i in range(n):
+        rho[i], size, weights[i] = rho_influence_weight(code, alpha, residuals[i], c)
+        influence[i] = math.copysign(size, residuals[i])
+
+
+@linked(VOID, COUNT, NUMBER, NUMBER, ROW, COUNT, OUT, OUT, OUT)
+def any_block(code, alpha, c, residuals, n, rho, influence, weights):
+    """Fill rho, the influence c·psi and the weight of any loss and any residuals.
+
+    Of the general loss and residuals that are not huge, as ``_ordinary`` does it, the branches on
+    alpha outside the loops.
+    """
+    if not (code == GENERAL and _total_size(residuals, n) < c * _FAR_SIZE):
+        any_residuals(code, alpha, c, residuals, n, rho, influence, weights)
+        return
     squares = weights
     for i in range(n):
         squares[i] = (residuals[i] / c) ** 2
@@ -57,28 +73,8 @@ def _ordinary_block(alpha, c, residuals, n, rho, weights):
         for i in range(n):
             power, difference = exponential(0.5 * alpha * rho[i])
             rho[i], weights[i] = power_law(alpha, ratios[i], power, difference)
-
-
-@compiled()
-def _ordinary_shapes(alpha, c, residuals, n, rho, weights, slopes, powers, differences):
-    """Do what ``_ordinary_block`` does and fill the derivatives of rho in alpha.
-
-    One logarithm and one exponential serve both; the last two arrays are overwritten.
-    """
-    below_two, ratios = min(alpha, 2.0 - NEAREST_TWO), weights
     for i in range(n):
-        ratios[i] = (residuals[i] / c) ** 2 / (2.0 - below_two)
-    for i in range(n):
-        rho[i] = log1p(ratios[i])
-    for i in range(n):
-        powers[i], differences[i] = exponential(0.5 * below_two * rho[i])
-    for i in range(n):
-        slopes[i] = shape_slope(below_two, ratios[i], rho[i], powers[i], differences[i])
-    if abs(alpha) < NEAR_ZERO or alpha > below_two:
-        _ordinary_block(alpha, c, residuals, n, rho, weights)
-    else:
-        for i in range(n):
-            rho[i], weights[i] = power_law(alpha, ratios[i], powers[i], differences[i])
+        influence[i] = weights[i] * (residuals[i] / c)
 
 
 @compiled(SUM)
@@ -89,33 +85,9 @@ def _total_size(residuals, n):
     return total
 
 
-@compiled()
-def any_block(code, alpha, c, residuals, n, rho, influence, weights):
-    """Fill rho, the influence c·psi and the weight of any loss and any residuals."""
-    if code == GENERAL and _total_size(residuals, n) < c * _FAR_SIZE:
-        _ordinary_block(alpha, c, residuals, n, rho, weights)
-        for i in range(n):
-            influence[i] = weights[i] * (residuals[i] / c)
-        return
-    for i in range(n):
-        rho[i], size, weights[i] = rho_influence_weight(code, alpha, residuals[i], c)
-        influence[i] = math.copysign(size, residuals[i])
-
-
-@compiled()
-def _any_shapes(code, alpha, c, residuals, n, rho, influence, weights, slopes, work):
-    """Do what ``any_block`` does and fill the derivatives of rho in alpha.
-
-    ``work``, of two blocks, is overwritten.
-    """
-    if code == GENERAL and _total_size(residuals, n) < c * _FAR_SIZE:
-        powers, differences = work[:n], work[n : 2 * n]
-        _ordinary_shapes(alpha, c, residuals, n, rho, weights, slopes, powers, differences)
-        for i in range(n):
-            influence[i] = weights[i] * (residuals[i] / c)
-        return
-    any_block(code, alpha, c, residuals, n, rho, influence, weights)
-    alpha = min(alpha, 2.0 - NEAREST_TWO)
+@linked(VOID, NUMBER, NUMBER, ROW, COUNT, OUT)
+def any_slopes(alpha, c, residuals, n, slopes):
+    """Fill the derivatives of rho in alpha of any residuals."""
     for i in range(n):
         growth = log_growth(abs(residuals[i]), c, 2.0 - alpha)
         power, difference = exponential(0.5 * alpha * growth)
@@ -124,7 +96,35 @@ def _any_shapes(code, alpha, c, residuals, n, rho, influence, weights, slopes, w
 
 
 @compiled()
-def _add_block(c, residuals, case_weights, n, rho, influence, weights, sums):
+def _any_shapes(code, alpha, c, residuals, n, rho, influence, weights, slopes, work):
+    """Do what ``any_block`` does and fill the derivatives of rho in alpha.
+
+    One logarithm and one exponential serve both. ``work``, of two blocks, is overwritten.
+    """
+    below_two, powers, differences = min(alpha, 2.0 - NEAREST_TWO), work[:n], work[n : 2 * n]
+    if not (code == GENERAL and _total_size(residuals, n) < c * _FAR_SIZE):
+        any_block(code, alpha, c, residuals, n, rho, influence, weights)
+        any_slopes(below_two, c, residuals, n, slopes)
+        return
+    ratios = weights
+    for i in range(n):
+        ratios[i] = (residuals[i] / c) ** 2 / (2.0 - below_two)
+    for i in range(n):
+        rho[i] = log1p(ratios[i])
+    for i in range(n):
+        powers[i], differences[i] = exponential(0.5 * below_two * rho[i])
+    for i in range(n):
+        slopes[i] = shape_slope(below_two, ratios[i], rho[i], powers[i], differences[i])
+    if abs(alpha) < NEAR_ZERO or alpha > below_two:
+        any_block(code, alpha, c, residuals, n, rho, influence, weights)
+        return
+    for i in range(n):
+        rho[i], weights[i] = power_law(alpha, ratios[i], powers[i], differences[i])
+        influence[i] = weights[i] * (residuals[i] / c)
+
+
+@linked(VOID, NUMBER, ROW, ROW, COUNT, OUT, OUT, OUT, OUT)
+def add_block(c, residuals, case_weights, n, rho, influence, weights, sums):
     """Multiply by the case weights, if there are any, and add the sums of a block."""
     if case_weights.shape[0] > 0:
         for i in range(n):
@@ -144,10 +144,10 @@ def block_weights(code, alpha, c, residuals, case_weights, n, rho, influence, we
     overwritten; ``case_weights`` may be empty where all are 1.
     """
     any_block(code, alpha, c, residuals, n, rho, influence, weights)
-    _add_block(c, residuals, case_weights, n, rho, influence, weights, sums)
+    add_block(c, residuals, case_weights, n, rho, influence, weights, sums)
 
 
-@compiled()
+@linked(VOID, COUNT, NUMBER, NUMBER, ROW, ROW, COUNT, OUT, OUT, OUT, OUT)
 def block_shapes(code, alpha, c, residuals, case_weights, n, work, influence, weights, sums):
     """Do what ``block_weights`` does, and add drho/dalpha to the third sum.
 
@@ -155,14 +155,14 @@ def block_shapes(code, alpha, c, residuals, case_weights, n, work, influence, we
     """
     rho, slopes = work[:n], work[n : 2 * n]
     _any_shapes(code, alpha, c, residuals, n, rho, influence, weights, slopes, work[2 * n :])
-    _add_block(c, residuals, case_weights, n, rho, influence, weights, sums)
+    add_block(c, residuals, case_weights, n, rho, influence, weights, sums)
     if case_weights.shape[0] > 0:
         for i in range(n):
             slopes[i] = case_weights[i] * slopes[i] if case_weights[i] > 0.0 else 0.0
     sums[2] += _total(slopes, n)
 
 
-@compiled()
+@linked(VOID, COUNT, NUMBER, NUMBER, ROW, ROW, COUNT, NUMBER, OUT)
 def block_curvatures(code, alpha, c, residuals, case_weights, n, majorant, weights):
     """Replace weights by psi', where that is positive, and this share of what they exceed it by.
 
@@ -212,7 +212,7 @@ def _add_sums(c, residuals, n, rho, influence, sums):
     sums[5] += push
 
 
-@compiled()
+@linked(COUNT, ROW, ROW, COUNT, NUMBER, NUMBER, OUT, OUT, OUT)
 def block_sizes(residuals, case_weights, n, low, high, sizes, cases, sums):
     """Add the case weights of sizes below ``low``, and their squares, to two of the sums.
 
@@ -244,7 +244,6 @@ def _add_below(residuals, case_weights, n, low, high, sums):
     sums[4] += squares
 
 
-@entry
 def range_loss(code, alpha, c, extra, low, high, majorant, residuals, case_weights):
     """Return what ``dense_pass`` sums of residuals, and their case-weighted parts.
 
@@ -252,13 +251,24 @@ def range_loss(code, alpha, c, extra, low, high, majorant, residuals, case_weigh
     -------
     sums, influence, weights, sizes, cases
     """
-    rows = residuals.shape[0]
-    sums, work = np.zeros(6), np.empty(4 * BLOCK)
-    influence, weights = np.empty(rows), np.empty(rows)
-    sizes = np.empty(rows if extra == SIZES else 0)
-    cases, found = np.empty(sizes.shape[0]), 0
-    for first in range(0, rows, BLOCK):
-        n = min(BLOCK, rows - first)
+    rows, sums = len(residuals), np.zeros(6)
+    influence, weights = np.empty((2, rows))
+    sizes, cases = np.empty((2, rows if extra == SIZES else 0))
+    found = _range_loss(
+        code, alpha, c, extra, low, high, majorant, residuals, case_weights, sums, influence,
+        weights, sizes, cases, np.empty(4 * BLOCK),
+    )  # fmt: skip
+    return sums, influence, weights, sizes[:found], cases[:found]
+
+
+@entry
+def _range_loss(
+    code, alpha, c, extra, low, high, majorant, residuals, case_weights, sums, influence, weights,
+    sizes, cases, work,
+):  # fmt: skip
+    found = 0
+    for first in range(0, residuals.shape[0], BLOCK):
+        n = min(BLOCK, residuals.shape[0] - first)
         last = first + n
         part, own = residuals[first:last], case_weights[first:last]
         block_loss(
@@ -267,26 +277,34 @@ def range_loss(code, alpha, c, extra, low, high, majorant, residuals, case_weigh
         )  # fmt: skip
         if extra == SIZES:
             found += block_sizes(part, own, n, low, high, sizes[found:], cases[found:], sums)
-    return sums, influence, weights, sizes[:found], cases[:found]
+    return found
 
 
-@entry
 def sizes_between(residuals, case_weights, low, high):
     """Return the two sums of ``block_sizes``, and the sizes between and their case weights."""
-    rows = residuals.shape[0]
-    sums, sizes, cases = np.zeros(6), np.empty(rows), np.empty(rows)
-    found = block_sizes(residuals, case_weights, rows, low, high, sizes, cases, sums)
+    sums, (sizes, cases) = np.zeros(6), np.empty((2, len(residuals)))
+    found = _sizes_between(residuals, case_weights, low, high, sizes, cases, sums)
     return sums[3], sums[4], sizes[:found], cases[:found]
 
 
 @entry
+def _sizes_between(residuals, case_weights, low, high, sizes, cases, sums):
+    return block_sizes(
+        residuals, case_weights, residuals.shape[0], low, high, sizes, cases, sums
+    )
+
+
 def residuals_to_weights(code, alpha, c, largest, residuals):
     """Overwrite residuals with their weights over the largest there is."""
-    rho, influence = np.empty(BLOCK), np.empty(BLOCK)
+    _to_weights(code, alpha, c, largest, residuals, np.empty((3, BLOCK)))
+
+
+@entry
+def _to_weights(code, alpha, c, largest, residuals, blocks):
+    rho, influence, weights = blocks[0], blocks[1], blocks[2]
     for first in range(0, residuals.shape[0], BLOCK):
         n = min(BLOCK, residuals.shape[0] - first)
         part = residuals[first : first + n]
-        weights = np.empty(n)
         any_block(code, alpha, c, part, n, rho, influence, weights)
         for i in range(n):
             part[i] = weights[i] / largest

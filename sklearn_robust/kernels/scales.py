@@ -6,8 +6,11 @@ normal, so that the M-scale has a breakdown point of 1/2 and is consistent there
 
 import math
 
-from .compiled import SUM, compiled, entry
+from numba import types
+
+from .compiled import SUM, entry
 from .elementary import exponential
+from .linked import NUMBER, OUT, ROW, linked
 
 CONSTANT = math.sqrt(1.0 / 3.0)
 """The scale c of the loss, in M-scales."""
@@ -20,7 +23,7 @@ _STEPS = 200
 """Steps within which bisection alone would find a scale to the last bit."""
 
 
-@compiled(SUM)
+@linked(types.UniTuple(NUMBER, 2), ROW, ROW, NUMBER, OUT, fastmath=SUM)
 def weigh(residuals, cases, c, weights):
     """Fill the case-weighted weights; return the sums of rho and of weight times (r/c)²."""
     total, slope = 0.0, 0.0
@@ -31,14 +34,6 @@ def weigh(residuals, cases, c, weights):
         total -= cases[i] * difference
         slope += weights[i] * (u * u) if weight > 0.0 else 0.0
     return total, slope
-
-
-@compiled()
-def _log_mean(residuals, least):
-    total = 0.0
-    for i in range(residuals.shape[0]):
-        total += abs(residuals[i]) / residuals.shape[0]
-    return max(math.log(total), least) if total > 0.0 else least
 
 
 @entry
@@ -52,7 +47,12 @@ def m_scale(residuals, cases, half, floor, first, tol, weights):
     low, high = math.log(floor), math.inf
     if weigh(residuals, cases, CONSTANT * floor, weights)[0] <= half * (1.0 + _TIE):
         return floor
-    log_s = max(math.log(first), low) if first > 0.0 else _log_mean(residuals, low)
+    log_s = low
+    if not first > 0.0:
+        for i in range(residuals.shape[0]):
+            first += abs(residuals[i]) / residuals.shape[0]
+    if first > 0.0:
+        log_s = max(math.log(first), low)
     for _ in range(_STEPS):
         total, slope = weigh(residuals, cases, CONSTANT * math.exp(log_s), weights)
         excess = total - half
