@@ -2,9 +2,8 @@
 
 import math
 
-import numpy as np
-
 from .compiled import SUM, compiled
+from .elementary import smaller
 from .linked import COUNT, FLAG, MATRIX, OUT, OUT_MATRIX, ROW, VOID, linked
 
 LINE = 8
@@ -69,10 +68,11 @@ def add_weighted_gram(Z, weights, packed, gram):
     ``packed``, as many rows and a line more than the columns of a block, is overwritten.
     """
     q, n = Z.shape
-    most = packed.shape[1] - LINE
-    roots = np.empty(most)
+    if q == 0:
+        return
+    most, roots = packed.shape[1] - LINE, packed[packed.shape[0] - 1]
     for first in range(0, n, most):
-        size = min(most, n - first)
+        size = smaller(most, n - first)
         # A number by its place in a slice is a vector instruction, by a sum of places it is not.
         own = weights[first : first + size]
         for i in range(size):

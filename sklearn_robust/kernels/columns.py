@@ -3,11 +3,10 @@
 import numpy as np
 
 from .compiled import SUM, compiled, entry
-from .linked import COUNT, MATRIX, NUMBER, OUT, ROW, VOID, linked
 
 
-@linked(VOID, MATRIX, ROW, COUNT, COUNT, OUT, OUT)
-def add_rows(X, centre, start, stop, first, second):
+@entry
+def _add_rows(X, centre, start, stop, first, second):
     """Add the sums of row-major data, every row once."""
     most = stop - (stop - start) % 4
     for i in range(start, most, 4):
@@ -23,8 +22,8 @@ def add_rows(X, centre, start, stop, first, second):
             second[j] += apart * apart
 
 
-@linked(VOID, MATRIX, ROW, ROW, COUNT, COUNT, OUT, OUT)
-def add_weighted_rows(X, case_weights, centre, start, stop, first, second):
+@entry
+def _add_weighted_rows(X, case_weights, centre, start, stop, first, second):
     """Add the sums of row-major data, case weights counted."""
     for i in range(start, stop):
         case = case_weights[i]
@@ -46,8 +45,8 @@ def _column_sums(column, centre, cases):
     return first, second
 
 
-@linked(VOID, MATRIX, ROW, ROW, COUNT, COUNT, OUT, OUT)
-def add_columns(X, case_weights, centre, start, stop, first, second):
+@entry
+def _add_columns(X, case_weights, centre, start, stop, first, second):
     """Add the sums of column-major data."""
     cases = case_weights[start:stop] if case_weights.shape[0] > 0 else case_weights
     for j in range(centre.shape[0]):
@@ -62,15 +61,10 @@ def dense_moments(X, by_column, case_weights, centre, start, stop):
     ``X`` is as the passes of :mod:`sklearn_robust.kernels.dense` take it.
     """
     first, second = np.zeros(len(centre)), np.zeros(len(centre))
-    _add_moments(X, by_column, case_weights, centre, start, stop, first, second)
-    return first, second
-
-
-@entry
-def _add_moments(X, by_column, case_weights, centre, start, stop, first, second):
     if by_column:
-        add_columns(X, case_weights, centre, start, stop, first, second)
-    elif case_weights.shape[0] > 0:
-        add_weighted_rows(X, case_weights, centre, start, stop, first, second)
+        _add_columns(X, case_weights, centre, start, stop, first, second)
+    elif len(case_weights) > 0:
+        _add_weighted_rows(X, case_weights, centre, start, stop, first, second)
     else:
-        add_rows(X, centre, start, stop, first, second)
+        _add_rows(X, centre, start, stop, first, second)
+    return first, second

@@ -11,6 +11,7 @@ import numpy as np
 
 from .algebra import LINE, add_gram, mirror
 from .compiled import SUM, compiled, entry
+from .elementary import smaller
 from .linked import COUNT, MATRIX, NUMBER, OUT, OUT_MATRIX, ROW, VOID, linked
 from .residuals import BLOCK, GRAM, SIZES, block_loss, block_sizes
 
@@ -63,6 +64,7 @@ def _residuals(X, by_column, y, origin, centre, coef, intercept, first, n, resid
 
 @linked(VOID, MATRIX, ROW, ROW, COUNT, COUNT, OUT)
 def row_gradient(X, centre, influence, first, n, gradient):
+    """Take the sums over n rows of influence·(x - centre) from the gradient."""
     # Four rows at a time: the gradient is loaded and stored a quarter as often.
     most = n - n % 4
     for i in range(0, most, 4):
@@ -84,13 +86,18 @@ def row_gradient(X, centre, influence, first, n, gradient):
 
 @linked(VOID, MATRIX, ROW, ROW, COUNT, COUNT, OUT)
 def column_gradient(X, centre, influence, first, n, gradient):
+    """Do what ``row_gradient`` does, of column-major data."""
     for j in range(X.shape[0]):
         column = X[j, first : first + n]
         gradient[j] -= _centred_column_dot(column, centre[j], influence, n)
 
 
 @linked(VOID, MATRIX, ROW, ROW, ROW, COUNT, COUNT, OUT_MATRIX)
-def pack_rows(X, centre, inverse, roots, first, n, packed):
+def pack_rows(X, centre, inverse, weights, first, n, packed):
+    """Write the centred columns and ones, times roots of weights, as the rows of ``packed``."""
+    roots = packed[centre.shape[0]]
+    for i in range(n):
+        roots[i] = math.sqrt(weights[i])
     # The root is multiplied first: where it is zero nothing may overflow on the way to zero.
     most = n - n % 4
     for i in range(0, most, 4):
@@ -107,23 +114,15 @@ def pack_rows(X, centre, inverse, roots, first, n, packed):
 
 
 @linked(VOID, MATRIX, ROW, ROW, ROW, COUNT, COUNT, OUT_MATRIX)
-def pack_columns(X, centre, inverse, roots, first, n, packed):
+def pack_columns(X, centre, inverse, weights, first, n, packed):
+    """Do what ``pack_rows`` does, of column-major data."""
+    roots = packed[centre.shape[0]]
+    for i in range(n):
+        roots[i] = math.sqrt(weights[i])
     for j in range(centre.shape[0]):
         column = X[j, first : first + n]
         for i in range(n):
             packed[j, i] = (column[i] - centre[j]) * (inverse[j] * roots[i])
-
-
-@compiled()
-def _pack(X, by_column, centre, inverse, weights, first, n, packed):
-    """Write the centred columns and ones, times roots of weights, as the rows of ``packed``."""
-    roots = packed[centre.shape[0]]
-    for i in range(n):
-        roots[i] = math.sqrt(weights[i])
-    if by_column:
-        pack_columns(X, centre, inverse, roots, first, n, packed)
-    else:
-        pack_rows(X, centre, inverse, roots, first, n, packed)
 
 
 # ---- passes over a range of rows -----------------------------------------------------
@@ -133,7 +132,7 @@ def _pack(X, by_column, centre, inverse, weights, first, n, packed):
 def dense_residuals(X, by_column, y, origin, centre, coef, intercept, start, stop, out):
     """Write (y - origin) - intercept - (x - centre)·coef of the rows to ``out``."""
     for first in range(start, stop, BLOCK):
-        n = min(BLOCK, stop - first)
+        n = smaller(BLOCK, stop - first)
         block = out[first - start : first - start + n]
         _residuals(X, by_column, y, origin, centre, coef, intercept, first, n, block)
 
@@ -169,7 +168,7 @@ def dense_pass(
     found = _pass(
         X, by_column, y, origin, case_weights, centre, 1.0 / unit, coef, intercept, code, alpha, c,
         extra, low, high, majorant, start, stop, sums, gradient, gram, sizes, cases,
-        np.empty((7, BLOCK)), np.empty((size, BLOCK + LINE)),
+        np.empty((3, BLOCK)), np.empty(4 * BLOCK), np.empty((size, BLOCK + LINE)),
     )  # fmt: skip
     gradient[-1] = -sums[5]
     return sums, gradient, gram, sizes[:found], cases[:found]
@@ -178,15 +177,13 @@ def dense_pass(
 @entry
 def _pass(
     X, by_column, y, origin, case_weights, centre, inverse, coef, intercept, code, alpha, c, extra,
-    low, high, majorant, start, stop, sums, gradient, gram, sizes, cases, blocks, packed,
+    low, high, majorant, start, stop, sums, gradient, gram, sizes, cases, blocks, work,
+    packed,
 ):  # fmt: skip
     residuals, influence, weights, found = blocks[0], blocks[1], blocks[2], 0
-    work = blocks[3:].reshape(4 * BLOCK)
     for first in range(start, stop, BLOCK):
-        n = min(BLOCK, stop - first)
-        _residuals(
-            X, by_column, y, origin, centre, coef, intercept, first, n, residuals
-        )
+        n = smaller(BLOCK, stop - first)
+        _residuals(X, by_column, y, origin, centre, coef, intercept, first, n, residuals)
         own = case_weights[first : first + n]
         block_loss(
             code, alpha, c, extra, majorant, residuals, own, n, work, influence, weights, sums
@@ -196,7 +193,10 @@ def _pass(
         else:
             row_gradient(X, centre, influence, first, n, gradient)
         if extra == GRAM:
-            _pack(X, by_column, centre, inverse, weights, first, n, packed)
+            if by_column:
+                pack_columns(X, centre, inverse, weights, first, n, packed)
+            else:
+                pack_rows(X, centre, inverse, weights, first, n, packed)
             add_gram(packed, n, gram)
         if extra == SIZES:
             found += block_sizes(residuals, own, n, low, high, sizes[found:], cases[found:], sums)

@@ -6,15 +6,16 @@ import numpy as np
 
 from .algebra import LINE, dot
 from .compiled import compiled, entry
+from .elementary import larger, smaller
 from .losses import GENERAL, NEAREST_TWO
 from .packed import (
     LONGEST,
     SETTLED,
     TINY,
-    curvature_share,
     factor_weighted,
     penalty_of,
     relative_size,
+    share_of_curvature,
     still_owed,
     weighted_step,
     write_downhill,
@@ -45,7 +46,7 @@ def _slopes(residuals, cases, total, penalty, log_c, alpha, table, work, influen
     c, b = math.exp(log_c), 2.0 - alpha
     sums, curvature = np.zeros(6), 0.0
     for first in range(0, residuals.shape[0], BLOCK):
-        n = min(BLOCK, residuals.shape[0] - first)
+        n = smaller(BLOCK, residuals.shape[0] - first)
         last = first + n
         push, own = influence[first:last], residuals[first:last]
         block_shapes(
@@ -60,13 +61,14 @@ def _slopes(residuals, cases, total, penalty, log_c, alpha, table, work, influen
     penalty /= c * c
     value = sums[0] / total + log_c + log_partition(alpha, table)[0] + penalty
     slope = 1.0 - sums[1] / total - 2.0 * penalty
-    shape_slope = sums[2] / total + log_partition(min(alpha, 2.0 - NEAREST_TWO), table)[1]
+    shape_slope = sums[2] / total + log_partition(smaller(alpha, 2.0 - NEAREST_TWO), table)[1]
     return value, (slope, shape_slope), curvature / total + 4.0 * penalty
 
 
 @compiled()
 def _within(step, at, bounds):
-    return min(max(step, -_FARTHEST, bounds[0] - at), _FARTHEST, bounds[1] - at)
+    low, high = larger(-_FARTHEST, bounds[0] - at), smaller(_FARTHEST, bounds[1] - at)
+    return smaller(larger(step, low), high)
 
 
 @compiled()
@@ -144,7 +146,7 @@ def fit_likelihood_packed(
             continue
         history[n_iter] = value
         n_iter += 1
-        if not max(size, moved) <= SETTLED:
+        if not larger(size, moved) <= SETTLED:
             if not factor_weighted(Z, total, weights, ridge, packed, lower):
                 break
             ahead = _TRIAL if alpha < 1.0 else -_TRIAL
@@ -165,12 +167,12 @@ def fit_likelihood_packed(
         write_downhill(Z, total, influence, ridge, params, c, downhill)
         fitted = weighted_step(lower, downhill, total, step)
         size = relative_size(step, params, c, fitted, n_slopes, rounding)
-        share = curvature_share(step, last, length)
-        length = min(1.0 / share, LONGEST) if n_iter > 1 else 1.0
-        change = max(abs(rise), abs(turn))
-        moved = max(change, abs(turn) / (2.0 - alpha))  # near 2 the curvature changes fast
+        share = share_of_curvature(dot(last, last), dot(step, last), length)
+        length = smaller(1.0 / share, LONGEST) if n_iter > 1 else 1.0
+        change = larger(abs(rise), abs(turn))
+        moved = larger(change, abs(turn) / (2.0 - alpha))  # near 2 the curvature changes fast
         converged = size <= tol * share and still_owed(change, previous) <= tol
-        previous, last_c = max(change, TINY), c
+        previous, last_c = larger(change, TINY), c
         for j in range(q):
             params[j] += c * length * step[j]
             last[j] = step[j]

@@ -1,11 +1,11 @@
 """Functions that are compiled once, when they are first called, whichever kernels call them.
 
-numba compiles what a kernel calls into the kernel, again for every kernel and at every level between
-them, whether a branch that calls it is ever taken or not. A linked function is compiled alone. The
-kernels that call it hold no more of it than its name, which stands for a cell in memory. The cell
-holds the function's address, or zero as long as nothing has called it: then the kernel asks Python
-to compile the function or to read it from the disk. A call passes all arguments by value, some
-nanoseconds, so what is linked works on a block of rows or on a matrix.
+numba compiles what a kernel calls into the kernel, again for every kernel and at every level
+between them, whether a branch that calls it is ever taken or not. A linked function is compiled
+alone. The kernels that call it hold no more of it than its name, which stands for a cell in
+memory. The cell holds the function's address, or zero as long as nothing has called it: then the
+kernel asks Python to compile the function or to read it from the disk. A call passes all arguments
+by value, some nanoseconds, so what is linked works on a block of rows or on a matrix.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numba.core.ccallback import CFunc
 from numba.extending import lower_builtin, type_callable
 
 from .cache import cache_of
-from .compiled import OPTIONS, stamped
+from .compiled import OPTIONS, stamped, uncollected
 
 ROW = types.Array(types.float64, 1, "C", readonly=True)
 """Numbers side by side that a function reads."""
@@ -29,6 +29,8 @@ OUT = types.Array(types.float64, 1, "C")
 """Numbers side by side that it may write."""
 MATRIX = types.Array(types.float64, 2, "C", readonly=True)
 OUT_MATRIX = types.Array(types.float64, 2, "C")
+INTEGERS = types.Array(types.int64, 1, "C", readonly=True)
+OUT_INTEGERS = types.Array(types.int64, 1, "C")
 NUMBER, COUNT, FLAG, VOID = types.float64, types.int64, types.boolean, types.void
 
 LINKS: list[Link] = []
@@ -80,7 +82,8 @@ class Link:
             made: Any = CFunc(self._function, self._types, {}, options)
             made._cache = cache_of(self._function)
             try:
-                made.compile()
+                with uncollected():
+                    made.compile()
             except Warning:  # that the code cannot be kept, an error for the user; said once
                 made.compile()
                 raise
@@ -95,9 +98,7 @@ class Link:
             context.get_value_type(signature.return_type),
             [context.get_value_type(of) for of in signature.args],
         )
-        cell = module.globals.get(self.name) or ir.GlobalVariable(
-            module, ir.IntType(64), self.name
-        )
+        cell = module.globals.get(self.name) or ir.GlobalVariable(module, ir.IntType(64), self.name)
         make = module.globals.get(f"{self.name}.make") or ir.Function(
             module, ir.FunctionType(ir.VoidType(), []), f"{self.name}.make"
         )

@@ -6,6 +6,7 @@ import numpy as np
 
 from .algebra import LINE, add_weighted_gram, dot, factor, substitute
 from .compiled import compiled, entry
+from .elementary import larger, smaller
 from .linked import COUNT, FLAG, MATRIX, NUMBER, OUT, OUT_MATRIX, ROW, VOID, linked
 from .planes import residuals_of
 from .residuals import BLOCK, block_curvatures, block_weights
@@ -29,7 +30,7 @@ def weigh_rows(cases, code, alpha, c, residuals, influence, weights, rho, sums):
     """Do what ``block_weights`` does for many blocks; the first sum begins at zero."""
     sums[0] = 0.0
     for first in range(0, residuals.shape[0], BLOCK):
-        n = min(BLOCK, residuals.shape[0] - first)
+        n = smaller(BLOCK, residuals.shape[0] - first)
         last = first + n
         block_weights(
             code, alpha, c, residuals[first:last], cases[first:last], n, rho,
@@ -73,7 +74,7 @@ def median_size(residuals, sizes):
         return upper
     lower = 0.0
     for i in range(n // 2):
-        lower = max(lower, sizes[i])
+        lower = larger(lower, sizes[i])
     return 0.5 * lower + 0.5 * upper
 
 
@@ -86,11 +87,11 @@ def relative_size(step, params, c, change, n_slopes, rounding):
     largest, size = 0.0, 0.0
     for j in range(params.shape[0]):
         own = abs(params[j]) if j < n_slopes else 0.0
-        largest = max(largest, own)
-        size = max(size, abs(c * step[j]) / (c + own))
+        largest = larger(largest, own)
+        size = larger(size, abs(c * step[j]) / (c + own))
     if change <= rounding[0] * (largest / c + rounding[1]):
         return 0.0
-    return max(change, size)
+    return larger(change, size)
 
 
 @compiled()
@@ -132,26 +133,20 @@ def weighted_step(lower, downhill, total, step):
 
 
 @compiled()
-def curvature_share(step, last, length):
-    """Return the share of the quadratic's curvature seen from a step of this length to the next."""
-    squared = dot(last, last)
-    if squared == 0.0:
-        return _LEAST_SHARE
-    return min(max((1.0 - dot(step, last) / squared) / length, _LEAST_SHARE), 1.0)
+def share_of_curvature(slope, ahead, length):
+    """Return the share of the quadratic's curvature seen along a step of this length.
 
-
-@compiled()
-def _slope_share(slope, ahead, length):
-    """Return the same from the slopes along a step where it began and where it has led."""
+    From the slopes along it where it began and where it has led.
+    """
     if slope == 0.0:
         return _LEAST_SHARE
-    return min(max((1.0 - ahead / slope) / length, _LEAST_SHARE), 1.0)
+    return smaller(larger((1.0 - ahead / slope) / length, _LEAST_SHARE), 1.0)
 
 
 @compiled()
 def still_owed(change, previous):
     """Return what is owed after a change that shrinks at the rate of the last two."""
-    rate = min(change / previous, _SLOWEST)
+    rate = smaller(change / previous, _SLOWEST)
     return change * rate / (1.0 - rate)
 
 
@@ -224,7 +219,7 @@ def _irls(
             if not abs(change) < math.inf:
                 return n_iter, c, False, False
             c *= math.exp(change)
-            scale_owed, previous = still_owed(abs(change), previous), max(abs(change), TINY)
+            scale_owed, previous = still_owed(abs(change), previous), larger(abs(change), TINY)
         weigh_rows(cases, code, alpha, c, residuals, influence, weights, rho, sums)
         before, value = value, sums[0] / total + penalty_of(ridge, params) / (c * c)
         n_iter += 1
@@ -232,18 +227,18 @@ def _irls(
             history[n_iter - 1] = value = before
             for j in range(q):
                 params[j] -= c * (1.0 - _SHORTER) * length * step[j]
-            length, majorant = _SHORTER * length, min(majorant / _FASTEST, 1.0)
+            length, majorant = _SHORTER * length, smaller(majorant / _FASTEST, 1.0)
             continue
         history[n_iter - 1] = value
         write_downhill(Z, total, influence, ridge, params, c, downhill)
         if n_iter > 1:
-            share = _slope_share(slope, dot(downhill, step), length)
-            length = min(1.0 / share, LONGEST)
+            share = share_of_curvature(slope, dot(downhill, step), length)
+            length = smaller(1.0 / share, LONGEST)
             if constant == 0.0 and share * LONGEST < 1.0 and size <= within:
-                majorant = max(majorant * max(share, _FASTEST), least_majorant)
+                majorant = larger(majorant * larger(share, _FASTEST), least_majorant)
         if majorant < 1.0:
             block_curvatures(code, alpha, c, residuals, cases, n, majorant, weights)
-        anew = nearer or majorant < 1.0 or not max(size, abs(change)) <= SETTLED
+        anew = nearer or majorant < 1.0 or not larger(size, abs(change)) <= SETTLED
         if anew and not factor_weighted(Z, total, weights, ridge, packed, lower):
             return n_iter, c, False, False
         nearer = majorant < 1.0

@@ -10,9 +10,20 @@ import numpy as np
 
 from .algebra import LINE, add_weighted_gram, dot, factor, substitute
 from .compiled import compiled, entry
-from .linked import COUNT, FLAG, MATRIX, OUT, OUT_MATRIX, ROW, VOID, linked
+from .elementary import larger, smaller
+from .linked import (
+    FLAG,
+    INTEGERS,
+    MATRIX,
+    OUT,
+    OUT_INTEGERS,
+    OUT_MATRIX,
+    ROW,
+    VOID,
+    linked,
+)
 from .residuals import BLOCK
-from .scales import CONSTANT, m_scale, weigh
+from .scales import CONSTANT, m_scale_of, weigh
 
 _LONGEST = 1.9
 """Steps are lengthened this much: the loss has a quarter of the quadratic's curvature."""
@@ -43,7 +54,7 @@ def _largest(row, q):
     return place
 
 
-@compiled()
+@linked(FLAG, MATRIX, ROW, INTEGERS, OUT_MATRIX, OUT_INTEGERS, OUT)
 def plane_through(Z, y, draw, reduced, pivots, plane):
     """Write the plane through the first independent rows of ``draw``; return whether it exists."""
     q, found = Z.shape[0], 0
@@ -149,7 +160,7 @@ def _scales_of(Z, y, cases, half, floor, tol, planes, scales, best, residuals, w
         scales[k] = math.inf
         if k >= most and weigh(residuals, cases, CONSTANT * worst, weights)[0] > half:
             continue
-        last = scales[k] = m_scale(residuals, cases, half, floor, last, tol, weights)
+        last = scales[k] = m_scale_of(residuals, cases, half, floor, last, tol, weights)
         place = k if k < most else _largest(best, most)
         best[place] = scales[k]
         if k >= most - 1:
@@ -166,7 +177,7 @@ def _step_length(way, last, length):
     change = dot(last, last) - dot(last, way)
     if not change > 0.0:
         return _FURTHEST
-    return min(max(length * dot(last, last) / change, _LONGEST), _FURTHEST)
+    return smaller(larger(length * dot(last, last) / change, _LONGEST), _FURTHEST)
 
 
 def refine(Z, y, cases, half, floor, ridge, tol, max_steps, planes, scales):
@@ -197,7 +208,7 @@ def _refine(
                     plane[j] -= (length - _LONGEST) * last[j]
                 length = _LONGEST
                 continue
-            scales[k] = max(scales[k] * math.sqrt(total / half), floor)
+            scales[k] = larger(scales[k] * math.sqrt(total / half), floor)
             if scales[k] == floor:
                 break
             if not weighted_fit(Z, y, weights, ridge, packed, gram, weighted, way):
@@ -207,7 +218,7 @@ def _refine(
             length = _step_length(way, last, length) if length > 0.0 else 1.0
             ends = length * math.sqrt(dot(way, way)) < tol * scales[k]
             if ends or step == max_steps - 1:  # nobody will look whether it leads up
-                length = min(length, _LONGEST)
+                length = smaller(length, _LONGEST)
             for j in range(q):
                 plane[j] += length * way[j]
                 last[j] = way[j]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .compiled import SUM, compiled, entry
-from .elementary import exponential, log1p
+from .elementary import exponential, larger, log1p, smaller
 from .linked import COUNT, NUMBER, OUT, ROW, VOID, linked
 from .losses import (
     FAR,
@@ -19,6 +19,7 @@ from .losses import (
     log_growth,
     power_law,
     psi_slope,
+    relative_slope,
     rho_influence_weight,
     shape_slope,
 )
@@ -37,6 +38,19 @@ def any_residuals(code, alpha, c, residuals, n, rho, influence, weights):
     for i in range(n):
         rho[i], size, weights[i] = rho_influence_weight(code, alpha, residuals[i], c)
         influence[i] = math.copysign(size, residuals[i])
+
+
+@linked(VOID, NUMBER, COUNT, OUT, OUT)
+def power_laws(alpha, n, rho, weights):
+    """Replace squared residuals over c², in ``weights``, by the weights, and fill rho."""
+    ratios, b = weights, abs(alpha - 2.0)
+    for i in range(n):
+        ratios[i] /= b
+    for i in range(n):
+        rho[i] = log1p(ratios[i])
+    for i in range(n):
+        power, difference = exponential(0.5 * alpha * rho[i])
+        rho[i], weights[i] = power_law(alpha, ratios[i], power, difference)
 
 
 @linked(VOID, COUNT, NUMBER, NUMBER, ROW, COUNT, OUT, OUT, OUT)
@@ -65,14 +79,7 @@ def any_block(code, alpha, c, residuals, n, rho, influence, weights):
         for i in range(n):
             rho[i], weights[i] = 0.5 * squares[i], 1.0
     else:
-        ratios, b = weights, abs(alpha - 2.0)
-        for i in range(n):
-            ratios[i] = squares[i] / b
-        for i in range(n):
-            rho[i] = log1p(ratios[i])
-        for i in range(n):
-            power, difference = exponential(0.5 * alpha * rho[i])
-            rho[i], weights[i] = power_law(alpha, ratios[i], power, difference)
+        power_laws(alpha, n, rho, weights)
     for i in range(n):
         influence[i] = weights[i] * (residuals[i] / c)
 
@@ -91,7 +98,7 @@ def any_slopes(alpha, c, residuals, n, slopes):
     for i in range(n):
         growth = log_growth(abs(residuals[i]), c, 2.0 - alpha)
         power, difference = exponential(0.5 * alpha * growth)
-        ratio = min((residuals[i] / c) ** 2, FAR) / (2.0 - alpha)
+        ratio = smaller((residuals[i] / c) ** 2, FAR) / (2.0 - alpha)
         slopes[i] = shape_slope(alpha, ratio, growth, power, difference)
 
 
@@ -101,7 +108,7 @@ def _any_shapes(code, alpha, c, residuals, n, rho, influence, weights, slopes, w
 
     One logarithm and one exponential serve both. ``work``, of two blocks, is overwritten.
     """
-    below_two, powers, differences = min(alpha, 2.0 - NEAREST_TWO), work[:n], work[n : 2 * n]
+    below_two, powers, differences = smaller(alpha, 2.0 - NEAREST_TWO), work[:n], work[n : 2 * n]
     if not (code == GENERAL and _total_size(residuals, n) < c * _FAR_SIZE):
         any_block(code, alpha, c, residuals, n, rho, influence, weights)
         any_slopes(below_two, c, residuals, n, slopes)
@@ -123,8 +130,19 @@ def _any_shapes(code, alpha, c, residuals, n, rho, influence, weights, slopes, w
         influence[i] = weights[i] * (residuals[i] / c)
 
 
-@linked(VOID, NUMBER, ROW, ROW, COUNT, OUT, OUT, OUT, OUT)
-def add_block(c, residuals, case_weights, n, rho, influence, weights, sums):
+@linked(VOID, COUNT, NUMBER, NUMBER, ROW, ROW, COUNT, OUT, OUT, OUT, OUT)
+def block_weights(code, alpha, c, residuals, case_weights, n, rho, influence, weights, sums):
+    """Fill the case-weighted influence and weight of a block; add its sums to ``sums``.
+
+    The sums are of rho, of r·psi, and in the last place of the influence. ``rho`` is
+    overwritten; ``case_weights`` may be empty where all are 1.
+    """
+    any_block(code, alpha, c, residuals, n, rho, influence, weights)
+    _add_block(c, residuals, case_weights, n, rho, influence, weights, sums)
+
+
+@compiled()
+def _add_block(c, residuals, case_weights, n, rho, influence, weights, sums):
     """Multiply by the case weights, if there are any, and add the sums of a block."""
     if case_weights.shape[0] > 0:
         for i in range(n):
@@ -136,17 +154,6 @@ def add_block(c, residuals, case_weights, n, rho, influence, weights, sums):
     _add_sums(c, residuals, n, rho, influence, sums)
 
 
-@compiled()
-def block_weights(code, alpha, c, residuals, case_weights, n, rho, influence, weights, sums):
-    """Fill the case-weighted influence and weight of a block; add its sums to ``sums``.
-
-    The sums are of rho, of r·psi, and in the last place of the influence. ``rho`` is
-    overwritten; ``case_weights`` may be empty where all are 1.
-    """
-    any_block(code, alpha, c, residuals, n, rho, influence, weights)
-    add_block(c, residuals, case_weights, n, rho, influence, weights, sums)
-
-
 @linked(VOID, COUNT, NUMBER, NUMBER, ROW, ROW, COUNT, OUT, OUT, OUT, OUT)
 def block_shapes(code, alpha, c, residuals, case_weights, n, work, influence, weights, sums):
     """Do what ``block_weights`` does, and add drho/dalpha to the third sum.
@@ -155,7 +162,7 @@ def block_shapes(code, alpha, c, residuals, case_weights, n, work, influence, we
     """
     rho, slopes = work[:n], work[n : 2 * n]
     _any_shapes(code, alpha, c, residuals, n, rho, influence, weights, slopes, work[2 * n :])
-    add_block(c, residuals, case_weights, n, rho, influence, weights, sums)
+    _add_block(c, residuals, case_weights, n, rho, influence, weights, sums)
     if case_weights.shape[0] > 0:
         for i in range(n):
             slopes[i] = case_weights[i] * slopes[i] if case_weights[i] > 0.0 else 0.0
@@ -169,11 +176,23 @@ def block_curvatures(code, alpha, c, residuals, case_weights, n, majorant, weigh
     The weights are case-weighted. At 1 they stay: the quadratic lies above the loss. At 0 it is
     Newton's, without negative curvature.
     """
+    if code != GENERAL:
+        named_curvatures(code, alpha, c, residuals, case_weights, n, majorant, weights)
+        return
+    for i in range(n):
+        if weights[i] > 0.0:
+            slope = weights[i] * larger(relative_slope(alpha, residuals[i], c), 0.0)
+            weights[i] = slope + majorant * larger(weights[i] - slope, 0.0)
+
+
+@linked(VOID, COUNT, NUMBER, NUMBER, ROW, ROW, COUNT, NUMBER, OUT)
+def named_curvatures(code, alpha, c, residuals, case_weights, n, majorant, weights):
+    """Do what ``block_curvatures`` does, for any loss."""
     for i in range(n):
         case = case_weights[i] if case_weights.shape[0] > 0 else 1.0
         if weights[i] > 0.0:
-            slope = case * max(psi_slope(code, alpha, residuals[i], c), 0.0)
-            weights[i] = slope + majorant * max(weights[i] - slope, 0.0)
+            slope = case * larger(psi_slope(code, alpha, residuals[i], c), 0.0)
+            weights[i] = slope + majorant * larger(weights[i] - slope, 0.0)
 
 
 @compiled()
@@ -268,7 +287,7 @@ def _range_loss(
 ):  # fmt: skip
     found = 0
     for first in range(0, residuals.shape[0], BLOCK):
-        n = min(BLOCK, residuals.shape[0] - first)
+        n = smaller(BLOCK, residuals.shape[0] - first)
         last = first + n
         part, own = residuals[first:last], case_weights[first:last]
         block_loss(
@@ -289,9 +308,7 @@ def sizes_between(residuals, case_weights, low, high):
 
 @entry
 def _sizes_between(residuals, case_weights, low, high, sizes, cases, sums):
-    return block_sizes(
-        residuals, case_weights, residuals.shape[0], low, high, sizes, cases, sums
-    )
+    return block_sizes(residuals, case_weights, residuals.shape[0], low, high, sizes, cases, sums)
 
 
 def residuals_to_weights(code, alpha, c, largest, residuals):
@@ -303,7 +320,7 @@ def residuals_to_weights(code, alpha, c, largest, residuals):
 def _to_weights(code, alpha, c, largest, residuals, blocks):
     rho, influence, weights = blocks[0], blocks[1], blocks[2]
     for first in range(0, residuals.shape[0], BLOCK):
-        n = min(BLOCK, residuals.shape[0] - first)
+        n = smaller(BLOCK, residuals.shape[0] - first)
         part = residuals[first : first + n]
         any_block(code, alpha, c, part, n, rho, influence, weights)
         for i in range(n):

@@ -9,7 +9,7 @@ import math
 from numba import types
 
 from .compiled import SUM, entry
-from .elementary import exponential
+from .elementary import exponential, larger
 from .linked import NUMBER, OUT, ROW, linked
 
 CONSTANT = math.sqrt(1.0 / 3.0)
@@ -36,8 +36,8 @@ def weigh(residuals, cases, c, weights):
     return total, slope
 
 
-@entry
-def m_scale(residuals, cases, half, floor, first, tol, weights):
+@linked(NUMBER, ROW, ROW, NUMBER, NUMBER, NUMBER, NUMBER, OUT)
+def m_scale_of(residuals, cases, half, floor, first, tol, weights):
     """Return the s at which the sum of rho(r/(c·s)) is ``half``, or ``floor`` where s is less.
 
     Newton steps of log s from ``first``, or at 0 from the mean size of the residuals, kept
@@ -52,7 +52,7 @@ def m_scale(residuals, cases, half, floor, first, tol, weights):
         for i in range(residuals.shape[0]):
             first += abs(residuals[i]) / residuals.shape[0]
     if first > 0.0:
-        log_s = max(math.log(first), low)
+        log_s = larger(math.log(first), low)
     for _ in range(_STEPS):
         total, slope = weigh(residuals, cases, CONSTANT * math.exp(log_s), weights)
         excess = total - half
@@ -69,3 +69,9 @@ def m_scale(residuals, cases, half, floor, first, tol, weights):
         if abs(step) <= tol:
             break
     return math.exp(log_s)
+
+
+@entry
+def m_scale(residuals, cases, half, floor, first, tol, weights):
+    """Return what ``m_scale_of`` does."""
+    return m_scale_of(residuals, cases, half, floor, first, tol, weights)
