@@ -12,7 +12,7 @@ import numpy as np
 from .algebra import LINE, add_gram, mirror
 from .compiled import SUM, compiled, entry
 from .elementary import smaller
-from .linked import COUNT, MATRIX, NUMBER, OUT, OUT_MATRIX, ROW, VOID, linked
+from .linked import COUNT, DATA, NUMBER, OUT, OUT_MATRIX, ROW, VOID, linked
 from .residuals import BLOCK, GRAM, SIZES, block_loss, block_sizes
 
 
@@ -32,7 +32,7 @@ def _centred_column_dot(column, centre, values, n):
     return total
 
 
-@linked(VOID, MATRIX, ROW, NUMBER, ROW, ROW, NUMBER, COUNT, COUNT, OUT)
+@linked(VOID, DATA, ROW, NUMBER, ROW, ROW, NUMBER, COUNT, COUNT, OUT)
 def row_residuals(X, y, origin, centre, coef, intercept, first, n, residuals):
     """Write the residuals of n rows that follow the first ones, of row-major data."""
     # y - origin comes first and outside the fast sums: both may be huge, and near.
@@ -42,7 +42,7 @@ def row_residuals(X, y, origin, centre, coef, intercept, first, n, residuals):
         residuals[i] = ((own[i] - origin) - intercept) - fitted
 
 
-@linked(VOID, MATRIX, ROW, NUMBER, ROW, ROW, NUMBER, COUNT, COUNT, OUT)
+@linked(VOID, DATA, ROW, NUMBER, ROW, ROW, NUMBER, COUNT, COUNT, OUT)
 def column_residuals(X, y, origin, centre, coef, intercept, first, n, residuals):
     """Do what ``row_residuals`` does, of column-major data."""
     own = y[first : first + n]
@@ -62,7 +62,7 @@ def _residuals(X, by_column, y, origin, centre, coef, intercept, first, n, resid
         row_residuals(X, y, origin, centre, coef, intercept, first, n, residuals)
 
 
-@linked(VOID, MATRIX, ROW, ROW, COUNT, COUNT, OUT)
+@linked(VOID, DATA, ROW, ROW, COUNT, COUNT, OUT)
 def row_gradient(X, centre, influence, first, n, gradient):
     """Take the sums over n rows of influence·(x - centre) from the gradient."""
     # Four rows at a time: the gradient is loaded and stored a quarter as often.
@@ -84,7 +84,7 @@ def row_gradient(X, centre, influence, first, n, gradient):
             gradient[j] -= (X[first + i, j] - centre[j]) * influence[i]
 
 
-@linked(VOID, MATRIX, ROW, ROW, COUNT, COUNT, OUT)
+@linked(VOID, DATA, ROW, ROW, COUNT, COUNT, OUT)
 def column_gradient(X, centre, influence, first, n, gradient):
     """Do what ``row_gradient`` does, of column-major data."""
     for j in range(X.shape[0]):
@@ -92,7 +92,7 @@ def column_gradient(X, centre, influence, first, n, gradient):
         gradient[j] -= _centred_column_dot(column, centre[j], influence, n)
 
 
-@linked(VOID, MATRIX, ROW, ROW, ROW, COUNT, COUNT, OUT_MATRIX)
+@linked(VOID, DATA, ROW, ROW, ROW, COUNT, COUNT, OUT_MATRIX)
 def pack_rows(X, centre, inverse, weights, first, n, packed):
     """Write the centred columns and ones, times roots of weights, as the rows of ``packed``."""
     roots = packed[centre.shape[0]]
@@ -113,7 +113,7 @@ def pack_rows(X, centre, inverse, weights, first, n, packed):
             packed[j, i] = (X[first + i, j] - centre[j]) * (inverse[j] * roots[i])
 
 
-@linked(VOID, MATRIX, ROW, ROW, ROW, COUNT, COUNT, OUT_MATRIX)
+@linked(VOID, DATA, ROW, ROW, ROW, COUNT, COUNT, OUT_MATRIX)
 def pack_columns(X, centre, inverse, weights, first, n, packed):
     """Do what ``pack_rows`` does, of column-major data."""
     roots = packed[centre.shape[0]]

@@ -3,10 +3,12 @@
 import math
 
 import numpy as np
+from numba import types
 
 from .algebra import LINE, dot
 from .compiled import compiled, entry
 from .elementary import larger, smaller
+from .linked import MATRIX, NUMBER, OUT, ROW, linked
 from .losses import GENERAL, NEAREST_TWO
 from .packed import (
     LONGEST,
@@ -20,7 +22,7 @@ from .packed import (
     weighted_step,
     write_downhill,
 )
-from .partition import log_partition
+from .partition import partition_and_slope
 from .planes import residuals_of
 from .residuals import BLOCK, block_shapes
 
@@ -36,15 +38,20 @@ _MOST_HALVES = 20
 """Halvings of steps that led up, all iterations together."""
 
 
-@compiled()
-def _slopes(residuals, cases, total, penalty, log_c, alpha, table, work, influence, weights):
+@linked(
+    types.UniTuple(NUMBER, 4), ROW, ROW, NUMBER, NUMBER, NUMBER, NUMBER, MATRIX, OUT, OUT, OUT, OUT
+)
+def likelihood_slopes(
+    residuals, cases, total, penalty, log_c, alpha, table, work, sums, influence, weights
+):
     """Return the likelihood, its slopes in log c and alpha and its curvature in log c.
 
     Influence and weights are filled. The penalty is given times c²; ``work`` holds four
     blocks.
     """
-    c, b = math.exp(log_c), 2.0 - alpha
-    sums, curvature = np.zeros(6), 0.0
+    c, b, curvature = math.exp(log_c), 2.0 - alpha, 0.0
+    for j in range(sums.shape[0]):
+        sums[j] = 0.0
     for first in range(0, residuals.shape[0], BLOCK):
         n = smaller(BLOCK, residuals.shape[0] - first)
         last = first + n
@@ -59,10 +66,10 @@ def _slopes(residuals, cases, total, penalty, log_c, alpha, table, work, influen
             work[i] = r * (2.0 - b * z / (b + z))
         curvature += dot(push, work[:n])
     penalty /= c * c
-    value = sums[0] / total + log_c + log_partition(alpha, table)[0] + penalty
+    value = sums[0] / total + log_c + partition_and_slope(alpha, table)[0] + penalty
     slope = 1.0 - sums[1] / total - 2.0 * penalty
-    shape_slope = sums[2] / total + log_partition(smaller(alpha, 2.0 - NEAREST_TWO), table)[1]
-    return value, (slope, shape_slope), curvature / total + 4.0 * penalty
+    shape_slope = sums[2] / total + partition_and_slope(smaller(alpha, 2.0 - NEAREST_TWO), table)[1]
+    return value, slope, shape_slope, curvature / total + 4.0 * penalty
 
 
 @compiled()
@@ -95,7 +102,6 @@ def _newton_step(at, slopes, curvatures, bounds):
     return rise, turn
 
 
-@entry
 def fit_likelihood_packed(
     Z, y, cases, ridge, n_slopes, table, bounds, tol, max_iter, rounding, log_c, alpha, params,
     history,
@@ -123,20 +129,32 @@ def fit_likelihood_packed(
     converged : bool
     """
     q, n = Z.shape
+    return _fit_likelihood(
+        Z, y, cases, ridge, n_slopes, table, bounds, tol, max_iter, rounding, log_c, alpha, params,
+        history, np.empty((5, n)), np.zeros((3, q)), np.empty((q, BLOCK + LINE)), np.empty((q, q)),
+        np.empty(4 * BLOCK), np.empty(6),
+    )  # fmt: skip
+
+
+@entry
+def _fit_likelihood(
+    Z, y, cases, ridge, n_slopes, table, bounds, tol, max_iter, rounding, log_c, alpha, params,
+    history, rows, vectors, packed, lower, work, sums,
+):  # fmt: skip
+    """Do what ``fit_likelihood_packed`` does, in the arrays that follow ``history``."""
+    q, n = Z.shape
     total = 0.0
     for i in range(n):
         total += cases[i]
-    residuals, influence, weights = np.empty(n), np.empty(n), np.empty(n)
-    unused, unwanted, work = np.empty(n), np.empty(n), np.empty(4 * BLOCK)
-    packed, lower, downhill = np.empty((q, BLOCK + LINE)), np.empty((q, q)), np.empty(q)
-    step, last, size, moved = np.empty(q), np.zeros(q), math.inf, 0.0
+    residuals, influence, weights, unused, unwanted = rows[0], rows[1], rows[2], rows[3], rows[4]
+    step, last, downhill, size, moved = vectors[0], vectors[1], vectors[2], math.inf, 0.0
     length, n_iter, n_halves, previous, last_c = 1.0, 0, 0, TINY, 1.0
     rise, turn, mixed, own, converged = 0.0, 0.0, 0.0, 0.0, False
     while not converged and n_iter < max_iter and n_halves < _MOST_HALVES:
         residuals_of(Z, y, params, residuals)
         penalty, c = penalty_of(ridge, params), math.exp(log_c)
-        value, slopes, curvature = _slopes(
-            residuals, cases, total, penalty, log_c, alpha, table, work, influence, weights
+        value, fall, lean, curvature = likelihood_slopes(
+            residuals, cases, total, penalty, log_c, alpha, table, work, sums, influence, weights
         )
         if n_iter > 0 and not value <= history[n_iter - 1] + _UPHILL:
             n_halves, length, rise, turn = n_halves + 1, 0.5 * length, 0.5 * rise, 0.5 * turn
@@ -150,20 +168,12 @@ def fit_likelihood_packed(
             if not factor_weighted(Z, total, weights, ridge, packed, lower):
                 break
             ahead = _TRIAL if alpha < 1.0 else -_TRIAL
-            turned = _slopes(
-                residuals,
-                cases,
-                total,
-                penalty,
-                log_c,
-                alpha + ahead,
-                table,
-                work,
-                unused,
+            _, fell, leant, _ = likelihood_slopes(
+                residuals, cases, total, penalty, log_c, alpha + ahead, table, work, sums, unused,
                 unwanted,
-            )[1]
-            mixed, own = (turned[0] - slopes[0]) / ahead, (turned[1] - slopes[1]) / ahead
-        rise, turn = _newton_step((log_c, alpha), slopes, (curvature, mixed, own), bounds)
+            )  # fmt: skip
+            mixed, own = (fell - fall) / ahead, (leant - lean) / ahead
+        rise, turn = _newton_step((log_c, alpha), (fall, lean), (curvature, mixed, own), bounds)
         write_downhill(Z, total, influence, ridge, params, c, downhill)
         fitted = weighted_step(lower, downhill, total, step)
         size = relative_size(step, params, c, fitted, n_slopes, rounding)

@@ -29,10 +29,13 @@ OUT = types.Array(types.float64, 1, "C")
 """Numbers side by side that it may write."""
 MATRIX = types.Array(types.float64, 2, "C", readonly=True)
 OUT_MATRIX = types.Array(types.float64, 2, "C")
+DATA = "float64", "float32"
+"""A matrix of either type: there is a function for each."""
 INTEGERS = types.Array(types.int64, 1, "C", readonly=True)
 OUT_INTEGERS = types.Array(types.int64, 1, "C")
 NUMBER, COUNT, FLAG, VOID = types.float64, types.int64, types.boolean, types.void
 
+_FLOATS = types.Array(types.float32, 2, "C", readonly=True)
 LINKS: list[Link] = []
 """All linked functions."""
 _LOCK = threading.RLock()
@@ -47,31 +50,48 @@ def linked(returned, *arguments, fastmath: Any = False):
 
     def decorate(function):
         if not config.DISABLE_JIT:
-            LINKS.append(Link(function, returned, arguments, fastmath))
+            kinds = [_signature(returned, arguments, kind) for kind in DATA]
+            links = [Link(function, kind, fastmath) for kind in dict.fromkeys(kinds)]
+            LINKS.extend(links)
+            _type(function, arguments, links)
         return function
 
     return decorate
 
 
+def _signature(returned, arguments, kind):
+    data = types.Array(getattr(types, kind), 2, "C", readonly=True)
+    return returned(*(data if of is DATA else of for of in arguments))
+
+
+def _type(function, arguments, links):
+    """Let compiled code call the link whose types are those of the data."""
+
+    def typed(*given):
+        for link in links:
+            pairs = zip(arguments, link.signature.args, given, strict=True)
+            if all(own.dtype == one.dtype for of, own, one in pairs if of is DATA):
+                return link.signature
+        return None
+
+    vars(typed)["__signature__"] = inspect.signature(function)
+    type_callable(function)(lambda context: typed)
+    for link in links:
+        lower_builtin(function, *link.signature.args)(link.call)
+
+
 class Link:
     """A linked function, its cell, and how compiled code calls it."""
 
-    def __init__(self, function, returned, arguments, fastmath):
-        self.name, self._fastmath = f"{function.__module__}.{function.__name__}", fastmath
-        self._function, self._types = stamped(function), (arguments, returned)
+    def __init__(self, function, signature, fastmath):
+        own = "".join(f".{of.dtype}" for of in signature.args if of == _FLOATS)
+        self.name = f"{function.__module__}.{function.__name__}{own}"
+        self._function, self._fastmath, self.signature = stamped(function), fastmath, signature
         self._cell, self._compiled = ctypes.c_void_p(), None
         self._ask = ctypes.CFUNCTYPE(None)(self.make)
         binding.add_symbol(self.name, ctypes.addressof(self._cell))
         asked = ctypes.cast(self._ask, ctypes.c_void_p).value
         binding.add_symbol(f"{self.name}.make", asked)
-        signature = returned(*arguments)
-
-        def typed(*given):
-            return signature
-
-        vars(typed)["__signature__"] = inspect.signature(function)
-        type_callable(function)(lambda context: typed)
-        lower_builtin(function, *arguments)(self._call)
 
     def make(self):
         """Compile the function, or read it from the disk, and fill the cell."""
@@ -79,7 +99,8 @@ class Link:
             if self._cell.value:
                 return
             options = {"error_model": OPTIONS["error_model"], "fastmath": self._fastmath}
-            made: Any = CFunc(self._function, self._types, {}, options)
+            of = self.signature.args, self.signature.return_type
+            made: Any = CFunc(self._function, of, {}, options)
             made._cache = cache_of(self._function)
             try:
                 with uncollected():
@@ -91,7 +112,7 @@ class Link:
                 if made.address:
                     self._compiled, self._cell.value = made, made.address
 
-    def _call(self, context, builder, signature, arguments):
+    def call(self, context, builder, signature, arguments):
         """Generate a call by the address in the cell, which is asked for where it is zero."""
         module = builder.module
         function = ir.FunctionType(
