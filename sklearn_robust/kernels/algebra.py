@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from .compiled import SUM, compiled
 from .elementary import smaller
 from .linked import COUNT, FLAG, MATRIX, OUT, OUT_MATRIX, ROW, VOID, linked
@@ -33,6 +35,15 @@ def _four_dots(a, b, x, y):
     return ax, bx, ay, by
 
 
+@linked(OUT_MATRIX, COUNT, COUNT)
+def zeros(rows, columns):
+    """Return a matrix of zeros, its place in memory a multiple of 32 bytes.
+
+    Of numpy's arrays that is true by chance, and some kernels take a quarter longer elsewhere.
+    """
+    return np.zeros((rows, columns))
+
+
 @linked(VOID, MATRIX, COUNT, OUT_MATRIX)
 def add_gram(packed, n, gram):
     """Add the lower triangle of ``packed·packedᵀ``, and some beside the diagonal, to ``gram``.
@@ -62,25 +73,21 @@ def mirror(gram):
 
 
 @linked(VOID, MATRIX, ROW, OUT_MATRIX, OUT_MATRIX)
-def add_weighted_gram(Z, weights, packed, gram):
-    """Add the lower triangle of Z·diag(weights)·Zᵀ to ``gram``.
+def add_weighted_gram(Z, roots, packed, gram):
+    """Add the lower triangle of Z·diag(roots²)·Zᵀ to ``gram``, the roots those of weights.
 
     ``packed``, as many rows and a line more than the columns of a block, is overwritten.
     """
     q, n = Z.shape
-    if q == 0:
-        return
-    most, roots = packed.shape[1] - LINE, packed[packed.shape[0] - 1]
+    most = packed.shape[1] - LINE
     for first in range(0, n, most):
         size = smaller(most, n - first)
         # A number by its place in a slice is a vector instruction, by a sum of places it is not.
-        own = weights[first : first + size]
-        for i in range(size):
-            roots[i] = math.sqrt(own[i])
+        own = roots[first : first + size]
         for j in range(q):
             column = Z[j, first : first + size]
             for i in range(size):
-                packed[j, i] = roots[i] * column[i]
+                packed[j, i] = own[i] * column[i]
         add_gram(packed, size, gram)
 
 

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from .algebra import LINE, add_gram, mirror
+from .algebra import LINE, add_gram, mirror, zeros
 from .compiled import SUM, compiled, entry
 from .elementary import smaller
 from .linked import COUNT, DATA, NUMBER, OUT, OUT_MATRIX, ROW, VOID, linked
@@ -151,6 +151,7 @@ def dense_gradient(X, by_column, centre, influence, start, stop):
     return gradient
 
 
+@entry
 def dense_pass(
     X, by_column, y, origin, case_weights, centre, unit, coef, intercept, code, alpha, c, extra,
     low, high, majorant, start, stop,
@@ -162,25 +163,15 @@ def dense_pass(
     weights of ``block_curvatures``; for SIZES the sizes of residuals from ``low`` to ``high``
     and their case weights.
     """
-    size = len(coef) + 1 if extra == GRAM else 0
-    sums, gradient, gram = np.zeros(6), np.zeros(len(coef) + 1), np.zeros((size, size))
-    sizes, cases = np.empty((2, stop - start if extra == SIZES else 0))
-    found = _pass(
-        X, by_column, y, origin, case_weights, centre, 1.0 / unit, coef, intercept, code, alpha, c,
-        extra, low, high, majorant, start, stop, sums, gradient, gram, sizes, cases,
-        np.empty((3, BLOCK)), np.empty(4 * BLOCK), np.empty((size, BLOCK + LINE)),
-    )  # fmt: skip
-    gradient[-1] = -sums[5]
-    return sums, gradient, gram, sizes[:found], cases[:found]
-
-
-@entry
-def _pass(
-    X, by_column, y, origin, case_weights, centre, inverse, coef, intercept, code, alpha, c, extra,
-    low, high, majorant, start, stop, sums, gradient, gram, sizes, cases, blocks, work,
-    packed,
-):  # fmt: skip
-    residuals, influence, weights, found = blocks[0], blocks[1], blocks[2], 0
+    p = coef.shape[0]
+    size = p + 1 if extra == GRAM else 0
+    gram, packed, vectors = zeros(size, size), zeros(size, BLOCK + LINE), zeros(2, p + 1)
+    gradient, inverse, blocks = vectors[0], vectors[1], zeros(8, BLOCK)
+    for j in range(p):
+        inverse[j] = 1.0 / unit[j]
+    listed, found = zeros(2, stop - start if extra == SIZES else 0), 0
+    work, sums, sizes, cases = blocks[:4], blocks[4, :6], listed[0], listed[1]
+    residuals, influence, weights = blocks[5], blocks[6], blocks[7]
     for first in range(start, stop, BLOCK):
         n = smaller(BLOCK, stop - first)
         _residuals(X, by_column, y, origin, centre, coef, intercept, first, n, residuals)
@@ -201,4 +192,5 @@ def _pass(
         if extra == SIZES:
             found += block_sizes(residuals, own, n, low, high, sizes[found:], cases[found:], sums)
     mirror(gram)
-    return found
+    gradient[p] = -sums[5]
+    return sums, gradient, gram, sizes[:found], cases[:found]

@@ -111,6 +111,8 @@ def _polished(
             right[j] = -ridge[j] * c * c * (base[j] + coefs[j])
             for i in range(left.shape[0]):
                 right[j] += entries[j, i] * weights[i] * left[i]
+        for i in range(left.shape[0]):
+            weights[i] = math.sqrt(weights[i])
         add_weighted_gram(entries, weights, packed, gram)
         if not factor(gram):
             break

@@ -2,13 +2,12 @@
 
 import math
 
-import numpy as np
 from numba import types
 
-from .algebra import LINE, dot
+from .algebra import LINE, dot, zeros
 from .compiled import compiled, entry
 from .elementary import larger, smaller
-from .linked import MATRIX, NUMBER, OUT, ROW, linked
+from .linked import MATRIX, NUMBER, OUT, OUT_MATRIX, ROW, linked
 from .losses import GENERAL, NEAREST_TWO
 from .packed import (
     LONGEST,
@@ -26,6 +25,7 @@ from .partition import partition_and_slope
 from .planes import residuals_of
 from .residuals import BLOCK, block_shapes
 
+_FOUR = types.UniTuple(NUMBER, 4)
 _TRIAL = 1e-4
 """Change of alpha over which curvature is seen."""
 _FARTHEST = 0.5
@@ -39,7 +39,18 @@ _MOST_HALVES = 20
 
 
 @linked(
-    types.UniTuple(NUMBER, 4), ROW, ROW, NUMBER, NUMBER, NUMBER, NUMBER, MATRIX, OUT, OUT, OUT, OUT
+    types.UniTuple(NUMBER, 4),
+    ROW,
+    ROW,
+    NUMBER,
+    NUMBER,
+    NUMBER,
+    NUMBER,
+    MATRIX,
+    OUT_MATRIX,
+    OUT,
+    OUT,
+    OUT,
 )
 def likelihood_slopes(
     residuals, cases, total, penalty, log_c, alpha, table, work, sums, influence, weights
@@ -63,8 +74,8 @@ def likelihood_slopes(
             r = own[i] / c
             # With z = r², weight w: d²rho/d(log c)² = w·z·(2 - z/(1 + z/b)), and push is w·r.
             z = r * r + TINY
-            work[i] = r * (2.0 - b * z / (b + z))
-        curvature += dot(push, work[:n])
+            work[0, i] = r * (2.0 - b * z / (b + z))
+        curvature += dot(push, work[0, :n])
     penalty /= c * c
     value = sums[0] / total + log_c + partition_and_slope(alpha, table)[0] + penalty
     slope = 1.0 - sums[1] / total - 2.0 * penalty
@@ -102,6 +113,7 @@ def _newton_step(at, slopes, curvatures, bounds):
     return rise, turn
 
 
+@entry
 def fit_likelihood_packed(
     Z, y, cases, ridge, n_slopes, table, bounds, tol, max_iter, rounding, log_c, alpha, params,
     history,
@@ -129,23 +141,12 @@ def fit_likelihood_packed(
     converged : bool
     """
     q, n = Z.shape
-    return _fit_likelihood(
-        Z, y, cases, ridge, n_slopes, table, bounds, tol, max_iter, rounding, log_c, alpha, params,
-        history, np.empty((5, n)), np.zeros((3, q)), np.empty((q, BLOCK + LINE)), np.empty((q, q)),
-        np.empty(4 * BLOCK), np.empty(6),
-    )  # fmt: skip
-
-
-@entry
-def _fit_likelihood(
-    Z, y, cases, ridge, n_slopes, table, bounds, tol, max_iter, rounding, log_c, alpha, params,
-    history, rows, vectors, packed, lower, work, sums,
-):  # fmt: skip
-    """Do what ``fit_likelihood_packed`` does, in the arrays that follow ``history``."""
-    q, n = Z.shape
     total = 0.0
     for i in range(n):
         total += cases[i]
+    rows, vectors, lower = zeros(5, n), zeros(3, q), zeros(q, q)
+    packed, blocks = zeros(q, BLOCK + LINE), zeros(5, BLOCK)
+    work, sums = blocks[:4], blocks[4, :6]
     residuals, influence, weights, unused, unwanted = rows[0], rows[1], rows[2], rows[3], rows[4]
     step, last, downhill, size, moved = vectors[0], vectors[1], vectors[2], math.inf, 0.0
     length, n_iter, n_halves, previous, last_c = 1.0, 0, 0, TINY, 1.0

@@ -42,7 +42,9 @@ _LOCK = threading.RLock()
 
 
 def linked(returned, *arguments, fastmath: Any = False):
-    """Return a decorator that links a function of these types, which may not raise.
+    """Return a decorator that links a function of these types.
+
+    It must not raise, except for want of memory where it returns an array.
 
     The function itself is returned, which Python can call as it is; compiled code calls what is
     made of it.
@@ -131,4 +133,10 @@ class Link:
                 said = f"{self._function.__name__} could not be compiled"
                 context.call_conv.return_user_exc(builder, RuntimeError, (said,))
         address = builder.inttoptr(builder.load(cell), function.as_pointer())
-        return builder.call(address, arguments)
+        result = builder.call(address, arguments)
+        if isinstance(signature.return_type, types.Array):
+            data = context.make_array(signature.return_type)(context, builder, result).data
+            missing = builder.icmp_unsigned("==", builder.ptrtoint(data, ir.IntType(64)), zero)
+            with builder.if_then(missing, likely=False):
+                context.call_conv.return_user_exc(builder, MemoryError, ())
+        return result

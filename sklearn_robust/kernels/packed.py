@@ -2,9 +2,7 @@
 
 import math
 
-import numpy as np
-
-from .algebra import LINE, add_weighted_gram, dot, factor, substitute
+from .algebra import LINE, add_weighted_gram, dot, factor, substitute, zeros
 from .compiled import compiled, entry
 from .elementary import larger, smaller
 from .linked import COUNT, FLAG, MATRIX, NUMBER, OUT, OUT_MATRIX, ROW, VOID, linked
@@ -103,9 +101,14 @@ def penalty_of(ridge, params):
     return total
 
 
-@linked(FLAG, MATRIX, NUMBER, ROW, ROW, OUT_MATRIX, OUT_MATRIX)
+@linked(FLAG, MATRIX, NUMBER, OUT, ROW, OUT_MATRIX, OUT_MATRIX)
 def factor_weighted(Z, total, weights, ridge, packed, lower):
-    """Write the Cholesky factor of the weighted normal equations; return whether there is one."""
+    """Write the Cholesky factor of the weighted normal equations; return whether there is one.
+
+    The weights are overwritten by their roots.
+    """
+    for i in range(weights.shape[0]):
+        weights[i] = math.sqrt(weights[i])
     for j in range(Z.shape[0]):
         for k in range(Z.shape[0]):
             lower[j, k] = total * ridge[j] if k == j else 0.0
@@ -150,6 +153,7 @@ def still_owed(change, previous):
     return change * rate / (1.0 - rate)
 
 
+@entry
 def irls_packed(
     Z, y, cases, ridge, n_slopes, code, alpha, c, constant, newton, tol, max_iter, rounding,
     params, history,
@@ -189,24 +193,12 @@ def irls_packed(
         False where a system had no solution or the scale was not positive.
     """
     q, n = Z.shape
-    return _irls(
-        Z, y, cases, ridge, n_slopes, code, alpha, c, constant, newton, tol, max_iter, rounding,
-        params, history, np.empty((3, n)), np.zeros((2, q)), np.empty((q, BLOCK + LINE)),
-        np.empty((q, q)), np.empty(BLOCK), np.zeros(6),
-    )  # fmt: skip
-
-
-@entry
-def _irls(
-    Z, y, cases, ridge, n_slopes, code, alpha, c, constant, newton, tol, max_iter, rounding,
-    params, history, rows, vectors, packed, lower, rho, sums,
-):  # fmt: skip
-    """Do what ``irls_packed`` does, in the arrays that follow ``history``."""
-    q, n = Z.shape
     total = 0.0
     for i in range(n):
         total += cases[i]
-    residuals, influence, weights = rows[0], rows[1], rows[2]
+    rows, vectors, lower = zeros(3, n), zeros(2, q), zeros(q, q)
+    packed, blocks = zeros(q, BLOCK + LINE), zeros(2, BLOCK)
+    residuals, influence, weights, rho, sums = rows[0], rows[1], rows[2], blocks[0], blocks[1]
     step, downhill, size, change = vectors[0], vectors[1], math.inf, 0.0
     length, converged, n_iter, previous, nearer = 1.0, False, 0, TINY, False
     least_majorant, within = newton

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from .algebra import LINE, add_weighted_gram, dot, factor, substitute
+from .algebra import LINE, add_weighted_gram, dot, factor, substitute, zeros
 from .compiled import compiled, entry
 from .elementary import larger, smaller
 from .linked import (
@@ -87,20 +87,15 @@ def plane_through(Z, y, draw, reduced, pivots, plane):
     return found == q
 
 
+@entry
 def planes_through(Z, y, draws):
     """Return the planes through the rows of every draw that determine one."""
-    q = len(Z)
-    planes, pivots = np.empty((len(draws), q)), np.empty(q, np.int64)
-    return planes[: _planes_through(Z, y, draws, np.empty((q, q + 1)), pivots, planes)]
-
-
-@entry
-def _planes_through(Z, y, draws, reduced, pivots, planes):
-    found = 0
+    q, found = Z.shape[0], 0
+    planes, reduced, pivots = zeros(draws.shape[0], q), zeros(q, q + 1), np.empty(q, np.int64)
     for k in range(draws.shape[0]):
         if plane_through(Z, y, draws[k], reduced, pivots, planes[found]):
             found += 1
-    return found
+    return planes[:found]
 
 
 @linked(FLAG, MATRIX, ROW, ROW, MATRIX, OUT_MATRIX, OUT_MATRIX, OUT, OUT)
@@ -116,45 +111,37 @@ def weighted_fit(Z, y, weights, ridge, packed, gram, weighted, plane):
         plane[j] = dot(Z[j], weighted)
         for k in range(q):
             gram[j, k] = ridge[j, k]
-    add_weighted_gram(Z, weights, packed, gram)
+    for i in range(n):
+        weighted[i] = math.sqrt(weights[i])
+    add_weighted_gram(Z, weighted, packed, gram)
     exists = factor(gram)
     if exists:
         substitute(gram, plane)
     return exists
 
 
+@entry
 def planes_of_parts(Z, y, parts, ridge):
     """Return the weighted least-squares planes, one for each row of weights in ``parts``."""
     q, n = Z.shape
-    planes = np.zeros((len(parts), q))
-    work = np.empty((q, BLOCK + LINE)), np.empty((q, q)), np.empty(n)
-    return planes[: _planes_of_parts(Z, y, parts, ridge, *work, planes)]
-
-
-@entry
-def _planes_of_parts(Z, y, parts, ridge, packed, gram, weighted, planes):
-    found = 0
+    planes, packed, gram = zeros(parts.shape[0], q), zeros(q, BLOCK + LINE), zeros(q, q)
+    weighted, found = zeros(1, n)[0], 0
     for k in range(parts.shape[0]):
         if weighted_fit(Z, y, parts[k], ridge, packed, gram, weighted, planes[found]):
             found += 1
-    return found
+    return planes[:found]
 
 
+@entry
 def scales_of(Z, y, cases, half, floor, tol, wanted, planes):
     """Return the M-scales of the residuals of planes, to a relative accuracy of ``tol``.
 
     Of so many planes as are wanted, those with the least scale; the others may have infinity:
     one look at the sum of rho tells that their scale is above those.
     """
-    scales, best = np.empty(len(planes)), np.empty(min(wanted, len(planes)))
-    residuals, weights = np.empty(len(y)), np.empty(len(y))
-    _scales_of(Z, y, cases, half, floor, tol, planes, scales, best, residuals, weights)
-    return scales
-
-
-@entry
-def _scales_of(Z, y, cases, half, floor, tol, planes, scales, best, residuals, weights):
-    most, worst, last = best.shape[0], math.inf, 0.0
+    n, most = y.shape[0], smaller(wanted, planes.shape[0])
+    rows, scales, best = zeros(2, n), zeros(1, planes.shape[0])[0], zeros(1, most)[0]
+    residuals, weights, worst, last = rows[0], rows[1], math.inf, 0.0
     for k in range(planes.shape[0]):
         residuals_of(Z, y, planes[k], residuals)
         scales[k] = math.inf
@@ -165,6 +152,7 @@ def _scales_of(Z, y, cases, half, floor, tol, planes, scales, best, residuals, w
         best[place] = scales[k]
         if k >= most - 1:
             worst = best[_largest(best, most)]
+    return scales
 
 
 @compiled()
@@ -180,6 +168,7 @@ def _step_length(way, last, length):
     return smaller(larger(length * dot(last, last) / change, _LONGEST), _FURTHEST)
 
 
+@entry
 def refine(Z, y, cases, half, floor, ridge, tol, max_steps, planes, scales):
     """Improve planes and scales in place: reweighted least squares, a step of s each time.
 
@@ -188,16 +177,8 @@ def refine(Z, y, cases, half, floor, ridge, tol, max_steps, planes, scales):
     is left where it moves by less than ``tol`` scales, or after ``max_steps``.
     """
     q, n = Z.shape
-    work = np.empty((3, n)), np.zeros((2, q)), np.empty((q, BLOCK + LINE)), np.empty((q, q))
-    _refine(Z, y, cases, half, floor, ridge, tol, max_steps, planes, scales, *work)
-
-
-@entry
-def _refine(
-    Z, y, cases, half, floor, ridge, tol, max_steps, planes, scales, rows, vectors, packed, gram
-):
-    q, way, last = Z.shape[0], vectors[0], vectors[1]
-    residuals, weights, weighted = rows[0], rows[1], rows[2]
+    rows, vectors, packed, gram = zeros(3, n), zeros(2, q), zeros(q, BLOCK + LINE), zeros(q, q)
+    residuals, weights, weighted, way, last = rows[0], rows[1], rows[2], vectors[0], vectors[1]
     for k in range(planes.shape[0]):
         plane, length = planes[k], 0.0
         for step in range(max_steps):

@@ -2,11 +2,10 @@
 
 import math
 
-import numpy as np
-
+from .algebra import zeros
 from .compiled import SUM, compiled, entry
 from .elementary import exponential, larger, log1p, smaller
-from .linked import COUNT, NUMBER, OUT, ROW, VOID, linked
+from .linked import COUNT, NUMBER, OUT, OUT_MATRIX, ROW, VOID, linked
 from .losses import (
     FAR,
     GENERAL,
@@ -103,12 +102,13 @@ def any_slopes(alpha, c, residuals, n, slopes):
 
 
 @compiled()
-def _any_shapes(code, alpha, c, residuals, n, rho, influence, weights, slopes, work):
+def _any_shapes(code, alpha, c, residuals, n, rho, influence, weights, work):
     """Do what ``any_block`` does and fill the derivatives of rho in alpha.
 
-    One logarithm and one exponential serve both. ``work``, of two blocks, is overwritten.
+    One logarithm and one exponential serve both. ``work`` is that of ``block_shapes``.
     """
-    below_two, powers, differences = smaller(alpha, 2.0 - NEAREST_TWO), work[:n], work[n : 2 * n]
+    below_two = smaller(alpha, 2.0 - NEAREST_TWO)
+    slopes, powers, differences = work[1], work[2], work[3]
     if not (code == GENERAL and _total_size(residuals, n) < c * _FAR_SIZE):
         any_block(code, alpha, c, residuals, n, rho, influence, weights)
         any_slopes(below_two, c, residuals, n, slopes)
@@ -154,14 +154,14 @@ def _add_block(c, residuals, case_weights, n, rho, influence, weights, sums):
     _add_sums(c, residuals, n, rho, influence, sums)
 
 
-@linked(VOID, COUNT, NUMBER, NUMBER, ROW, ROW, COUNT, OUT, OUT, OUT, OUT)
+@linked(VOID, COUNT, NUMBER, NUMBER, ROW, ROW, COUNT, OUT_MATRIX, OUT, OUT, OUT)
 def block_shapes(code, alpha, c, residuals, case_weights, n, work, influence, weights, sums):
     """Do what ``block_weights`` does, and add drho/dalpha to the third sum.
 
-    ``work`` holds four times as many numbers as a block has rows.
+    ``work`` holds four rows as long as a block.
     """
-    rho, slopes = work[:n], work[n : 2 * n]
-    _any_shapes(code, alpha, c, residuals, n, rho, influence, weights, slopes, work[2 * n :])
+    rho, slopes = work[0], work[1]
+    _any_shapes(code, alpha, c, residuals, n, rho, influence, weights, work)
     _add_block(c, residuals, case_weights, n, rho, influence, weights, sums)
     if case_weights.shape[0] > 0:
         for i in range(n):
@@ -206,7 +206,7 @@ def block_loss(
     if extra == SHAPE:
         block_shapes(code, alpha, c, residuals, case_weights, n, work, influence, weights, sums)
         return
-    block_weights(code, alpha, c, residuals, case_weights, n, work, influence, weights, sums)
+    block_weights(code, alpha, c, residuals, case_weights, n, work[0], influence, weights, sums)
     if extra == GRAM and majorant < 1.0:
         block_curvatures(code, alpha, c, residuals, case_weights, n, majorant, weights)
 
@@ -263,6 +263,7 @@ def _add_below(residuals, case_weights, n, low, high, sums):
     sums[4] += squares
 
 
+@entry
 def range_loss(code, alpha, c, extra, low, high, majorant, residuals, case_weights):
     """Return what ``dense_pass`` sums of residuals, and their case-weighted parts.
 
@@ -270,21 +271,11 @@ def range_loss(code, alpha, c, extra, low, high, majorant, residuals, case_weigh
     -------
     sums, influence, weights, sizes, cases
     """
-    rows, sums = len(residuals), np.zeros(6)
-    influence, weights = np.empty((2, rows))
-    sizes, cases = np.empty((2, rows if extra == SIZES else 0))
-    found = _range_loss(
-        code, alpha, c, extra, low, high, majorant, residuals, case_weights, sums, influence,
-        weights, sizes, cases, np.empty(4 * BLOCK),
-    )  # fmt: skip
-    return sums, influence, weights, sizes[:found], cases[:found]
-
-
-@entry
-def _range_loss(
-    code, alpha, c, extra, low, high, majorant, residuals, case_weights, sums, influence, weights,
-    sizes, cases, work,
-):  # fmt: skip
+    rows = residuals.shape[0]
+    blocks, parts = zeros(5, BLOCK), zeros(2, rows)
+    work, sums = blocks[:4], blocks[4, :6]
+    listed = zeros(2, rows if extra == SIZES else 0)
+    influence, weights, sizes, cases = parts[0], parts[1], listed[0], listed[1]
     found = 0
     for first in range(0, residuals.shape[0], BLOCK):
         n = smaller(BLOCK, residuals.shape[0] - first)
@@ -296,28 +287,22 @@ def _range_loss(
         )  # fmt: skip
         if extra == SIZES:
             found += block_sizes(part, own, n, low, high, sizes[found:], cases[found:], sums)
-    return found
+    return sums, influence, weights, sizes[:found], cases[:found]
 
 
+@entry
 def sizes_between(residuals, case_weights, low, high):
     """Return the two sums of ``block_sizes``, and the sizes between and their case weights."""
-    sums, (sizes, cases) = np.zeros(6), np.empty((2, len(residuals)))
-    found = _sizes_between(residuals, case_weights, low, high, sizes, cases, sums)
+    sums, listed = zeros(1, 6)[0], zeros(2, residuals.shape[0])
+    sizes, cases = listed[0], listed[1]
+    found = block_sizes(residuals, case_weights, residuals.shape[0], low, high, sizes, cases, sums)
     return sums[3], sums[4], sizes[:found], cases[:found]
 
 
 @entry
-def _sizes_between(residuals, case_weights, low, high, sizes, cases, sums):
-    return block_sizes(residuals, case_weights, residuals.shape[0], low, high, sizes, cases, sums)
-
-
 def residuals_to_weights(code, alpha, c, largest, residuals):
     """Overwrite residuals with their weights over the largest there is."""
-    _to_weights(code, alpha, c, largest, residuals, np.empty((3, BLOCK)))
-
-
-@entry
-def _to_weights(code, alpha, c, largest, residuals, blocks):
+    blocks = zeros(3, BLOCK)
     rho, influence, weights = blocks[0], blocks[1], blocks[2]
     for first in range(0, residuals.shape[0], BLOCK):
         n = smaller(BLOCK, residuals.shape[0] - first)
