@@ -15,7 +15,7 @@ FOLDERS = ["benchmarks", "examples", "tests", "tools"]
 """Where code is beside the package."""
 
 LAYERS = [
-    ["__init__", "dask", "objectives", "onnx", "scale"],
+    ["__init__", "dask", "objectives", "onnx", "scale", "warm_up"],
     ["inspection"],
     ["estimators"],
     ["metrics"],
