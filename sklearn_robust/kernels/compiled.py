@@ -29,6 +29,7 @@ def _stamp() -> str:
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 _INNER: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_OUTER: dict[str, Any] = {"no_cfunc_wrapper": True}
 _STAMP = _stamp()
 """Of everything that is compiled."""
 
@@ -69,7 +70,7 @@ def compiled(fastmath=False):
 def entry(function):
     """Compile a function that is called from Python, and keep it on disk where that is possible."""
     own = stamped(function)
-    made = njit(**OPTIONS, no_cfunc_wrapper=True)(own)
+    made = njit(**OPTIONS, **_OUTER)(own)
     if made is own:
         # With NUMBA_DISABLE_JIT numba gives back what it got, which Python cannot run.
         return function

@@ -51,7 +51,7 @@ def linked(returned, *arguments, fastmath: Any = False):
     """
 
     def decorate(function):
-        if not config.DISABLE_JIT:
+        if not getattr(config, "DISABLE_JIT", False):
             kinds = [_signature(returned, arguments, kind) for kind in DATA]
             links = [Link(function, kind, fastmath) for kind in dict.fromkeys(kinds)]
             LINKS.extend(links)
@@ -88,22 +88,37 @@ class Link:
     def __init__(self, function, signature, fastmath):
         own = "".join(f".{of.dtype}" for of in signature.args if of == _FLOATS)
         self.name = f"{function.__module__}.{function.__name__}{own}"
-        self._function, self._fastmath, self.signature = stamped(function), fastmath, signature
+        self.function, self._fastmath, self.signature = stamped(function), fastmath, signature
         self._cell, self._compiled = ctypes.c_void_p(), None
         self._ask = ctypes.CFUNCTYPE(None)(self.make)
         binding.add_symbol(self.name, ctypes.addressof(self._cell))
         asked = ctypes.cast(self._ask, ctypes.c_void_p).value
         binding.add_symbol(f"{self.name}.make", asked)
 
+    @property
+    def is_made(self) -> bool:
+        """Whether the function can be called."""
+        return self.address != 0
+
+    @property
+    def address(self) -> int:
+        """Where the function is in memory, 0 before it is made."""
+        return self._cell.value or 0
+
+    @property
+    def was_read(self) -> bool:
+        """Whether the function was read from the disk."""
+        return self._compiled is not None and self._compiled.cache_hits > 0
+
     def make(self):
         """Compile the function, or read it from the disk, and fill the cell."""
         with _LOCK:
-            if self._cell.value:
+            if self.is_made:
                 return
             options = {"error_model": OPTIONS["error_model"], "fastmath": self._fastmath}
             of = self.signature.args, self.signature.return_type
-            made: Any = CFunc(self._function, of, {}, options)
-            made._cache = cache_of(self._function)
+            made: Any = CFunc(self.function, of, {}, options)
+            made._cache = cache_of(self.function)
             try:
                 with uncollected():
                     made.compile()
@@ -130,7 +145,7 @@ class Link:
             builder.call(make, [])
             unmade = builder.icmp_unsigned("==", builder.load(cell), zero)
             with builder.if_then(unmade, likely=False):
-                said = f"{self._function.__name__} could not be compiled"
+                said = f"{self.function.__name__} could not be compiled"
                 context.call_conv.return_user_exc(builder, RuntimeError, (said,))
         address = builder.inttoptr(builder.load(cell), function.as_pointer())
         result = builder.call(address, arguments)
