@@ -41,7 +41,11 @@ def zeros(rows, columns):
 
     Of numpy's arrays that is true by chance, and some kernels take a quarter longer elsewhere.
     """
-    return np.zeros((rows, columns))
+    made = np.empty((rows, columns))
+    for i in range(rows):
+        for j in range(columns):
+            made[i, j] = 0.0
+    return made
 
 
 @linked(VOID, MATRIX, COUNT, OUT_MATRIX)

@@ -182,7 +182,7 @@ def redraw_blocks(draws, firsts, members, widths, starts, entries, residuals, co
                 left[i] = residuals[rows[i]]
             for k in range(draw.shape[0]):
                 draw[k] = int(draws[b, k] * n)
-            reduced, pivots = np.empty((width + 1, width + 1)), np.empty(width, np.int64)
+            reduced, pivots = np.empty((width + 1, width + 1)), np.empty(width)
             change = np.empty(width)
             if plane_through(own, left, draw, reduced, pivots, change):
                 take(residuals, rows, own, change, coefs[column : column + width])

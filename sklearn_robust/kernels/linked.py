@@ -32,7 +32,6 @@ OUT_MATRIX = types.Array(types.float64, 2, "C")
 DATA = "float64", "float32"
 """A matrix of either type: there is a function for each."""
 INTEGERS = types.Array(types.int64, 1, "C", readonly=True)
-OUT_INTEGERS = types.Array(types.int64, 1, "C")
 NUMBER, COUNT, FLAG, VOID = types.float64, types.int64, types.boolean, types.void
 
 _FLOATS = types.Array(types.float32, 2, "C", readonly=True)

@@ -116,7 +116,7 @@ def factor_weighted(Z, total, weights, ridge, packed, lower):
     return factor(lower)
 
 
-@linked(VOID, MATRIX, NUMBER, ROW, ROW, ROW, NUMBER, OUT)
+@linked(VOID, MATRIX, NUMBER, OUT, ROW, ROW, NUMBER, OUT)
 def write_downhill(Z, total, influence, ridge, params, c, downhill):
     """Write minus the gradient, times the total case weight, to ``downhill``."""
     for j in range(Z.shape[0]):

@@ -6,8 +6,6 @@ data, so that all inner loops run over neighbours in memory.
 
 import math
 
-import numpy as np
-
 from .algebra import LINE, add_weighted_gram, dot, factor, substitute, zeros
 from .compiled import compiled, entry
 from .elementary import larger, smaller
@@ -16,7 +14,6 @@ from .linked import (
     INTEGERS,
     MATRIX,
     OUT,
-    OUT_INTEGERS,
     OUT_MATRIX,
     ROW,
     VOID,
@@ -54,7 +51,7 @@ def _largest(row, q):
     return place
 
 
-@linked(FLAG, MATRIX, ROW, INTEGERS, OUT_MATRIX, OUT_INTEGERS, OUT)
+@linked(FLAG, MATRIX, ROW, INTEGERS, OUT_MATRIX, OUT, OUT)
 def plane_through(Z, y, draw, reduced, pivots, plane):
     """Write the plane through the first independent rows of ``draw``; return whether it exists."""
     q, found = Z.shape[0], 0
@@ -65,7 +62,7 @@ def plane_through(Z, y, draw, reduced, pivots, plane):
         row[q] = y[i]
         size = abs(row[_largest(row, q)])
         for k in range(found):
-            factor = row[pivots[k]]
+            factor = row[int(pivots[k])]
             for j in range(q + 1):
                 row[j] -= factor * reduced[k, j]
         pivot = _largest(row, q)
@@ -83,7 +80,7 @@ def plane_through(Z, y, draw, reduced, pivots, plane):
         if found == q:
             break
     for k in range(found):
-        plane[pivots[k]] = reduced[k, q]
+        plane[int(pivots[k])] = reduced[k, q]
     return found == q
 
 
@@ -91,7 +88,8 @@ def plane_through(Z, y, draw, reduced, pivots, plane):
 def planes_through(Z, y, draws):
     """Return the planes through the rows of every draw that determine one."""
     q, found = Z.shape[0], 0
-    planes, reduced, pivots = zeros(draws.shape[0], q), zeros(q, q + 1), np.empty(q, np.int64)
+    planes, reduced = zeros(draws.shape[0] + 1, q), zeros(q, q + 1)
+    pivots = planes[draws.shape[0]]
     for k in range(draws.shape[0]):
         if plane_through(Z, y, draws[k], reduced, pivots, planes[found]):
             found += 1
@@ -162,10 +160,11 @@ def _step_length(way, last, length):
     Barzilai & Borwein (1988): as the way has changed over the last step, it vanishes there. A
     step of any length up to twice the way does not lead up, so that it is never less.
     """
-    change = dot(last, last) - dot(last, way)
+    squared = dot(last, last)
+    change = squared - dot(last, way)
     if not change > 0.0:
         return _FURTHEST
-    return smaller(larger(length * dot(last, last) / change, _LONGEST), _FURTHEST)
+    return smaller(larger(length * squared / change, _LONGEST), _FURTHEST)
 
 
 @entry
