@@ -106,7 +106,7 @@ class _GuardedCache(FunctionCache):
         except Exception as error:
             _warn(
                 f"Compiled code cannot be kept in {self.cache_path} ({_named(error)}): every "
-                "process compiles anew, which may take half a minute."
+                "process compiles anew, which may take many seconds."
             )
         if unread is not None:
             _warn(
@@ -137,7 +137,7 @@ class _NoCache(NullCache):
         asked = f"{_asked_folder()}, " if _asked_folder() else ""
         _warn(
             f"Compiled code cannot be kept in {asked}{self._beside} or the user's cache folder: "
-            "every process compiles anew, which may take half a minute."
+            "every process compiles anew, which may take many seconds."
         )
 
 
