@@ -371,7 +371,9 @@ def _constant_of_efficiency(family, efficiency):
 
 @lru_cache(maxsize=256)
 def _constant_of_breakdown(family, breakdown):
-    supremum = kernels.rho_influence_weight(family.code, family.alpha, math.inf, 1.0)[0]
+    if family == NAMED["welsch"] and 0.0 < breakdown < 1.0:  # E rho(Z/c) = 1 - 1/sqrt(1 + 1/c²)
+        return 1.0 / math.sqrt((1.0 - breakdown) ** -2 - 1.0)
+    supremum = float(family.rho_psi_weight(np.array([math.inf]), 1.0)[0][0])
     if not math.isfinite(supremum):
         raise ValueError(
             f"breakdown must be None for an unbounded loss, got {breakdown!r}: only losses "

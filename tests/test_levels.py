@@ -323,5 +323,7 @@ def test_rare_levels_in_blocks_elsewhere(make):
     rare = rare[rng.permutation(30_000)]
     X = np.c_[rng.normal(size=(30_000, 2)), rare]
     y = X @ [1.0, 2.0, 30.0, 30.0, 30.0, 30.0] + 0.3 * rng.normal(size=30_000)
-    fit = make(random_state=0).fit(da.from_array(X, (5000, 6)), da.from_array(y, 5000))
+    # The shape is near 2, where the likelihood is flat: 100 iterations may be just too few.
+    fit = make(random_state=0, max_iter=300)
+    fit.fit(da.from_array(X, (5000, 6)), da.from_array(y, 5000))
     assert_close(fit.coef_[2:], np.full(4, 30.0), tol=0.03)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import logging
 import pickle
 import warnings
 from pathlib import Path
@@ -22,8 +23,26 @@ _ANOTHER = (
     "Set the environment variable NUMBA_CACHE_DIR to a folder that can be read and written to keep "
     "the code of later processes there."
 )
+_LOGGER = logging.getLogger("sklearn_robust")
 _warned = False
 """Whether this process has had its one warning about the cache."""
+_said = False
+"""Whether this process has been told that it compiles."""
+
+
+def _say_that_it_compiles(folder):
+    """Log, once in a process, why it takes seconds.
+
+    A log, not a warning: nothing is wrong, and where warnings are errors a first fit must run.
+    """
+    global _said
+    if not _said:
+        _said = True
+        _LOGGER.warning(
+            "Compiling, once: later processes read what is kept in %s. "
+            "See `python -m sklearn_robust.warm_up --help`.",
+            folder,
+        )
 
 
 def _warn(what):
@@ -70,11 +89,14 @@ class _GuardedCache(FunctionCache):
     def load_overload(self, sig, target_context):
         """Return the code for a signature, or None where there is none that can be read."""
         self._warn_of_another_folder()
+        kept = None
         try:
-            return super().load_overload(sig, target_context)
+            kept = super().load_overload(sig, target_context)
         except Exception as error:
             self._unread = error
-            return None
+        if kept is None:
+            _say_that_it_compiles(Path(self.cache_path).parent)
+        return kept
 
     def save_overload(self, sig, data):
         """Keep what was compiled for a signature, in place of what could not be read."""
@@ -84,7 +106,7 @@ class _GuardedCache(FunctionCache):
         except Exception as error:
             _warn(
                 f"Compiled code cannot be kept in {self.cache_path} ({_named(error)}): every "
-                "process compiles anew, which may take half a minute."
+                "process compiles anew, which may take many seconds."
             )
         if unread is not None:
             _warn(
@@ -115,7 +137,7 @@ class _NoCache(NullCache):
         asked = f"{_asked_folder()}, " if _asked_folder() else ""
         _warn(
             f"Compiled code cannot be kept in {asked}{self._beside} or the user's cache folder: "
-            "every process compiles anew, which may take half a minute."
+            "every process compiles anew, which may take many seconds."
         )
 
 

@@ -5,8 +5,9 @@ import numpy as np
 from .compiled import SUM, compiled, entry
 
 
-@compiled()
+@entry
 def _add_rows(X, centre, start, stop, first, second):
+    """Add the sums of row-major data, every row once."""
     most = stop - (stop - start) % 4
     for i in range(start, most, 4):
         for j in range(centre.shape[0]):
@@ -21,8 +22,9 @@ def _add_rows(X, centre, start, stop, first, second):
             second[j] += apart * apart
 
 
-@compiled()
+@entry
 def _add_weighted_rows(X, case_weights, centre, start, stop, first, second):
+    """Add the sums of row-major data, case weights counted."""
     for i in range(start, stop):
         case = case_weights[i]
         if case > 0.0:
@@ -44,20 +46,24 @@ def _column_sums(column, centre, cases):
 
 
 @entry
+def _add_columns(X, case_weights, centre, start, stop, first, second):
+    """Add the sums of column-major data."""
+    cases = case_weights[start:stop] if case_weights.shape[0] > 0 else case_weights
+    for j in range(centre.shape[0]):
+        one, other = _column_sums(X[j, start:stop], centre[j], cases)
+        first[j] += one
+        second[j] += other
+
+
 def dense_moments(X, by_column, case_weights, centre, start, stop):
     """Return the case-weighted sums of x - centre and of its square over the rows.
 
     ``X`` is as the passes of :mod:`sklearn_robust.kernels.dense` take it.
     """
-    p = centre.shape[0]
-    first, second = np.zeros(p), np.zeros(p)
-    weighted = case_weights.shape[0] > 0
+    first, second = np.zeros(len(centre)), np.zeros(len(centre))
     if by_column:
-        cases = case_weights[start:stop] if weighted else case_weights
-        for j in range(p):
-            first[j], second[j] = _column_sums(X[j, start:stop], centre[j], cases)
-        return first, second
-    if weighted:
+        _add_columns(X, case_weights, centre, start, stop, first, second)
+    elif len(case_weights) > 0:
         _add_weighted_rows(X, case_weights, centre, start, stop, first, second)
     else:
         _add_rows(X, centre, start, stop, first, second)

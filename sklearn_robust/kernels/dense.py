@@ -9,8 +9,10 @@ import math
 
 import numpy as np
 
-from .algebra import LINE, add_gram, mirror
+from .algebra import LINE, add_gram, mirror, zeros
 from .compiled import SUM, compiled, entry
+from .elementary import smaller
+from .linked import COUNT, DATA, NUMBER, OUT, OUT_MATRIX, ROW, VOID, linked
 from .residuals import BLOCK, GRAM, SIZES, block_loss, block_sizes
 
 
@@ -30,25 +32,39 @@ def _centred_column_dot(column, centre, values, n):
     return total
 
 
-@compiled()
-def _dense_block_residuals(X, by_column, y, origin, centre, coef, intercept, first, n, residuals):
+@linked(VOID, DATA, ROW, NUMBER, ROW, ROW, NUMBER, COUNT, COUNT, OUT)
+def row_residuals(X, y, origin, centre, coef, intercept, first, n, residuals):
+    """Write the residuals of n rows that follow the first ones, of row-major data."""
     # y - origin comes first and outside the fast sums: both may be huge, and near.
     own = y[first : first + n]  # a number by its place in a slice is a vector instruction
-    if by_column:
+    for i in range(n):
+        fitted = _centred_dot(X[first + i], centre, coef)
+        residuals[i] = ((own[i] - origin) - intercept) - fitted
+
+
+@linked(VOID, DATA, ROW, NUMBER, ROW, ROW, NUMBER, COUNT, COUNT, OUT)
+def column_residuals(X, y, origin, centre, coef, intercept, first, n, residuals):
+    """Do what ``row_residuals`` does, of column-major data."""
+    own = y[first : first + n]
+    for i in range(n):
+        residuals[i] = (own[i] - origin) - intercept
+    for j in range(X.shape[0]):
+        column = X[j, first : first + n]
         for i in range(n):
-            residuals[i] = (own[i] - origin) - intercept
-        for j in range(X.shape[0]):
-            column = X[j, first : first + n]
-            for i in range(n):
-                residuals[i] -= (column[i] - centre[j]) * coef[j]
-    else:
-        for i in range(n):
-            fitted = _centred_dot(X[first + i], centre, coef)
-            residuals[i] = ((own[i] - origin) - intercept) - fitted
+            residuals[i] -= (column[i] - centre[j]) * coef[j]
 
 
 @compiled()
-def _row_gradient(X, centre, influence, first, n, gradient):
+def _residuals(X, by_column, y, origin, centre, coef, intercept, first, n, residuals):
+    if by_column:
+        column_residuals(X, y, origin, centre, coef, intercept, first, n, residuals)
+    else:
+        row_residuals(X, y, origin, centre, coef, intercept, first, n, residuals)
+
+
+@linked(VOID, DATA, ROW, ROW, COUNT, COUNT, OUT)
+def row_gradient(X, centre, influence, first, n, gradient):
+    """Take the sums over n rows of influence·(x - centre) from the gradient."""
     # Four rows at a time: the gradient is loaded and stored a quarter as often.
     most = n - n % 4
     for i in range(0, most, 4):
@@ -68,15 +84,20 @@ def _row_gradient(X, centre, influence, first, n, gradient):
             gradient[j] -= (X[first + i, j] - centre[j]) * influence[i]
 
 
-@compiled()
-def _column_gradient(X, centre, influence, first, n, gradient):
+@linked(VOID, DATA, ROW, ROW, COUNT, COUNT, OUT)
+def column_gradient(X, centre, influence, first, n, gradient):
+    """Do what ``row_gradient`` does, of column-major data."""
     for j in range(X.shape[0]):
         column = X[j, first : first + n]
         gradient[j] -= _centred_column_dot(column, centre[j], influence, n)
 
 
-@compiled()
-def _pack_rows(X, centre, inverse, roots, first, n, packed):
+@linked(VOID, DATA, ROW, ROW, ROW, COUNT, COUNT, OUT_MATRIX)
+def pack_rows(X, centre, inverse, weights, first, n, packed):
+    """Write the centred columns and ones, times roots of weights, as the rows of ``packed``."""
+    roots = packed[centre.shape[0]]
+    for i in range(n):
+        roots[i] = math.sqrt(weights[i])
     # The root is multiplied first: where it is zero nothing may overflow on the way to zero.
     most = n - n % 4
     for i in range(0, most, 4):
@@ -92,24 +113,16 @@ def _pack_rows(X, centre, inverse, roots, first, n, packed):
             packed[j, i] = (X[first + i, j] - centre[j]) * (inverse[j] * roots[i])
 
 
-@compiled()
-def _pack_columns(X, centre, inverse, roots, first, n, packed):
+@linked(VOID, DATA, ROW, ROW, ROW, COUNT, COUNT, OUT_MATRIX)
+def pack_columns(X, centre, inverse, weights, first, n, packed):
+    """Do what ``pack_rows`` does, of column-major data."""
+    roots = packed[centre.shape[0]]
+    for i in range(n):
+        roots[i] = math.sqrt(weights[i])
     for j in range(centre.shape[0]):
         column = X[j, first : first + n]
         for i in range(n):
             packed[j, i] = (column[i] - centre[j]) * (inverse[j] * roots[i])
-
-
-@compiled()
-def _pack(X, by_column, centre, inverse, weights, first, n, packed):
-    """Write the centred columns and ones, times roots of weights, as the rows of ``packed``."""
-    roots = packed[centre.shape[0]]
-    for i in range(n):
-        roots[i] = math.sqrt(weights[i])
-    if by_column:
-        _pack_columns(X, centre, inverse, roots, first, n, packed)
-    else:
-        _pack_rows(X, centre, inverse, roots, first, n, packed)
 
 
 # ---- passes over a range of rows -----------------------------------------------------
@@ -119,9 +132,9 @@ def _pack(X, by_column, centre, inverse, weights, first, n, packed):
 def dense_residuals(X, by_column, y, origin, centre, coef, intercept, start, stop, out):
     """Write (y - origin) - intercept - (x - centre)·coef of the rows to ``out``."""
     for first in range(start, stop, BLOCK):
-        n = min(BLOCK, stop - first)
+        n = smaller(BLOCK, stop - first)
         block = out[first - start : first - start + n]
-        _dense_block_residuals(X, by_column, y, origin, centre, coef, intercept, first, n, block)
+        _residuals(X, by_column, y, origin, centre, coef, intercept, first, n, block)
 
 
 @entry
@@ -130,9 +143,9 @@ def dense_gradient(X, by_column, centre, influence, start, stop):
     p = centre.shape[0]
     gradient = np.zeros(p + 1)
     if by_column:
-        _column_gradient(X, centre, influence, start, stop - start, gradient)
+        column_gradient(X, centre, influence, start, stop - start, gradient)
     else:
-        _row_gradient(X, centre, influence, start, stop - start, gradient)
+        row_gradient(X, centre, influence, start, stop - start, gradient)
     for i in range(stop - start):
         gradient[p] -= influence[i]
     return gradient
@@ -152,30 +165,29 @@ def dense_pass(
     """
     p = coef.shape[0]
     size = p + 1 if extra == GRAM else 0
-    sums, gradient, gram = np.zeros(6), np.zeros(p + 1), np.zeros((size, size))
-    packed = np.empty((size, BLOCK + LINE))
-    inverse = np.empty(p)
+    gram, packed, vectors = zeros(size, size), zeros(size, BLOCK + LINE), zeros(2, p + 1)
+    gradient, inverse, blocks = vectors[0], vectors[1], zeros(8, BLOCK)
     for j in range(p):
         inverse[j] = 1.0 / unit[j]
-    residuals, influence, weights = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
-    work = np.empty(4 * BLOCK)
-    sizes = np.empty(stop - start if extra == SIZES else 0)
-    cases, found = np.empty(sizes.shape[0]), 0
+    listed, found = zeros(2, stop - start if extra == SIZES else 0), 0
+    work, sums, sizes, cases = blocks[:4], blocks[4, :6], listed[0], listed[1]
+    residuals, influence, weights = blocks[5], blocks[6], blocks[7]
     for first in range(start, stop, BLOCK):
-        n = min(BLOCK, stop - first)
-        _dense_block_residuals(
-            X, by_column, y, origin, centre, coef, intercept, first, n, residuals
-        )
+        n = smaller(BLOCK, stop - first)
+        _residuals(X, by_column, y, origin, centre, coef, intercept, first, n, residuals)
         own = case_weights[first : first + n]
         block_loss(
             code, alpha, c, extra, majorant, residuals, own, n, work, influence, weights, sums
         )
         if by_column:
-            _column_gradient(X, centre, influence, first, n, gradient)
+            column_gradient(X, centre, influence, first, n, gradient)
         else:
-            _row_gradient(X, centre, influence, first, n, gradient)
+            row_gradient(X, centre, influence, first, n, gradient)
         if extra == GRAM:
-            _pack(X, by_column, centre, inverse, weights, first, n, packed)
+            if by_column:
+                pack_columns(X, centre, inverse, weights, first, n, packed)
+            else:
+                pack_rows(X, centre, inverse, weights, first, n, packed)
             add_gram(packed, n, gram)
         if extra == SIZES:
             found += block_sizes(residuals, own, n, low, high, sizes[found:], cases[found:], sums)

@@ -50,6 +50,18 @@ overload(_double)(lambda bits: lambda bits: _double_of_bits(bits))
 
 
 @compiled()
+def smaller(a, b):
+    """Return what ``min`` does, which numba would compile again for every call."""
+    return b if b < a else a
+
+
+@compiled()
+def larger(a, b):
+    """Return what ``max`` does."""
+    return b if b > a else a
+
+
+@compiled()
 def exponential(t):
     """Return exp(t) and exp(t) - 1, each to 2e-16 of its value; 0 and -1 below -708.
 

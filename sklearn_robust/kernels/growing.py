@@ -1,9 +1,8 @@
 """The likelihood of a range of residuals, each with a scale of its own."""
 
-import numpy as np
-
+from .algebra import zeros
 from .compiled import entry
-from .elementary import exponential
+from .elementary import exponential, larger, smaller
 from .losses import GENERAL
 from .residuals import BLOCK, block_shapes
 
@@ -26,15 +25,16 @@ def growing_loss(alpha, residuals, logs, log_c, least, most, case_weights):
         The derivative in log c of every row.
     """
     rows, weighted = residuals.shape[0], case_weights.shape[0] > 0
-    influence, pull = np.empty(rows), np.empty(rows)
-    sums, work, weights = np.zeros(6), np.empty(4 * BLOCK), np.empty(BLOCK)
-    scaled, bounded, inverse = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+    blocks, parts = zeros(9, BLOCK), zeros(2, rows)
+    work, weights, sums = blocks[:4], blocks[4], blocks[5, :6]
+    scaled, bounded, inverse = blocks[6], blocks[7], blocks[8]
+    influence, pull = parts[0], parts[1]
     total, scale = 0.0, exponential(log_c)[0]
     for first in range(0, rows, BLOCK):
-        n = min(BLOCK, rows - first)
+        n = smaller(BLOCK, rows - first)
         last = first + n
         for i in range(n):
-            bounded[i] = min(max(logs[first + i], least), most)
+            bounded[i] = smaller(larger(logs[first + i], least), most)
         for i in range(n):
             inverse[i] = exponential(-bounded[i])[0]
         for i in range(n):

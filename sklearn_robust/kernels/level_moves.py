@@ -111,6 +111,8 @@ def _polished(
             right[j] = -ridge[j] * c * c * (base[j] + coefs[j])
             for i in range(left.shape[0]):
                 right[j] += entries[j, i] * weights[i] * left[i]
+        for i in range(left.shape[0]):
+            weights[i] = math.sqrt(weights[i])
         add_weighted_gram(entries, weights, packed, gram)
         if not factor(gram):
             break
@@ -133,7 +135,7 @@ def _minima_of_block(code, alpha, c, residuals, entries, cases, ridge, base):
     width, n = entries.shape
     work = np.empty((4, n))
     gram, packed = np.empty((width, width)), np.empty((width, BLOCK + LINE))
-    reduced, pivots = np.empty((width + 1, width + 1)), np.empty(width, np.int64)
+    reduced, pivots = np.empty((width + 1, width + 1)), np.empty(width)
     draw = np.empty(3 * width + 4, np.int64)
     ratios = np.empty(n)
     for i in range(n):

@@ -116,7 +116,7 @@ def refine_mixed(
         The scale.
     """
     q, n = Z.shape
-    weights, right = np.empty(n), np.empty(q)
+    weights, roots, right = np.empty(n), np.empty(n), np.empty(q)
     packed, gram = np.empty((q, BLOCK + LINE)), np.empty((q, q))
     for step in range(max_steps):
         total = weigh(residuals, cases, CONSTANT * scale, weights)[0]
@@ -133,7 +133,9 @@ def refine_mixed(
             for i in range(n):
                 right[j] += Z[j, i] * (weights[i] * residuals[i])
         if q > 0:
-            add_weighted_gram(Z, weights, packed, gram)
+            for i in range(n):
+                roots[i] = math.sqrt(weights[i])
+            add_weighted_gram(Z, roots, packed, gram)
             if factor(gram):
                 substitute(gram, right)
                 for j in range(q):
@@ -180,7 +182,7 @@ def redraw_blocks(draws, firsts, members, widths, starts, entries, residuals, co
                 left[i] = residuals[rows[i]]
             for k in range(draw.shape[0]):
                 draw[k] = int(draws[b, k] * n)
-            reduced, pivots = np.empty((width + 1, width + 1)), np.empty(width, np.int64)
+            reduced, pivots = np.empty((width + 1, width + 1)), np.empty(width)
             change = np.empty(width)
             if plane_through(own, left, draw, reduced, pivots, change):
                 take(residuals, rows, own, change, coefs[column : column + width])

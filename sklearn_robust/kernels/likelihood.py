@@ -2,27 +2,30 @@
 
 import math
 
-import numpy as np
+from numba import types
 
-from .algebra import LINE, dot
+from .algebra import LINE, dot, zeros
 from .compiled import compiled, entry
+from .elementary import larger, smaller
+from .linked import MATRIX, NUMBER, OUT, OUT_MATRIX, ROW, linked
 from .losses import GENERAL, NEAREST_TWO
 from .packed import (
     LONGEST,
     SETTLED,
     TINY,
-    curvature_share,
     factor_weighted,
     penalty_of,
     relative_size,
+    share_of_curvature,
     still_owed,
     weighted_step,
     write_downhill,
 )
-from .partition import log_partition
+from .partition import partition_and_slope
 from .planes import residuals_of
 from .residuals import BLOCK, block_shapes
 
+_FOUR = types.UniTuple(NUMBER, 4)
 _TRIAL = 1e-4
 """Change of alpha over which curvature is seen."""
 _FARTHEST = 0.5
@@ -35,17 +38,33 @@ _MOST_HALVES = 20
 """Halvings of steps that led up, all iterations together."""
 
 
-@compiled()
-def _slopes(residuals, cases, total, penalty, log_c, alpha, table, work, influence, weights):
+@linked(
+    types.UniTuple(NUMBER, 4),
+    ROW,
+    ROW,
+    NUMBER,
+    NUMBER,
+    NUMBER,
+    NUMBER,
+    MATRIX,
+    OUT_MATRIX,
+    OUT,
+    OUT,
+    OUT,
+)
+def likelihood_slopes(
+    residuals, cases, total, penalty, log_c, alpha, table, work, sums, influence, weights
+):
     """Return the likelihood, its slopes in log c and alpha and its curvature in log c.
 
     Influence and weights are filled. The penalty is given times c²; ``work`` holds four
     blocks.
     """
-    c, b = math.exp(log_c), 2.0 - alpha
-    sums, curvature = np.zeros(6), 0.0
+    c, b, curvature = math.exp(log_c), 2.0 - alpha, 0.0
+    for j in range(sums.shape[0]):
+        sums[j] = 0.0
     for first in range(0, residuals.shape[0], BLOCK):
-        n = min(BLOCK, residuals.shape[0] - first)
+        n = smaller(BLOCK, residuals.shape[0] - first)
         last = first + n
         push, own = influence[first:last], residuals[first:last]
         block_shapes(
@@ -55,18 +74,19 @@ def _slopes(residuals, cases, total, penalty, log_c, alpha, table, work, influen
             r = own[i] / c
             # With z = r², weight w: d²rho/d(log c)² = w·z·(2 - z/(1 + z/b)), and push is w·r.
             z = r * r + TINY
-            work[i] = r * (2.0 - b * z / (b + z))
-        curvature += dot(push, work[:n])
+            work[0, i] = r * (2.0 - b * z / (b + z))
+        curvature += dot(push, work[0, :n])
     penalty /= c * c
-    value = sums[0] / total + log_c + log_partition(alpha, table)[0] + penalty
+    value = sums[0] / total + log_c + partition_and_slope(alpha, table)[0] + penalty
     slope = 1.0 - sums[1] / total - 2.0 * penalty
-    shape_slope = sums[2] / total + log_partition(min(alpha, 2.0 - NEAREST_TWO), table)[1]
-    return value, (slope, shape_slope), curvature / total + 4.0 * penalty
+    shape_slope = sums[2] / total + partition_and_slope(smaller(alpha, 2.0 - NEAREST_TWO), table)[1]
+    return value, slope, shape_slope, curvature / total + 4.0 * penalty
 
 
 @compiled()
 def _within(step, at, bounds):
-    return min(max(step, -_FARTHEST, bounds[0] - at), _FARTHEST, bounds[1] - at)
+    low, high = larger(-_FARTHEST, bounds[0] - at), smaller(_FARTHEST, bounds[1] - at)
+    return smaller(larger(step, low), high)
 
 
 @compiled()
@@ -124,17 +144,18 @@ def fit_likelihood_packed(
     total = 0.0
     for i in range(n):
         total += cases[i]
-    residuals, influence, weights = np.empty(n), np.empty(n), np.empty(n)
-    unused, unwanted, work = np.empty(n), np.empty(n), np.empty(4 * BLOCK)
-    packed, lower, downhill = np.empty((q, BLOCK + LINE)), np.empty((q, q)), np.empty(q)
-    step, last, size, moved = np.empty(q), np.zeros(q), math.inf, 0.0
+    rows, vectors, lower = zeros(5, n), zeros(3, q), zeros(q, q)
+    packed, blocks = zeros(q, BLOCK + LINE), zeros(5, BLOCK)
+    work, sums = blocks[:4], blocks[4, :6]
+    residuals, influence, weights, unused, unwanted = rows[0], rows[1], rows[2], rows[3], rows[4]
+    step, last, downhill, size, moved = vectors[0], vectors[1], vectors[2], math.inf, 0.0
     length, n_iter, n_halves, previous, last_c = 1.0, 0, 0, TINY, 1.0
     rise, turn, mixed, own, converged = 0.0, 0.0, 0.0, 0.0, False
     while not converged and n_iter < max_iter and n_halves < _MOST_HALVES:
         residuals_of(Z, y, params, residuals)
         penalty, c = penalty_of(ridge, params), math.exp(log_c)
-        value, slopes, curvature = _slopes(
-            residuals, cases, total, penalty, log_c, alpha, table, work, influence, weights
+        value, fall, lean, curvature = likelihood_slopes(
+            residuals, cases, total, penalty, log_c, alpha, table, work, sums, influence, weights
         )
         if n_iter > 0 and not value <= history[n_iter - 1] + _UPHILL:
             n_halves, length, rise, turn = n_halves + 1, 0.5 * length, 0.5 * rise, 0.5 * turn
@@ -144,33 +165,25 @@ def fit_likelihood_packed(
             continue
         history[n_iter] = value
         n_iter += 1
-        if not max(size, moved) <= SETTLED:
+        if not larger(size, moved) <= SETTLED:
             if not factor_weighted(Z, total, weights, ridge, packed, lower):
                 break
             ahead = _TRIAL if alpha < 1.0 else -_TRIAL
-            turned = _slopes(
-                residuals,
-                cases,
-                total,
-                penalty,
-                log_c,
-                alpha + ahead,
-                table,
-                work,
-                unused,
+            _, fell, leant, _ = likelihood_slopes(
+                residuals, cases, total, penalty, log_c, alpha + ahead, table, work, sums, unused,
                 unwanted,
-            )[1]
-            mixed, own = (turned[0] - slopes[0]) / ahead, (turned[1] - slopes[1]) / ahead
-        rise, turn = _newton_step((log_c, alpha), slopes, (curvature, mixed, own), bounds)
+            )  # fmt: skip
+            mixed, own = (fell - fall) / ahead, (leant - lean) / ahead
+        rise, turn = _newton_step((log_c, alpha), (fall, lean), (curvature, mixed, own), bounds)
         write_downhill(Z, total, influence, ridge, params, c, downhill)
         fitted = weighted_step(lower, downhill, total, step)
         size = relative_size(step, params, c, fitted, n_slopes, rounding)
-        share = curvature_share(step, last, length)
-        length = min(1.0 / share, LONGEST) if n_iter > 1 else 1.0
-        change = max(abs(rise), abs(turn))
-        moved = max(change, abs(turn) / (2.0 - alpha))  # near 2 the curvature changes fast
+        share = share_of_curvature(dot(last, last), dot(step, last), length)
+        length = smaller(1.0 / share, LONGEST) if n_iter > 1 else 1.0
+        change = larger(abs(rise), abs(turn))
+        moved = larger(change, abs(turn) / (2.0 - alpha))  # near 2 the curvature changes fast
         converged = size <= tol * share and still_owed(change, previous) <= tol
-        previous, last_c = max(change, TINY), c
+        previous, last_c = larger(change, TINY), c
         for j in range(q):
             params[j] += c * length * step[j]
             last[j] = step[j]

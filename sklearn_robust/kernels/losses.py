@@ -236,17 +236,17 @@ def rho_psi_weights(code, alpha, residuals, c):
 
 
 @compiled()
-def _general_slope(alpha, r, c):
-    weight = _general(alpha, r, c)[2]
+def relative_slope(alpha, r, c):
+    """Return c²·psi' over the weight, of a residual of the general loss whose weight is not 0."""
+    if alpha == 2.0:
+        return 1.0
     z = (r / c) ** 2
-    if alpha == 2.0 or weight == 0.0:
-        return weight
     if abs(alpha) >= NEAR_INFINITY:
-        return weight * (1.0 + math.copysign(z, alpha))
+        return 1.0 + math.copysign(z, alpha)
     b = abs(alpha - 2.0)
     if z >= FAR * b:
-        return weight * (alpha - 1.0)
-    return weight * (1.0 + z / b * (alpha - 1.0)) / (1.0 + z / b)
+        return alpha - 1.0
+    return (1.0 + z / b * (alpha - 1.0)) / (1.0 + z / b)
 
 
 @compiled()
@@ -264,7 +264,8 @@ def psi_slope(code, alpha, r, c):
             return 1.0
         fall = _BIAS_OVER_DENSITY * u * math.exp(0.5 * u * u) if u < OPTIMAL_END else 1.0
         return _STRETCH * (1.0 - fall)
-    return _general_slope(alpha, r, c)
+    weight = _general(alpha, r, c)[2]
+    return weight * relative_slope(alpha, r, c) if weight > 0.0 else 0.0
 
 
 @entry

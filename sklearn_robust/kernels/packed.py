@@ -2,10 +2,10 @@
 
 import math
 
-import numpy as np
-
-from .algebra import LINE, add_weighted_gram, dot, factor, substitute
+from .algebra import LINE, add_weighted_gram, dot, factor, substitute, zeros
 from .compiled import compiled, entry
+from .elementary import larger, smaller
+from .linked import COUNT, FLAG, MATRIX, NUMBER, OUT, OUT_MATRIX, ROW, VOID, linked
 from .planes import residuals_of
 from .residuals import BLOCK, block_curvatures, block_weights
 
@@ -23,11 +23,12 @@ _SLOWEST = 0.99
 TINY = 1e-300
 
 
-@compiled()
-def _weigh(cases, code, alpha, c, residuals, influence, weights, rho, sums):
+@linked(VOID, ROW, COUNT, NUMBER, NUMBER, ROW, OUT, OUT, OUT, OUT)
+def weigh_rows(cases, code, alpha, c, residuals, influence, weights, rho, sums):
+    """Do what ``block_weights`` does for many blocks; the first sum begins at zero."""
     sums[0] = 0.0
     for first in range(0, residuals.shape[0], BLOCK):
-        n = min(BLOCK, residuals.shape[0] - first)
+        n = smaller(BLOCK, residuals.shape[0] - first)
         last = first + n
         block_weights(
             code, alpha, c, residuals[first:last], cases[first:last], n, rho,
@@ -60,8 +61,8 @@ def _select(values, k):
     return values[k]
 
 
-@compiled()
-def _median_size(residuals, sizes):
+@linked(NUMBER, ROW, OUT)
+def median_size(residuals, sizes):
     """Return the median of the sizes, which are written to ``sizes`` in some order."""
     n = residuals.shape[0]
     for i in range(n):
@@ -71,7 +72,7 @@ def _median_size(residuals, sizes):
         return upper
     lower = 0.0
     for i in range(n // 2):
-        lower = max(lower, sizes[i])
+        lower = larger(lower, sizes[i])
     return 0.5 * lower + 0.5 * upper
 
 
@@ -84,11 +85,11 @@ def relative_size(step, params, c, change, n_slopes, rounding):
     largest, size = 0.0, 0.0
     for j in range(params.shape[0]):
         own = abs(params[j]) if j < n_slopes else 0.0
-        largest = max(largest, own)
-        size = max(size, abs(c * step[j]) / (c + own))
+        largest = larger(largest, own)
+        size = larger(size, abs(c * step[j]) / (c + own))
     if change <= rounding[0] * (largest / c + rounding[1]):
         return 0.0
-    return max(change, size)
+    return larger(change, size)
 
 
 @compiled()
@@ -100,9 +101,14 @@ def penalty_of(ridge, params):
     return total
 
 
-@compiled()
+@linked(FLAG, MATRIX, NUMBER, OUT, ROW, OUT_MATRIX, OUT_MATRIX)
 def factor_weighted(Z, total, weights, ridge, packed, lower):
-    """Write the Cholesky factor of the weighted normal equations; return whether there is one."""
+    """Write the Cholesky factor of the weighted normal equations; return whether there is one.
+
+    The weights are overwritten by their roots.
+    """
+    for i in range(weights.shape[0]):
+        weights[i] = math.sqrt(weights[i])
     for j in range(Z.shape[0]):
         for k in range(Z.shape[0]):
             lower[j, k] = total * ridge[j] if k == j else 0.0
@@ -110,14 +116,14 @@ def factor_weighted(Z, total, weights, ridge, packed, lower):
     return factor(lower)
 
 
-@compiled()
+@linked(VOID, MATRIX, NUMBER, OUT, ROW, ROW, NUMBER, OUT)
 def write_downhill(Z, total, influence, ridge, params, c, downhill):
     """Write minus the gradient, times the total case weight, to ``downhill``."""
     for j in range(Z.shape[0]):
         downhill[j] = dot(Z[j], influence) - total * ridge[j] * (params[j] / c)
 
 
-@compiled()
+@linked(NUMBER, MATRIX, ROW, NUMBER, OUT)
 def weighted_step(lower, downhill, total, step):
     """Write the step of weighted least squares, in units of c, to ``step``.
 
@@ -130,26 +136,20 @@ def weighted_step(lower, downhill, total, step):
 
 
 @compiled()
-def curvature_share(step, last, length):
-    """Return the share of the quadratic's curvature seen from a step of this length to the next."""
-    squared = dot(last, last)
-    if squared == 0.0:
-        return _LEAST_SHARE
-    return min(max((1.0 - dot(step, last) / squared) / length, _LEAST_SHARE), 1.0)
+def share_of_curvature(slope, ahead, length):
+    """Return the share of the quadratic's curvature seen along a step of this length.
 
-
-@compiled()
-def _slope_share(slope, ahead, length):
-    """Return the same from the slopes along a step where it began and where it has led."""
+    From the slopes along it where it began and where it has led.
+    """
     if slope == 0.0:
         return _LEAST_SHARE
-    return min(max((1.0 - ahead / slope) / length, _LEAST_SHARE), 1.0)
+    return smaller(larger((1.0 - ahead / slope) / length, _LEAST_SHARE), 1.0)
 
 
 @compiled()
 def still_owed(change, previous):
     """Return what is owed after a change that shrinks at the rate of the last two."""
-    rate = min(change / previous, _SLOWEST)
+    rate = smaller(change / previous, _SLOWEST)
     return change * rate / (1.0 - rate)
 
 
@@ -196,14 +196,10 @@ def irls_packed(
     total = 0.0
     for i in range(n):
         total += cases[i]
-    residuals, influence, weights = np.empty(n), np.empty(n), np.empty(n)
-    rho, sums, packed, lower = (
-        np.empty(BLOCK),
-        np.empty(6),
-        np.empty((q, BLOCK + LINE)),
-        np.empty((q, q)),
-    )
-    step, downhill, size, change = np.zeros(q), np.empty(q), math.inf, 0.0
+    rows, vectors, lower = zeros(3, n), zeros(2, q), zeros(q, q)
+    packed, blocks = zeros(q, BLOCK + LINE), zeros(2, BLOCK)
+    residuals, influence, weights, rho, sums = rows[0], rows[1], rows[2], blocks[0], blocks[1]
+    step, downhill, size, change = vectors[0], vectors[1], math.inf, 0.0
     length, converged, n_iter, previous, nearer = 1.0, False, 0, TINY, False
     least_majorant, within = newton
     share, majorant, value, slope = _LEAST_SHARE, 1.0, math.inf, 0.0
@@ -211,30 +207,30 @@ def irls_packed(
         residuals_of(Z, y, params, residuals)
         scale_owed = 0.0
         if constant > 0.0:
-            change = math.log(constant * _median_size(residuals, weights) / c)
+            change = math.log(constant * median_size(residuals, weights) / c)
             if not abs(change) < math.inf:
                 return n_iter, c, False, False
             c *= math.exp(change)
-            scale_owed, previous = still_owed(abs(change), previous), max(abs(change), TINY)
-        _weigh(cases, code, alpha, c, residuals, influence, weights, rho, sums)
+            scale_owed, previous = still_owed(abs(change), previous), larger(abs(change), TINY)
+        weigh_rows(cases, code, alpha, c, residuals, influence, weights, rho, sums)
         before, value = value, sums[0] / total + penalty_of(ridge, params) / (c * c)
         n_iter += 1
         if nearer and not value <= before + _UPHILL * before:
             history[n_iter - 1] = value = before
             for j in range(q):
                 params[j] -= c * (1.0 - _SHORTER) * length * step[j]
-            length, majorant = _SHORTER * length, min(majorant / _FASTEST, 1.0)
+            length, majorant = _SHORTER * length, smaller(majorant / _FASTEST, 1.0)
             continue
         history[n_iter - 1] = value
         write_downhill(Z, total, influence, ridge, params, c, downhill)
         if n_iter > 1:
-            share = _slope_share(slope, dot(downhill, step), length)
-            length = min(1.0 / share, LONGEST)
+            share = share_of_curvature(slope, dot(downhill, step), length)
+            length = smaller(1.0 / share, LONGEST)
             if constant == 0.0 and share * LONGEST < 1.0 and size <= within:
-                majorant = max(majorant * max(share, _FASTEST), least_majorant)
+                majorant = larger(majorant * larger(share, _FASTEST), least_majorant)
         if majorant < 1.0:
             block_curvatures(code, alpha, c, residuals, cases, n, majorant, weights)
-        anew = nearer or majorant < 1.0 or not max(size, abs(change)) <= SETTLED
+        anew = nearer or majorant < 1.0 or not larger(size, abs(change)) <= SETTLED
         if anew and not factor_weighted(Z, total, weights, ridge, packed, lower):
             return n_iter, c, False, False
         nearer = majorant < 1.0

@@ -2,11 +2,20 @@
 
 import math
 
+from numba import types
+
 from .compiled import compiled, entry
+from .linked import MATRIX, NUMBER, linked
 
 
 @entry
 def log_partition(alpha, table):
+    """Return what ``partition_and_slope`` does."""
+    return partition_and_slope(alpha, table)
+
+
+@linked(types.UniTuple(NUMBER, 2), NUMBER, MATRIX)
+def partition_and_slope(alpha, table):
     """Return log Z(alpha) and its derivative, alpha >= 0; each to 1e-13.
 
     A row of ``table`` is a piece: its ends in the coordinate t, then two Chebyshev series.

@@ -6,12 +6,21 @@ data, so that all inner loops run over neighbours in memory.
 
 import math
 
-import numpy as np
-
-from .algebra import LINE, add_weighted_gram, dot, factor, substitute
+from .algebra import LINE, add_weighted_gram, dot, factor, substitute, zeros
 from .compiled import compiled, entry
+from .elementary import larger, smaller
+from .linked import (
+    FLAG,
+    INTEGERS,
+    MATRIX,
+    OUT,
+    OUT_MATRIX,
+    ROW,
+    VOID,
+    linked,
+)
 from .residuals import BLOCK
-from .scales import CONSTANT, m_scale, weigh
+from .scales import CONSTANT, m_scale_of, weigh
 
 _LONGEST = 1.9
 """Steps are lengthened this much: the loss has a quarter of the quadratic's curvature."""
@@ -21,7 +30,7 @@ _DEPENDENT = 1e-7
 """A row is dependent on others where so little of it remains when they are taken off."""
 
 
-@compiled()
+@linked(VOID, MATRIX, ROW, ROW, OUT)
 def residuals_of(Z, y, plane, out):
     """Write the residuals from a plane to ``out``."""
     for i in range(y.shape[0]):
@@ -42,7 +51,7 @@ def _largest(row, q):
     return place
 
 
-@compiled()
+@linked(FLAG, MATRIX, ROW, INTEGERS, OUT_MATRIX, OUT, OUT)
 def plane_through(Z, y, draw, reduced, pivots, plane):
     """Write the plane through the first independent rows of ``draw``; return whether it exists."""
     q, found = Z.shape[0], 0
@@ -53,7 +62,7 @@ def plane_through(Z, y, draw, reduced, pivots, plane):
         row[q] = y[i]
         size = abs(row[_largest(row, q)])
         for k in range(found):
-            factor = row[pivots[k]]
+            factor = row[int(pivots[k])]
             for j in range(q + 1):
                 row[j] -= factor * reduced[k, j]
         pivot = _largest(row, q)
@@ -71,7 +80,7 @@ def plane_through(Z, y, draw, reduced, pivots, plane):
         if found == q:
             break
     for k in range(found):
-        plane[pivots[k]] = reduced[k, q]
+        plane[int(pivots[k])] = reduced[k, q]
     return found == q
 
 
@@ -79,26 +88,30 @@ def plane_through(Z, y, draw, reduced, pivots, plane):
 def planes_through(Z, y, draws):
     """Return the planes through the rows of every draw that determine one."""
     q, found = Z.shape[0], 0
-    planes = np.empty((draws.shape[0], q))
-    reduced, pivots = np.empty((q, q + 1)), np.empty(q, np.int64)
+    planes, reduced = zeros(draws.shape[0] + 1, q), zeros(q, q + 1)
+    pivots = planes[draws.shape[0]]
     for k in range(draws.shape[0]):
         if plane_through(Z, y, draws[k], reduced, pivots, planes[found]):
             found += 1
     return planes[:found]
 
 
-@compiled()
-def _weighted_fit(Z, y, weights, ridge, packed, gram, plane):
-    """Write the weighted (ridge) least squares to ``plane``; return whether that exists."""
+@linked(FLAG, MATRIX, ROW, ROW, MATRIX, OUT_MATRIX, OUT_MATRIX, OUT, OUT)
+def weighted_fit(Z, y, weights, ridge, packed, gram, weighted, plane):
+    """Write the weighted (ridge) least squares to ``plane``; return whether that exists.
+
+    ``packed``, ``gram`` and ``weighted``, as long as there are rows, are overwritten.
+    """
     q, n = Z.shape
-    weighted = np.empty(n)
     for i in range(n):
         weighted[i] = weights[i] * y[i]
     for j in range(q):
         plane[j] = dot(Z[j], weighted)
         for k in range(q):
             gram[j, k] = ridge[j, k]
-    add_weighted_gram(Z, weights, packed, gram)
+    for i in range(n):
+        weighted[i] = math.sqrt(weights[i])
+    add_weighted_gram(Z, weighted, packed, gram)
     exists = factor(gram)
     if exists:
         substitute(gram, plane)
@@ -108,11 +121,11 @@ def _weighted_fit(Z, y, weights, ridge, packed, gram, plane):
 @entry
 def planes_of_parts(Z, y, parts, ridge):
     """Return the weighted least-squares planes, one for each row of weights in ``parts``."""
-    q, found = Z.shape[0], 0
-    planes = np.zeros((parts.shape[0], q))
-    packed, gram = np.empty((q, BLOCK + LINE)), np.empty((q, q))
+    q, n = Z.shape
+    planes, packed, gram = zeros(parts.shape[0], q), zeros(q, BLOCK + LINE), zeros(q, q)
+    weighted, found = zeros(1, n)[0], 0
     for k in range(parts.shape[0]):
-        if _weighted_fit(Z, y, parts[k], ridge, packed, gram, planes[found]):
+        if weighted_fit(Z, y, parts[k], ridge, packed, gram, weighted, planes[found]):
             found += 1
     return planes[:found]
 
@@ -124,16 +137,15 @@ def scales_of(Z, y, cases, half, floor, tol, wanted, planes):
     Of so many planes as are wanted, those with the least scale; the others may have infinity:
     one look at the sum of rho tells that their scale is above those.
     """
-    n, most = y.shape[0], min(wanted, planes.shape[0])
-    scales, best = np.empty(planes.shape[0]), np.empty(most)
-    residuals, weights = np.empty(n), np.empty(n)
-    worst, last = math.inf, 0.0
+    n, most = y.shape[0], smaller(wanted, planes.shape[0])
+    rows, scales, best = zeros(2, n), zeros(1, planes.shape[0])[0], zeros(1, most)[0]
+    residuals, weights, worst, last = rows[0], rows[1], math.inf, 0.0
     for k in range(planes.shape[0]):
         residuals_of(Z, y, planes[k], residuals)
         scales[k] = math.inf
         if k >= most and weigh(residuals, cases, CONSTANT * worst, weights)[0] > half:
             continue
-        last = scales[k] = m_scale(residuals, cases, half, floor, last, tol, weights)
+        last = scales[k] = m_scale_of(residuals, cases, half, floor, last, tol, weights)
         place = k if k < most else _largest(best, most)
         best[place] = scales[k]
         if k >= most - 1:
@@ -148,10 +160,11 @@ def _step_length(way, last, length):
     Barzilai & Borwein (1988): as the way has changed over the last step, it vanishes there. A
     step of any length up to twice the way does not lead up, so that it is never less.
     """
-    change = dot(last, last) - dot(last, way)
+    squared = dot(last, last)
+    change = squared - dot(last, way)
     if not change > 0.0:
         return _FURTHEST
-    return min(max(length * dot(last, last) / change, _LONGEST), _FURTHEST)
+    return smaller(larger(length * squared / change, _LONGEST), _FURTHEST)
 
 
 @entry
@@ -163,9 +176,8 @@ def refine(Z, y, cases, half, floor, ridge, tol, max_steps, planes, scales):
     is left where it moves by less than ``tol`` scales, or after ``max_steps``.
     """
     q, n = Z.shape
-    residuals, weights = np.empty(n), np.empty(n)
-    packed, gram = np.empty((q, BLOCK + LINE)), np.empty((q, q))
-    way, last = np.empty(q), np.zeros(q)
+    rows, vectors, packed, gram = zeros(3, n), zeros(2, q), zeros(q, BLOCK + LINE), zeros(q, q)
+    residuals, weights, weighted, way, last = rows[0], rows[1], rows[2], vectors[0], vectors[1]
     for k in range(planes.shape[0]):
         plane, length = planes[k], 0.0
         for step in range(max_steps):
@@ -176,17 +188,17 @@ def refine(Z, y, cases, half, floor, ridge, tol, max_steps, planes, scales):
                     plane[j] -= (length - _LONGEST) * last[j]
                 length = _LONGEST
                 continue
-            scales[k] = max(scales[k] * math.sqrt(total / half), floor)
+            scales[k] = larger(scales[k] * math.sqrt(total / half), floor)
             if scales[k] == floor:
                 break
-            if not _weighted_fit(Z, y, weights, ridge, packed, gram, way):
+            if not weighted_fit(Z, y, weights, ridge, packed, gram, weighted, way):
                 break
             for j in range(q):
                 way[j] -= plane[j]
             length = _step_length(way, last, length) if length > 0.0 else 1.0
             ends = length * math.sqrt(dot(way, way)) < tol * scales[k]
             if ends or step == max_steps - 1:  # nobody will look whether it leads up
-                length = min(length, _LONGEST)
+                length = smaller(length, _LONGEST)
             for j in range(q):
                 plane[j] += length * way[j]
                 last[j] = way[j]

@@ -2,10 +2,10 @@
 
 import math
 
-import numpy as np
-
+from .algebra import zeros
 from .compiled import SUM, compiled, entry
-from .elementary import exponential, log1p
+from .elementary import exponential, larger, log1p, smaller
+from .linked import COUNT, NUMBER, OUT, OUT_MATRIX, ROW, VOID, linked
 from .losses import (
     FAR,
     GENERAL,
@@ -18,6 +18,7 @@ from .losses import (
     log_growth,
     power_law,
     psi_slope,
+    relative_slope,
     rho_influence_weight,
     shape_slope,
 )
@@ -30,9 +31,37 @@ _FAR_SIZE = 1e140
 """Root of ``FAR``: a residual over c below this is an ordinary one."""
 
 
-@compiled()
-def _ordinary_block(alpha, c, residuals, n, rho, weights):
-    """Do what ``_ordinary`` does, the branches on alpha outside the loops."""
+@linked(VOID, COUNT, NUMBER, NUMBER, ROW, COUNT, OUT, OUT, OUT)
+def any_residuals(code, alpha, c, residuals, n, rho, influence, weights):
+    """Do what ``any_block`` does, one residual after the other."""
+    for i in range(n):
+        rho[i], size, weights[i] = rho_influence_weight(code, alpha, residuals[i], c)
+        influence[i] = math.copysign(size, residuals[i])
+
+
+@linked(VOID, NUMBER, COUNT, OUT, OUT)
+def power_laws(alpha, n, rho, weights):
+    """Replace squared residuals over c², in ``weights``, by the weights, and fill rho."""
+    ratios, b = weights, abs(alpha - 2.0)
+    for i in range(n):
+        ratios[i] /= b
+    for i in range(n):
+        rho[i] = log1p(ratios[i])
+    for i in range(n):
+        power, difference = exponential(0.5 * alpha * rho[i])
+        rho[i], weights[i] = power_law(alpha, ratios[i], power, difference)
+
+
+@linked(VOID, COUNT, NUMBER, NUMBER, ROW, COUNT, OUT, OUT, OUT)
+def any_block(code, alpha, c, residuals, n, rho, influence, weights):
+    """Fill rho, the influence c·psi and the weight of any loss and any residuals.
+
+    Of the general loss and residuals that are not huge, as ``_ordinary`` does it, the branches on
+    alpha outside the loops.
+    """
+    if not (code == GENERAL and _total_size(residuals, n) < c * _FAR_SIZE):
+        any_residuals(code, alpha, c, residuals, n, rho, influence, weights)
+        return
     squares = weights
     for i in range(n):
         squares[i] = (residuals[i] / c) ** 2
@@ -49,36 +78,9 @@ def _ordinary_block(alpha, c, residuals, n, rho, weights):
         for i in range(n):
             rho[i], weights[i] = 0.5 * squares[i], 1.0
     else:
-        ratios, b = weights, abs(alpha - 2.0)
-        for i in range(n):
-            ratios[i] = squares[i] / b
-        for i in range(n):
-            rho[i] = log1p(ratios[i])
-        for i in range(n):
-            power, difference = exponential(0.5 * alpha * rho[i])
-            rho[i], weights[i] = power_law(alpha, ratios[i], power, difference)
-
-
-@compiled()
-def _ordinary_shapes(alpha, c, residuals, n, rho, weights, slopes, powers, differences):
-    """Do what ``_ordinary_block`` does and fill the derivatives of rho in alpha.
-
-    One logarithm and one exponential serve both; the last two arrays are overwritten.
-    """
-    below_two, ratios = min(alpha, 2.0 - NEAREST_TWO), weights
+        power_laws(alpha, n, rho, weights)
     for i in range(n):
-        ratios[i] = (residuals[i] / c) ** 2 / (2.0 - below_two)
-    for i in range(n):
-        rho[i] = log1p(ratios[i])
-    for i in range(n):
-        powers[i], differences[i] = exponential(0.5 * below_two * rho[i])
-    for i in range(n):
-        slopes[i] = shape_slope(below_two, ratios[i], rho[i], powers[i], differences[i])
-    if abs(alpha) < NEAR_ZERO or alpha > below_two:
-        _ordinary_block(alpha, c, residuals, n, rho, weights)
-    else:
-        for i in range(n):
-            rho[i], weights[i] = power_law(alpha, ratios[i], powers[i], differences[i])
+        influence[i] = weights[i] * (residuals[i] / c)
 
 
 @compiled(SUM)
@@ -89,38 +91,54 @@ def _total_size(residuals, n):
     return total
 
 
-@compiled()
-def any_block(code, alpha, c, residuals, n, rho, influence, weights):
-    """Fill rho, the influence c·psi and the weight of any loss and any residuals."""
-    if code == GENERAL and _total_size(residuals, n) < c * _FAR_SIZE:
-        _ordinary_block(alpha, c, residuals, n, rho, weights)
-        for i in range(n):
-            influence[i] = weights[i] * (residuals[i] / c)
-        return
-    for i in range(n):
-        rho[i], size, weights[i] = rho_influence_weight(code, alpha, residuals[i], c)
-        influence[i] = math.copysign(size, residuals[i])
-
-
-@compiled()
-def _any_shapes(code, alpha, c, residuals, n, rho, influence, weights, slopes, work):
-    """Do what ``any_block`` does and fill the derivatives of rho in alpha.
-
-    ``work``, of two blocks, is overwritten.
-    """
-    if code == GENERAL and _total_size(residuals, n) < c * _FAR_SIZE:
-        powers, differences = work[:n], work[n : 2 * n]
-        _ordinary_shapes(alpha, c, residuals, n, rho, weights, slopes, powers, differences)
-        for i in range(n):
-            influence[i] = weights[i] * (residuals[i] / c)
-        return
-    any_block(code, alpha, c, residuals, n, rho, influence, weights)
-    alpha = min(alpha, 2.0 - NEAREST_TWO)
+@linked(VOID, NUMBER, NUMBER, ROW, COUNT, OUT)
+def any_slopes(alpha, c, residuals, n, slopes):
+    """Fill the derivatives of rho in alpha of any residuals."""
     for i in range(n):
         growth = log_growth(abs(residuals[i]), c, 2.0 - alpha)
         power, difference = exponential(0.5 * alpha * growth)
-        ratio = min((residuals[i] / c) ** 2, FAR) / (2.0 - alpha)
+        ratio = smaller((residuals[i] / c) ** 2, FAR) / (2.0 - alpha)
         slopes[i] = shape_slope(alpha, ratio, growth, power, difference)
+
+
+@compiled()
+def _any_shapes(code, alpha, c, residuals, n, rho, influence, weights, work):
+    """Do what ``any_block`` does and fill the derivatives of rho in alpha.
+
+    One logarithm and one exponential serve both. ``work`` is that of ``block_shapes``.
+    """
+    below_two = smaller(alpha, 2.0 - NEAREST_TWO)
+    slopes, powers, differences = work[1], work[2], work[3]
+    if not (code == GENERAL and _total_size(residuals, n) < c * _FAR_SIZE):
+        any_block(code, alpha, c, residuals, n, rho, influence, weights)
+        any_slopes(below_two, c, residuals, n, slopes)
+        return
+    ratios = weights
+    for i in range(n):
+        ratios[i] = (residuals[i] / c) ** 2 / (2.0 - below_two)
+    for i in range(n):
+        rho[i] = log1p(ratios[i])
+    for i in range(n):
+        powers[i], differences[i] = exponential(0.5 * below_two * rho[i])
+    for i in range(n):
+        slopes[i] = shape_slope(below_two, ratios[i], rho[i], powers[i], differences[i])
+    if abs(alpha) < NEAR_ZERO or alpha > below_two:
+        any_block(code, alpha, c, residuals, n, rho, influence, weights)
+        return
+    for i in range(n):
+        rho[i], weights[i] = power_law(alpha, ratios[i], powers[i], differences[i])
+        influence[i] = weights[i] * (residuals[i] / c)
+
+
+@linked(VOID, COUNT, NUMBER, NUMBER, ROW, ROW, COUNT, OUT, OUT, OUT, OUT)
+def block_weights(code, alpha, c, residuals, case_weights, n, rho, influence, weights, sums):
+    """Fill the case-weighted influence and weight of a block; add its sums to ``sums``.
+
+    The sums are of rho, of r·psi, and in the last place of the influence. ``rho`` is
+    overwritten; ``case_weights`` may be empty where all are 1.
+    """
+    any_block(code, alpha, c, residuals, n, rho, influence, weights)
+    _add_block(c, residuals, case_weights, n, rho, influence, weights, sums)
 
 
 @compiled()
@@ -136,25 +154,14 @@ def _add_block(c, residuals, case_weights, n, rho, influence, weights, sums):
     _add_sums(c, residuals, n, rho, influence, sums)
 
 
-@compiled()
-def block_weights(code, alpha, c, residuals, case_weights, n, rho, influence, weights, sums):
-    """Fill the case-weighted influence and weight of a block; add its sums to ``sums``.
-
-    The sums are of rho, of r·psi, and in the last place of the influence. ``rho`` is
-    overwritten; ``case_weights`` may be empty where all are 1.
-    """
-    any_block(code, alpha, c, residuals, n, rho, influence, weights)
-    _add_block(c, residuals, case_weights, n, rho, influence, weights, sums)
-
-
-@compiled()
+@linked(VOID, COUNT, NUMBER, NUMBER, ROW, ROW, COUNT, OUT_MATRIX, OUT, OUT, OUT)
 def block_shapes(code, alpha, c, residuals, case_weights, n, work, influence, weights, sums):
     """Do what ``block_weights`` does, and add drho/dalpha to the third sum.
 
-    ``work`` holds four times as many numbers as a block has rows.
+    ``work`` holds four rows as long as a block.
     """
-    rho, slopes = work[:n], work[n : 2 * n]
-    _any_shapes(code, alpha, c, residuals, n, rho, influence, weights, slopes, work[2 * n :])
+    rho, slopes = work[0], work[1]
+    _any_shapes(code, alpha, c, residuals, n, rho, influence, weights, work)
     _add_block(c, residuals, case_weights, n, rho, influence, weights, sums)
     if case_weights.shape[0] > 0:
         for i in range(n):
@@ -162,18 +169,30 @@ def block_shapes(code, alpha, c, residuals, case_weights, n, work, influence, we
     sums[2] += _total(slopes, n)
 
 
-@compiled()
+@linked(VOID, COUNT, NUMBER, NUMBER, ROW, ROW, COUNT, NUMBER, OUT)
 def block_curvatures(code, alpha, c, residuals, case_weights, n, majorant, weights):
     """Replace weights by psi', where that is positive, and this share of what they exceed it by.
 
     The weights are case-weighted. At 1 they stay: the quadratic lies above the loss. At 0 it is
     Newton's, without negative curvature.
     """
+    if code != GENERAL:
+        named_curvatures(code, alpha, c, residuals, case_weights, n, majorant, weights)
+        return
+    for i in range(n):
+        if weights[i] > 0.0:
+            slope = weights[i] * larger(relative_slope(alpha, residuals[i], c), 0.0)
+            weights[i] = slope + majorant * larger(weights[i] - slope, 0.0)
+
+
+@linked(VOID, COUNT, NUMBER, NUMBER, ROW, ROW, COUNT, NUMBER, OUT)
+def named_curvatures(code, alpha, c, residuals, case_weights, n, majorant, weights):
+    """Do what ``block_curvatures`` does, for any loss."""
     for i in range(n):
         case = case_weights[i] if case_weights.shape[0] > 0 else 1.0
         if weights[i] > 0.0:
-            slope = case * max(psi_slope(code, alpha, residuals[i], c), 0.0)
-            weights[i] = slope + majorant * max(weights[i] - slope, 0.0)
+            slope = case * larger(psi_slope(code, alpha, residuals[i], c), 0.0)
+            weights[i] = slope + majorant * larger(weights[i] - slope, 0.0)
 
 
 @compiled()
@@ -187,7 +206,7 @@ def block_loss(
     if extra == SHAPE:
         block_shapes(code, alpha, c, residuals, case_weights, n, work, influence, weights, sums)
         return
-    block_weights(code, alpha, c, residuals, case_weights, n, work, influence, weights, sums)
+    block_weights(code, alpha, c, residuals, case_weights, n, work[0], influence, weights, sums)
     if extra == GRAM and majorant < 1.0:
         block_curvatures(code, alpha, c, residuals, case_weights, n, majorant, weights)
 
@@ -212,7 +231,7 @@ def _add_sums(c, residuals, n, rho, influence, sums):
     sums[5] += push
 
 
-@compiled()
+@linked(COUNT, ROW, ROW, COUNT, NUMBER, NUMBER, OUT, OUT, OUT)
 def block_sizes(residuals, case_weights, n, low, high, sizes, cases, sums):
     """Add the case weights of sizes below ``low``, and their squares, to two of the sums.
 
@@ -253,12 +272,13 @@ def range_loss(code, alpha, c, extra, low, high, majorant, residuals, case_weigh
     sums, influence, weights, sizes, cases
     """
     rows = residuals.shape[0]
-    sums, work = np.zeros(6), np.empty(4 * BLOCK)
-    influence, weights = np.empty(rows), np.empty(rows)
-    sizes = np.empty(rows if extra == SIZES else 0)
-    cases, found = np.empty(sizes.shape[0]), 0
-    for first in range(0, rows, BLOCK):
-        n = min(BLOCK, rows - first)
+    blocks, parts = zeros(5, BLOCK), zeros(2, rows)
+    work, sums = blocks[:4], blocks[4, :6]
+    listed = zeros(2, rows if extra == SIZES else 0)
+    influence, weights, sizes, cases = parts[0], parts[1], listed[0], listed[1]
+    found = 0
+    for first in range(0, residuals.shape[0], BLOCK):
+        n = smaller(BLOCK, residuals.shape[0] - first)
         last = first + n
         part, own = residuals[first:last], case_weights[first:last]
         block_loss(
@@ -273,20 +293,20 @@ def range_loss(code, alpha, c, extra, low, high, majorant, residuals, case_weigh
 @entry
 def sizes_between(residuals, case_weights, low, high):
     """Return the two sums of ``block_sizes``, and the sizes between and their case weights."""
-    rows = residuals.shape[0]
-    sums, sizes, cases = np.zeros(6), np.empty(rows), np.empty(rows)
-    found = block_sizes(residuals, case_weights, rows, low, high, sizes, cases, sums)
+    sums, listed = zeros(1, 6)[0], zeros(2, residuals.shape[0])
+    sizes, cases = listed[0], listed[1]
+    found = block_sizes(residuals, case_weights, residuals.shape[0], low, high, sizes, cases, sums)
     return sums[3], sums[4], sizes[:found], cases[:found]
 
 
 @entry
 def residuals_to_weights(code, alpha, c, largest, residuals):
     """Overwrite residuals with their weights over the largest there is."""
-    rho, influence = np.empty(BLOCK), np.empty(BLOCK)
+    blocks = zeros(3, BLOCK)
+    rho, influence, weights = blocks[0], blocks[1], blocks[2]
     for first in range(0, residuals.shape[0], BLOCK):
-        n = min(BLOCK, residuals.shape[0] - first)
+        n = smaller(BLOCK, residuals.shape[0] - first)
         part = residuals[first : first + n]
-        weights = np.empty(n)
         any_block(code, alpha, c, part, n, rho, influence, weights)
         for i in range(n):
             part[i] = weights[i] / largest

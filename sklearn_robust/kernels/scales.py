@@ -6,8 +6,11 @@ normal, so that the M-scale has a breakdown point of 1/2 and is consistent there
 
 import math
 
-from .compiled import SUM, compiled, entry
-from .elementary import exponential
+from numba import types
+
+from .compiled import SUM, entry
+from .elementary import exponential, larger
+from .linked import NUMBER, OUT, ROW, linked
 
 CONSTANT = math.sqrt(1.0 / 3.0)
 """The scale c of the loss, in M-scales."""
@@ -22,7 +25,7 @@ _STEPS = 200
 """Steps within which bisection alone would find a scale to the last bit."""
 
 
-@compiled(SUM)
+@linked(types.UniTuple(NUMBER, 2), ROW, ROW, NUMBER, OUT, fastmath=SUM)
 def weigh(residuals, cases, c, weights):
     """Fill the case-weighted weights; return the sums of rho and of weight times (r/c)²."""
     total, slope = 0.0, 0.0
@@ -35,33 +38,8 @@ def weigh(residuals, cases, c, weights):
     return total, slope
 
 
-@compiled()
-def _log_mean(residuals, least):
-    total = 0.0
-    for i in range(residuals.shape[0]):
-        total += abs(residuals[i]) / residuals.shape[0]
-    return max(math.log(total), least) if total > 0.0 else least
-
-
-@compiled(SUM)
-def _cases_beyond(residuals, cases, size):
-    total = 0.0
-    for i in range(residuals.shape[0]):
-        total += cases[i] if abs(residuals[i]) > size else 0.0
-    return total
-
-
-@compiled()
-def _at_floor(residuals, cases, half, floor, weights):
-    """Return whether the scale is at most ``floor``; most rows far off it say that it is not."""
-    most = half * (1.0 + _TIE)
-    if _cases_beyond(residuals, cases, _OFF * CONSTANT * floor) > most:
-        return False
-    return weigh(residuals, cases, CONSTANT * floor, weights)[0] <= most
-
-
-@entry
-def m_scale(residuals, cases, half, floor, first, tol, weights):
+@linked(NUMBER, ROW, ROW, NUMBER, NUMBER, NUMBER, NUMBER, OUT)
+def m_scale_of(residuals, cases, half, floor, first, tol, weights):
     """Return the s at which the sum of rho(r/(c·s)) is ``half``, or ``floor`` where s is less.
 
     Newton steps of log s from ``first``, or at 0 from the mean size of the residuals, kept
@@ -69,9 +47,18 @@ def m_scale(residuals, cases, half, floor, first, tol, weights):
     ``weights`` is filled with the weights at nearly s.
     """
     low, high = math.log(floor), math.inf
-    if _at_floor(residuals, cases, half, floor, weights):
+    most, beyond = half * (1.0 + _TIE), 0.0
+    for i in range(residuals.shape[0]):
+        beyond += cases[i] if abs(residuals[i]) > _OFF * CONSTANT * floor else 0.0
+    # The exponentials of all rows are only needed if most rows are near the floor.
+    if beyond <= most and weigh(residuals, cases, CONSTANT * floor, weights)[0] <= most:
         return floor
-    log_s = max(math.log(first), low) if first > 0.0 else _log_mean(residuals, low)
+    log_s = low
+    if not first > 0.0:
+        for i in range(residuals.shape[0]):
+            first += abs(residuals[i]) / residuals.shape[0]
+    if first > 0.0:
+        log_s = larger(math.log(first), low)
     for _ in range(_STEPS):
         total, slope = weigh(residuals, cases, CONSTANT * math.exp(log_s), weights)
         excess = total - half
@@ -88,3 +75,9 @@ def m_scale(residuals, cases, half, floor, first, tol, weights):
         if abs(step) <= tol:
             break
     return math.exp(log_s)
+
+
+@entry
+def m_scale(residuals, cases, half, floor, first, tol, weights):
+    """Return what ``m_scale_of`` does."""
+    return m_scale_of(residuals, cases, half, floor, first, tol, weights)
