@@ -243,6 +243,6 @@ def abs_residual_quantiles(design: Design, params) -> np.ndarray:
     return scales.abs_residual_quantiles(residuals(few, params), few.sample_weight)
 
 
-def most_are_exact(design: Design, params) -> bool:
-    """Return whether more than half of the case weight is fitted to within rounding."""
-    return normal_scaled_quantile(design, params, 0.5) <= _EXACT * design.floor
+def most_are_exact(design: Design, params, share=0.5) -> bool:
+    """Return whether more than this share of the case weight is fitted to within rounding."""
+    return normal_scaled_quantile(design, params, share) <= _EXACT * design.floor

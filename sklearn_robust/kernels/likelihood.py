@@ -19,7 +19,7 @@ from .packed import (
     weighted_step,
     write_downhill,
 )
-from .partition import log_partition
+from .partition import log_normaliser
 from .planes import residuals_of
 from .residuals import BLOCK, block_shapes
 
@@ -36,12 +36,13 @@ _MOST_HALVES = 20
 
 
 @compiled()
-def _slopes(residuals, cases, total, penalty, log_c, alpha, table, work, influence, weights):
+def _slopes(residuals, cases, total, penalty, at, normaliser, work, influence, weights):
     """Return the likelihood, its slopes in log c and alpha and its curvature in log c.
 
-    Influence and weights are filled. The penalty is given times c²; ``work`` holds four
-    blocks.
+    Influence and weights are filled. The penalty is given times c²; ``at`` is log c and alpha,
+    ``normaliser`` the tables and p/n of ``log_normaliser``; ``work`` holds four blocks.
     """
+    (log_c, alpha), (tables, fitted) = at, normaliser
     c, b = math.exp(log_c), 2.0 - alpha
     sums, curvature = np.zeros(6), 0.0
     for first in range(0, residuals.shape[0], BLOCK):
@@ -58,9 +59,11 @@ def _slopes(residuals, cases, total, penalty, log_c, alpha, table, work, influen
             work[i] = r * (2.0 - b * z / (b + z))
         curvature += dot(push, work[:n])
     penalty /= c * c
-    value = sums[0] / total + log_c + log_partition(alpha, table)[0] + penalty
-    slope = 1.0 - sums[1] / total - 2.0 * penalty
-    shape_slope = sums[2] / total + log_partition(min(alpha, 2.0 - NEAREST_TWO), table)[1]
+    value = sums[0] / total + (1.0 - fitted) * log_c + penalty
+    value += log_normaliser(alpha, tables, fitted)[0]
+    slope = 1.0 - fitted - sums[1] / total - 2.0 * penalty
+    near = min(alpha, 2.0 - NEAREST_TWO)
+    shape_slope = sums[2] / total + log_normaliser(near, tables, fitted)[1]
     return value, (slope, shape_slope), curvature / total + 4.0 * penalty
 
 
@@ -95,8 +98,8 @@ def _newton_step(at, slopes, curvatures, bounds):
 
 @entry
 def fit_likelihood_packed(
-    Z, y, cases, ridge, n_slopes, table, bounds, tol, max_iter, rounding, log_c, alpha, params,
-    history,
+    Z, y, cases, ridge, n_slopes, normaliser, bounds, tol, max_iter, rounding, log_c, alpha,
+    params, history,
 ):  # fmt: skip
     """Minimise the likelihood in place: steps of reweighted least squares, and of Newton's method.
 
@@ -107,8 +110,8 @@ def fit_likelihood_packed(
     ----------
     Z, y, cases, ridge, n_slopes, tol, rounding, params
         As for ``irls_packed``.
-    table
-        As for ``log_partition``.
+    normaliser
+        The tables and p/n, as for ``log_normaliser``.
     bounds : ((float, float), (float, float))
         Of log c and alpha.
     max_iter : int
@@ -134,7 +137,7 @@ def fit_likelihood_packed(
         residuals_of(Z, y, params, residuals)
         penalty, c = penalty_of(ridge, params), math.exp(log_c)
         value, slopes, curvature = _slopes(
-            residuals, cases, total, penalty, log_c, alpha, table, work, influence, weights
+            residuals, cases, total, penalty, (log_c, alpha), normaliser, work, influence, weights
         )
         if n_iter > 0 and not value <= history[n_iter - 1] + _UPHILL:
             n_halves, length, rise, turn = n_halves + 1, 0.5 * length, 0.5 * rise, 0.5 * turn
@@ -148,17 +151,9 @@ def fit_likelihood_packed(
             if not factor_weighted(Z, total, weights, ridge, packed, lower):
                 break
             ahead = _TRIAL if alpha < 1.0 else -_TRIAL
+            there = log_c, alpha + ahead
             turned = _slopes(
-                residuals,
-                cases,
-                total,
-                penalty,
-                log_c,
-                alpha + ahead,
-                table,
-                work,
-                unused,
-                unwanted,
+                residuals, cases, total, penalty, there, normaliser, work, unused, unwanted
             )[1]
             mixed, own = (turned[0] - slopes[0]) / ahead, (turned[1] - slopes[1]) / ahead
         rise, turn = _newton_step((log_c, alpha), slopes, (curvature, mixed, own), bounds)

@@ -1,4 +1,4 @@
-"""The partition function, from a table of Chebyshev series."""
+"""The partition function and the information of a location, from tables of Chebyshev series."""
 
 import math
 
@@ -13,6 +13,33 @@ def log_partition(alpha, table):
     """
     if alpha == 2.0:
         return 0.5 * math.log(2.0 * math.pi), -math.inf
+    return _piecewise(alpha, table)
+
+
+@entry
+def log_information(alpha, table):
+    """Return log E psi² at c = 1 and its derivative, alpha in [0, 2]; ``table`` as above."""
+    if alpha == 2.0:
+        return 0.0, math.inf
+    return _piecewise(alpha, table)
+
+
+@entry
+def log_normaliser(alpha, tables, fitted):
+    """Return what the likelihood adds to the mean rho and log c, and its derivative in alpha.
+
+    ``tables`` are those of ``log_partition`` and ``log_information``, ``fitted`` is p/n.
+    """
+    value, slope = log_partition(alpha, tables[0])
+    if fitted == 0.0:
+        return value, slope
+    information, change = log_information(alpha, tables[1])
+    return value + 0.5 * fitted * information, slope + 0.5 * fitted * change
+
+
+@compiled()
+def _piecewise(alpha, table):
+    """Return the two series of a table at alpha."""
     if alpha <= 1.0:
         t = alpha
     elif alpha < 2.0:

@@ -162,7 +162,8 @@ class StartSearch:
         likelihood, shared = self.likelihood, self._shared
         estimate = shared.s_estimate
         minimise = partial(minimise_by, shared.s_plan.solvers)
-        believed = efficient(likelihood.problem, estimate, minimise, **_SHARP)
+        near = shared.grown_rows
+        believed = efficient(likelihood.problem, estimate, minimise, near, **_SHARP)
         left_out, params = bad_leverage(likelihood.design, estimate, believed, self.random_state)
         likelihood = _without(likelihood, left_out)
         sampled = likelihood.on(likelihood.design.sample(_SAMPLE, self.random_state))
