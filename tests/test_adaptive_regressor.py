@@ -402,9 +402,7 @@ def test_a_solver_of_the_likelihood_alone_is_taken(init, monkeypatch):
     X, y = contaminated()
     usual = AdaptiveRobustRegressor(init=init, tol=1e-8, random_state=0).fit(X, y)
     monkeypatch.setitem(LIKELIHOOD_SOLVERS, "mine", LIKELIHOOD_SOLVERS["lbfgs"])
-    mine = AdaptiveRobustRegressor(
-        init=init, solver="mine", tol=1e-8, random_state=0
-    ).fit(X, y)
+    mine = AdaptiveRobustRegressor(init=init, solver="mine", tol=1e-8, random_state=0).fit(X, y)
     assert_close(mine.coef_, usual.coef_, tol=1e-5)
     with pytest.raises(ValueError, match="solver must be one of"):
         RobustRegressor(1.0, solver="mine").fit(X, y)

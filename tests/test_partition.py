@@ -76,7 +76,9 @@ def test_coefficients_are_those_of_the_script(name, piece):
     table = TABLES[("partition", "information").index(name)]
     low, high = table[piece, :2]
     mpf = generator["mp"].mpf
-    computed = np.concatenate(generator["interpolate"](generator[f"log_{name}"], mpf(low), mpf(high)))
+    computed = np.concatenate(
+        generator["interpolate"](generator[f"log_{name}"], mpf(low), mpf(high))
+    )
     np.testing.assert_allclose(table[piece, 2:], computed, rtol=1e-13, atol=1e-18)
 
 

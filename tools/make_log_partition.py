@@ -1,14 +1,15 @@
 """Compute the Chebyshev coefficients of log Z(alpha) and log I(alpha) that the package ships.
 
-Run as ``python tools/make_log_partition.py partition sklearn_robust/data/log_partition.csv``, or with
-``information`` and ``log_information.csv``; needs mpmath. With x = √B·sinh w, B = |alpha - 2|, the partition function is
+Run as ``python tools/make_log_partition.py partition sklearn_robust/data/log_partition.csv``, or
+with ``information`` and ``log_information.csv``; needs mpmath. With x = √B·sinh w, B = |alpha - 2|,
+the partition function is
 
     Z(alpha) = √B ∫ exp(-(B/alpha)·(cosh(w)^alpha - 1))·cosh w dw,
 
 whose integrand falls doubly exponentially, so that the trapezoidal rule converges faster than
 any power of its step. The information of a location at c = 1 is I(alpha) = E psi², whose integral
-has the factor B·sinh(w)²·cosh(w)^(2·alpha - 4) more. log Z, log I and their derivatives are interpolated on pieces of a coordinate in
-which they are smooth although the slope diverges at alpha = 2: see ``coordinate``. A piece is
+has the factor B·sinh(w)²·cosh(w)^(2·alpha - 4) more. log Z, log I and their derivatives are
+interpolated on pieces of a coordinate in which they are smooth although the slope diverges at alpha = 2: see ``coordinate``. A piece is
 halved until its last coefficients are below TOLERANCE.
 """
 
@@ -93,8 +94,7 @@ def interpolate(function, low, high):
     size = DEGREE + 1
     angles = [mp.pi * (2 * k + 1) / (2 * size) for k in range(size)]
     values = [
-        function(*alpha_at((low + high) / 2 + (high - low) / 2 * mp.cos(angle)))
-        for angle in angles
+        function(*alpha_at((low + high) / 2 + (high - low) / 2 * mp.cos(angle))) for angle in angles
     ]
     coefficients = []
     for pick in (0, 1):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr, stdtrit
 
+from ..design import LocalDesign
 from ..design.residuals import residuals
 from ..linear_algebra import InverseRoot
 from ..losses import tuning_constant
@@ -20,14 +21,14 @@ from .starts import least_squares
 _LEAST_TAKEN = 0.5
 """Parameters that a penalty may take without mattering."""
 _FIRST_EFFICIENCY = 0.7
-"""Efficiency of the fit that orders the rows. That of the S-estimate, 0.29, orders clean rows badly;
+"""Efficiency of the fit that orders the rows. The S-estimate, with 0.29, orders clean rows badly;
 at 0.95 outliers hide each other, because they raise the M-scale."""
 _WIDER = 1.25
 """The window in which rows join, relative to the interval that holds a new row as often as 2.5
 standard deviations hold a normal one: the rows of the set fit better than their number suggests,
-because they were chosen for it. A wider one loses less where no row is bad and more where many are; at
-1.3, tables of 100 rows and 33 columns with 20 % bad rows lose accuracy (benchmarks/small_tables.py).
-"""
+because they were chosen for it. A wider one loses less where no row is bad and more where many are:
+at 1.3, tables of 100 rows and 33 columns with 20 % bad rows lose accuracy. The figures are those of
+benchmarks/small_tables.py."""
 _MOST_STEPS = 100
 """Steps of growth; tables take fewer than ten."""
 
@@ -99,7 +100,8 @@ def grown_rows(problem: Problem, estimate: SEstimate, minimise, **options) -> Gr
     Statistics & Data Analysis 54, for what goes wrong with few rows per parameter.
     """
     # The rows are fewer than 30 times the parameters, so they fit where their Gram matrix does.
-    design = problem.design if problem.design.in_process else problem.design.take(None)
+    rows = problem.design
+    design = rows if isinstance(rows, LocalDesign) else rows.take(None)
     problem, p = problem.on(design), estimate.n_parameters
     c = tuning_constant(efficiency=_FIRST_EFFICIENCY) * estimate.sigma
     start = Start(estimate.params, estimate.root)

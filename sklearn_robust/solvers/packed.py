@@ -71,8 +71,8 @@ def likelihood_packed(
     params, history = start.params.copy(), np.empty(max_iter)
     n_iter, log_scale, alpha, converged = kernels.fit_likelihood_packed(
         rows.columns, rows.y, rows.cases, penalty.curvature, rows.n_features,
-        (TABLES, likelihood.fitted), (bounds, likelihood.alpha_bounds), tol, max_iter, (ROUNDING, start.root.norm),
-        math.log(start.scale), start.alpha, params, history,
+        (TABLES, likelihood.fitted), (bounds, likelihood.alpha_bounds), tol, max_iter,
+        (ROUNDING, start.root.norm), math.log(start.scale), start.alpha, params, history,
     )  # fmt: skip
     if not converged:
         return unusable(AdaptiveResult, start, Status.STALLED, alpha=math.nan)
