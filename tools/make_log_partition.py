@@ -9,8 +9,8 @@ the partition function is
 whose integrand falls doubly exponentially, so that the trapezoidal rule converges faster than
 any power of its step. The information of a location at c = 1 is I(alpha) = E psi², whose integral
 has the factor B·sinh(w)²·cosh(w)^(2·alpha - 4) more. log Z, log I and their derivatives are
-interpolated on pieces of a coordinate in which they are smooth although the slope diverges at alpha = 2: see ``coordinate``. A piece is
-halved until its last coefficients are below TOLERANCE.
+interpolated on pieces of a coordinate in which they are smooth although the slope diverges at
+alpha = 2: see ``alpha_at``. A piece is halved until its last coefficients are below TOLERANCE.
 """
 
 import csv

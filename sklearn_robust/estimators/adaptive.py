@@ -40,8 +40,9 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     their shape would often end at 0. The penalties have :math:`\lambda_1` = ``l1_regularization``,
     :math:`\lambda_2` = ``l2_regularization`` and :math:`v_j` = ``penalty_weights``. Without
     penalties nothing has to be tuned: residuals with light tails lead to a shape near 2 (least
-    squares), residuals with heavy tails to one near 0 (the Cauchy distribution). Bad leverage points, rows that are wrong
-    in X, would attract the fit; by default they are left out of the likelihood.
+    squares), residuals with heavy tails to one near 0 (the Cauchy distribution). Bad leverage
+    points, rows that are wrong in X, would attract the fit; by default they are left out of the
+    likelihood.
 
     Parameters
     ----------
@@ -173,8 +174,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     plane grows as (2s - 1 - p/n) log(1/c) as c falls, without bound if s is more than
     (1 + p/n)/2. With every solver that plane is then the fit, ``scale_`` is at its floor,
     ``alpha_`` is the most likely shape there, and a warning says so. The S-estimate finds the
-    plane if it holds more than (n + p)/2 of n rows, where p is the number of parameters with the intercept. (With more than
-    2000 rows and p over 6, this is judged on a sample of the rows.) A plane with fewer rows is
+    plane if it holds more than (n + p)/2 of n rows, where p is the number of parameters with the
+    intercept. (With more than 2000 rows and p over 6, this is judged on a sample of the rows.) A plane with fewer rows is
     the fit if a search ends there, which may depend on the solver. With fewer than 2p rows there
     is always a plane with more than half of them. A penalty keeps the likelihood bounded, and the
     fit is then an ordinary optimum. So does a least shape above 0, unless all rows are fitted
