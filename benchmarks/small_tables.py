@@ -154,7 +154,8 @@ def print_bundled():
     print("leave-one-out residuals: median size, tau size")
     for load in datasets.__all__:
         X, y = getattr(datasets, load)(return_X_y=True)
-        X = X.astype(float)
+        if X.dtype == object:
+            X = X[:, [isinstance(value, (int, float)) for value in X[0]]].astype(float)
         for name, model in models.items():
             predicted = cross_val_predict(clone(model), X, y, cv=LeaveOneOut())
             median, tau = np.median(np.abs(y - predicted)), tau_size(y, predicted)
