@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,6 @@ from scipy.special import ndtr, stdtrit
 
 from ..design import LocalDesign
 from ..design.residuals import residuals
-from ..linear_algebra import InverseRoot
 from ..losses import tuning_constant
 from ..problem import ENOUGH_ROWS, Problem
 from ..scales import TIE, WINDOW
@@ -40,7 +40,7 @@ class GrownRows(NamedTuple):
     sigma: float
 
 
-def has_few_rows(problem: Problem, root: InverseRoot, n_parameters: float) -> bool:
+def has_few_rows(problem: Problem, root_of: Callable, n_parameters: float) -> bool:
     """Return whether the truncated deviation of so many free parameters has too few rows.
 
     Under a penalty that matters it is used with any number of rows, because residuals then hold
@@ -49,14 +49,14 @@ def has_few_rows(problem: Problem, root: InverseRoot, n_parameters: float) -> bo
     Parameters
     ----------
     problem : Problem
-    root : InverseRoot
-        Of the curvature of least squares.
+    root_of : callable
+        Returns the inverse root of the curvature of least squares, which may take a pass.
     n_parameters : float
     """
     penalty = problem.standardised_penalty
     if penalty.selects or problem.design.n_cases >= ENOUGH_ROWS * n_parameters:
         return False
-    return penalty.parameters_taken(root) <= _LEAST_TAKEN
+    return penalty.parameters_taken(root_of()) <= _LEAST_TAKEN
 
 
 def grown_rows(problem: Problem, estimate: SEstimate, minimise, **options) -> GrownRows | None:

@@ -303,7 +303,7 @@ def _same_fit_again(regression: Regression, start: Start, options) -> Regression
         return nothing(Status.NOT_APPLICABLE)
     sigma, floor = previous / regression.constant, design.floor
     n_parameters = problem.free_parameters(start.root)
-    few = has_few_rows(problem, start.root, n_parameters)
+    few = has_few_rows(problem, lambda: start.root, n_parameters)
     if few or not floor < sigma or design.half_of_cases(n_parameters) <= 0.0:
         return nothing(Status.NOT_APPLICABLE)
 

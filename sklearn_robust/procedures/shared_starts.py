@@ -164,7 +164,7 @@ class SharedStarts:
         estimate = self.s_estimate.least_biased
         if estimate.exact or self.selects:
             return None
-        if not has_few_rows(self.problem, self.least_squares.root, estimate.n_parameters):
+        if not has_few_rows(self.problem, lambda: self.least_squares.root, estimate.n_parameters):
             return None
         return grown_rows(self.problem, estimate, self.minimise, **self.options(quiet))
 
