@@ -41,8 +41,8 @@ class GrowingLikelihood:
               + \frac{\lambda}{2 c^2} \lVert\beta\rVert^2 + \frac{\lambda_u}{2} \lVert g \rVert^2,
               \qquad \log c_i = \log c + u_i g
 
-    The second part is the adjustment of :class:`~sklearn_robust.problem.Likelihood`, as if every row
-    had the same leverage. It does not count g, as it does not count c and :math:`\alpha`.
+    The second part is the adjustment of :class:`~sklearn_robust.problem.Likelihood`, as if every
+    row had the same leverage. It does not count g, as it does not count c and :math:`\alpha`.
 
     A row whose scale would be below the floor has the floor, and no influence on g and c.
 
