@@ -218,13 +218,15 @@ def test_alpha_0_is_the_cauchy_model_of_statsmodels(seed):
     assert_close(fitted.params, begin, tol=1e-6)  # BFGS ends at gradients of 1e-7
 
 
-def test_alpha_2_is_least_squares():
-    X, y = contaminated()
+@pytest.mark.parametrize(("n", "free"), [(60, 55), (200, 200)])
+def test_alpha_2_is_least_squares(n, free):
+    X, y = contaminated(n=n)
     model = AdaptiveRobustRegressor(alpha_bounds=(2.0, 2.0), tol=1e-9).fit(X, y)
     oracle = sm.OLS(y, sm.add_constant(X)).fit()
     assert_close(model.coef_, oracle.params[1:])
-    assert model.scale_ == pytest.approx(np.sqrt(oracle.mse_resid), rel=1e-9)
-    density = -norm.logpdf(oracle.resid, scale=np.sqrt(oracle.mse_resid))
+    scale = np.sqrt(oracle.ssr / free)
+    assert model.scale_ == pytest.approx(scale, rel=1e-9)
+    density = -norm.logpdf(oracle.resid, scale=scale)
     assert_close(model.nll_, density.mean(), terms=NLL)
 
 

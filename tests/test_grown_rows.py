@@ -7,6 +7,7 @@ from problems import contaminated
 from sklearn.linear_model import LinearRegression
 
 from sklearn_robust import RobustRegressor
+from sklearn_robust.scales import truncated_deviation
 
 
 def _small(seed, share=0.0, n=50, p=10):
@@ -62,3 +63,12 @@ def test_a_small_penalty_changes_little():
     plain = RobustRegressor(random_state=0).fit(X, y)
     ridge = RobustRegressor(l2_regularization=1e-9, random_state=0).fit(X, y)
     assert_close(ridge.coef_, plain.coef_, tol=1e-5)
+
+
+@pytest.mark.parametrize(("n", "grown"), [(149, True), (150, False)])
+def test_with_30_rows_a_parameter_the_scale_is_the_truncated_deviation(n, grown):
+    X, y = _small(1, share=0.2, n=n, p=4)
+    model = RobustRegressor(random_state=0, tol=1e-9).fit(X, y)
+    residuals = y - model.predict(X)
+    truncated = truncated_deviation(residuals, 1.001 * model.sigma_, n_parameters=5.0)
+    assert (abs(model.sigma_ / truncated - 1.0) > 1e-4) == grown
