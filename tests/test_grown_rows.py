@@ -1,13 +1,16 @@
 """The scale of few rows per parameter, from a set of rows that grows."""
 
+import dask.array as da
 import numpy as np
 import pytest
 from closeness import assert_close, assert_same_fit
 from problems import contaminated
+from scipy import sparse
 from sklearn.linear_model import LinearRegression
 
-from sklearn_robust import RobustRegressor
-from sklearn_robust.scales import truncated_deviation
+from sklearn_robust import RobustRegressor, RobustRegressorCV
+from sklearn_robust.dask import DaskRobustRegressor
+from sklearn_robust.procedures import shared_starts
 
 
 def _small(seed, share=0.0, n=50, p=10):
@@ -65,10 +68,48 @@ def test_a_small_penalty_changes_little():
     assert_close(ridge.coef_, plain.coef_, tol=1e-5)
 
 
-@pytest.mark.parametrize(("n", "grown"), [(149, True), (150, False)])
-def test_with_30_rows_a_parameter_the_scale_is_the_truncated_deviation(n, grown):
+@pytest.mark.parametrize(("n", "same"), [(149, False), (150, True)])
+def test_with_30_rows_a_parameter_the_scale_is_the_truncated_deviation(n, same, monkeypatch):
     X, y = _small(1, share=0.2, n=n, p=4)
-    model = RobustRegressor(random_state=0, tol=1e-9).fit(X, y)
-    residuals = y - model.predict(X)
-    truncated = truncated_deviation(residuals, 1.001 * model.sigma_, n_parameters=5.0)
-    assert (abs(model.sigma_ / truncated - 1.0) > 1e-4) == grown
+    model = RobustRegressor(random_state=0).fit(X, y)
+    monkeypatch.setattr(shared_starts, "has_few_rows", lambda *of: False)
+    truncated = RobustRegressor(random_state=0).fit(X, y)
+    assert (model.sigma_ == truncated.sigma_) == same
+    assert np.array_equal(model.coef_, truncated.coef_) == same
+
+
+@pytest.mark.parametrize("make", [sparse.csr_array, lambda X: da.from_array(X, chunks=(20, 10))])
+def test_where_the_rows_are_does_not_matter(make):
+    X, y = _small(3, share=0.2)
+    dense = RobustRegressor(random_state=0, tol=1e-9).fit(X, y)
+    estimator, given = RobustRegressor, y
+    if isinstance(made := make(X), da.Array):
+        estimator, given = DaskRobustRegressor, da.from_array(y, chunks=20)
+    other = estimator(random_state=0, tol=1e-9).fit(made, given)
+    assert_same_fit(other, dense, X, tol=1e-6)
+    assert other.sigma_ == pytest.approx(dense.sigma_, rel=1e-6)
+
+
+def test_sizes_of_errors_divide_the_rows():
+    X, y = _small(4, share=0.1)
+    sizes = np.exp(np.random.default_rng(0).normal(size=50))
+    known = RobustRegressor(random_state=0, tol=1e-9).fit(X, y, error_scale=sizes)
+    columns = np.column_stack([np.ones(50), X]) / sizes[:, None]
+    divided = RobustRegressor(random_state=0, tol=1e-9, fit_intercept=False).fit(columns, y / sizes)
+    assert_close(known.coef_, divided.coef_[1:], tol=1e-6)
+    assert known.sigma_ == pytest.approx(divided.sigma_, rel=1e-6)
+
+
+def test_a_penalty_that_selects_columns_keeps_the_truncated_deviation(monkeypatch):
+    X, y = _small(5)
+    model = RobustRegressor(l1_regularization=0.1, random_state=0).fit(X, y)
+    monkeypatch.setattr(shared_starts, "grown_rows", None)
+    assert RobustRegressor(l1_regularization=0.1, random_state=0).fit(X, y).sigma_ == model.sigma_
+
+
+def test_cross_validation_grows_the_rows_of_each_fold():
+    X, y = _small(6, share=0.2)
+    chosen = RobustRegressorCV([-np.inf], cv=3, random_state=0).fit(X, y)
+    model = RobustRegressor(random_state=0).fit(X, y)
+    assert chosen.sigma_ == pytest.approx(model.sigma_, rel=1e-6)
+    assert np.all(chosen.weights_[:10] < 0.1)
