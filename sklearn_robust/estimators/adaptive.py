@@ -173,14 +173,14 @@ class AdaptiveRobustRegressor(RobustLinearModel):
 
     If a share s of the rows lies on one plane and the shape is 0, the log-likelihood of that
     plane grows as (2s - 1 - p/n) log(1/c) as c falls, without bound if s is more than (1 +
-    p/n)/2. With every solver that plane is then the fit, ``scale_`` is at its floor, ``alpha_``
-    is the most likely shape there, and a warning says so. The S-estimate finds the plane if it
-    holds more than (n + p)/2 of n rows, where p is the number of parameters with the intercept.
-    (With more than 2000 rows and p over 6, this is judged on a sample of the rows.) A plane
-    with fewer rows is the fit if a search ends there, which may depend on the solver. With
-    fewer than 2p rows there is always a plane with more than half of them. A penalty keeps the
-    likelihood bounded, and the fit is then an ordinary optimum. So does a least shape above 0,
-    unless all rows are fitted exactly.
+    p/n)/2; where the adjustment has faded, p/n is absent here. With every solver that plane is
+    then the fit, ``scale_`` is at its floor, ``alpha_`` is the most likely shape there, and a
+    warning says so. The S-estimate finds the plane if it holds more than (n + p)/2 of n rows,
+    where p is the number of parameters with the intercept. (With more than 2000 rows and p over
+    6, this is judged on a sample of the rows.) A plane with fewer rows is the fit if a search
+    ends there, which may depend on the solver. A penalty keeps the likelihood bounded, and the
+    fit is then an ordinary optimum. So does a least shape above 0, unless all rows are fitted
+    exactly.
 
     References
     ----------
