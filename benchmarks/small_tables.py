@@ -5,8 +5,8 @@ divided by that of least squares on the rows that are not bad, with normal noise
 loses nothing. Columns and noise are standard normal. "student-3" and "cauchy" draw the noise from
 Student's distribution with 3 and 1 degrees of freedom. For "cauchy" the median of the samples'
 errors counts, since a mean has no limit. "one-sided" adds 8 standard deviations to the first 10 or
-20 % of the rows. The most a figure may be is printed beside those that are above it. The seeds were
-not used to choose the constants of the scale, which were chosen with those from 0 and from 20 000 on.
+20 % of the rows. The most a figure may be is printed beside those that are above it. The constants
+of the scale were chosen with other seeds.
 
 With R and its package robustbase, lmrob's MM-estimate (bisquare, its default) and KS2014 (Koller &
 Stahel 2011 and 2017) are fitted to the same samples. With `--bundled`, the models are instead
