@@ -1,7 +1,8 @@
-"""The partition function: log Z(alpha) = log of the integral of exp(-rho(x; alpha)) over x."""
+"""The partition function, log Z(alpha), and the information of a location, both at c = 1."""
 
 from __future__ import annotations
 
+import math
 from importlib.resources import files
 
 import numpy as np
@@ -11,20 +12,20 @@ from . import kernels
 __all__ = ["log_partition"]
 
 
-def _read_table():
-    source = files("sklearn_robust") / "data" / "log_partition.csv"
+def _read_table(name):
+    source = files("sklearn_robust") / "data" / f"{name}.csv"
     with source.open(encoding="utf-8") as lines:
         table = np.loadtxt(lines, delimiter=",", skiprows=1)
     table.flags.writeable = False
     return table
 
 
-TABLE = _read_table()
+TABLES = _read_table("log_partition"), _read_table("log_information")
 """Chebyshev coefficients, computed by tools/make_log_partition.py."""
 
 
 def log_partition(alpha: float) -> tuple[float, float]:
-    """Return log Z and its derivative in alpha.
+    """Return the log of Z, the integral of exp(-rho(x; alpha)) over x, and its derivative.
 
     Parameters
     ----------
@@ -53,4 +54,19 @@ def log_partition(alpha: float) -> tuple[float, float]:
     """
     if not alpha >= 0.0:
         raise ValueError(f"alpha must be a number in [0, inf], got {alpha!r}.")
-    return kernels.log_partition(float(alpha), TABLE)
+    return kernels.log_partition(float(alpha), TABLES[0])
+
+
+def log_normaliser(alpha: float, fitted: float) -> tuple[float, float]:
+    """Return log Z plus half of ``fitted`` times log I, and the derivative in alpha.
+
+    I is the information of a location, E psi², at c = 1. ``fitted`` is the number of parameters per
+    case, p/n. :class:`sklearn_robust.problem.Likelihood` says what this is for.
+    """
+    return kernels.log_normaliser(float(alpha), TABLES, fitted)
+
+
+def adjustment(scale: float, alpha: float, fitted: float) -> float:
+    """Return what a likelihood adds to its mean nll for ``fitted`` parameters per case."""
+    information = log_normaliser(alpha, fitted)[0] - log_normaliser(alpha, 0.0)[0]
+    return information - fitted * math.log(scale)

@@ -10,11 +10,15 @@ import numpy as np
 
 from .design import Design, passes
 from .design.algebra import changes_nothing, triangular
+from .design.residuals import most_are_exact
+from .limits import LIMITS
 from .linear_algebra import InverseRoot, inverse_root
 from .losses import Loss, resolve
-from .partition import log_partition
+from .partition import log_normaliser
 from .penalties import ElasticNet, StandardisedPenalty
 
+ENOUGH_ROWS = 30.0
+"""Cases per parameter from which scale and likelihood are those of large samples."""
 ROUNDING = 64.0 * float(np.finfo(np.float64).eps)
 """Relative rounding error of a sum over the rows."""
 BELOW_TWO = 2.0 - 1e-12
@@ -62,6 +66,21 @@ class Problem:
     def least_squares(self) -> Objective:
         """Return the least-squares objective."""
         return Objective(self, resolve("l2"), 1.0)
+
+    @cached_property
+    def n_adjusted(self) -> float:
+        """The number of parameters for which the likelihood is adjusted.
+
+        It is that of :meth:`free_parameters`, or 0 where there are so many rows that the adjustment
+        vanishes even if half of them are left out. All columns count if they are too many for a
+        Gram matrix.
+        """
+        nothing = np.zeros(self.design.columns.n_parameters)
+        if self.design.n_cases >= 2.0 * ENOUGH_ROWS * len(nothing):
+            return 0.0
+        if len(nothing) > LIMITS.widest or self.standardised_penalty.selects:
+            return self.free_parameters(InverseRoot.identity(len(nothing)))
+        return self.free_parameters(self.least_squares().curvature(nothing)[-1])
 
     def free_parameters(self, root: InverseRoot) -> float:
         """Return the trace of the hat matrix: the rank less what the penalty takes.
@@ -207,10 +226,17 @@ class Objective:
 
 @dataclass(frozen=True)
 class Likelihood:
-    r"""Mean negative log-likelihood and penalty, of Barron (2019), eq. 18.
+    r"""Mean negative log-likelihood, adjusted for the parameters fitted, and penalty.
 
     .. math:: \frac{\sum_i s_i\,[\rho(r_i/c; \alpha) + \log c + \log Z(\alpha)]}{\sum_i s_i}
+              - \frac{p}{n} \log\frac{c}{\sqrt{I(\alpha)}}
               + \frac{\lambda}{2 c^2} \lVert\beta\rVert^2
+
+    The first part is that of Barron (2019), eq. 18. The second is what remains if the likelihood is
+    integrated over the p coefficients by Laplace's method, as Cox & Reid (1987) adjust profiles:
+    the determinant of their information is a constant times :math:`(I/c^2)^p`, with the information
+    :math:`I = E\,\psi^2` of a location at c = 1. At shape 2 this is restricted maximum likelihood
+    (Patterson & Thompson 1971), whose c² is the sum of squares divided by n - p.
 
     Attributes
     ----------
@@ -221,12 +247,28 @@ class Likelihood:
         Positive, in the unit of y.
     floor : float or None
         The least scale that rounding in y allows; None if it is outside the bounds.
+    n_parameters : float
+        The number p of coefficients fitted; 0 for the likelihood without the adjustment.
     """
 
     problem: Problem
     alpha_bounds: tuple[float, float]
     scale_bounds: tuple[float, float]
     floor: float | None = None
+    n_parameters: float = 0.0
+
+    @property
+    def fitted(self) -> float:
+        """The number of coefficients per case that the adjustment counts.
+
+        This is p/n with at most 15 cases for each coefficient, fades to 0 as they become 30, and is
+        0 if there is no degree of freedom.
+        """
+        n, p = self.design.n_cases, self.n_parameters
+        if not 0.0 < p < n:
+            return 0.0
+        few = min(max(2.0 - 2.0 * n / (ENOUGH_ROWS * p), 0.0), 1.0)
+        return few * few * (3.0 - 2.0 * few) * p / n
 
     @property
     def design(self) -> Design:
@@ -252,7 +294,7 @@ class Likelihood:
     def value(self, params, scale: float, alpha: float) -> float:
         """Return the value."""
         fixed = self.objective(scale, alpha).value(params)
-        return fixed + math.log(scale) + log_partition(alpha)[0]
+        return fixed + (1.0 - self.fitted) * math.log(scale) + log_normaliser(alpha, self.fitted)[0]
 
     def value_at(self, start) -> float:
         """Return the value at a start."""
@@ -265,22 +307,21 @@ class Likelihood:
     def unbounded_at(self, start) -> bool:
         """Return whether the likelihood grows without bound from a start as c falls.
 
-        With a share s of the rows fitted exactly and fixed coefficients, the mean negative
-        log-likelihood at shape 0 is (1 - 2s) log(1/c) + const, which has no lower bound if s is
-        more than half. At any larger shape, and with a penalty, it is bounded.
+        With a share s of the rows fitted exactly and fixed coefficients, the value at shape 0 is
+        (1 + p/n - 2s) log(1/c) + const, which has no lower bound if s is more than (1 + p/n)/2. At
+        any larger shape, and with a penalty, it is bounded.
         """
         free = self.floor is not None and self.alpha_bounds[0] == 0.0
         return (
             start.exact
             and free
             and not self.problem.standardised_penalty.moves(start.params[:, None])
+            and most_are_exact(self.design, start.params, 0.5 * (1.0 + self.fitted))
         )
 
     def unpenalised(self, result) -> float:
-        """Return the mean negative log-likelihood of a result, without the penalty."""
-        if self.problem.standardised_penalty.is_zero and result.converged:
-            return result.objective
-        alone = replace(self, problem=self.problem.unpenalised())
+        """Return the mean negative log-likelihood of a result, without penalty and adjustment."""
+        alone = replace(self, problem=self.problem.unpenalised(), n_parameters=0.0)
         return alone.value(result.params, result.scale, result.alpha)
 
     def value_gradients(self, params, scale: float, alpha: float):
@@ -299,9 +340,10 @@ class Likelihood:
             self.design, params, objective.loss, scale
         )
         value, gradient = objective.with_penalty(params, rho, gradient)
-        partition = log_partition(alpha)[0]
-        partition_slope = log_partition(min(alpha, BELOW_TWO))[1]
+        fitted = self.fitted
+        normaliser = log_normaliser(alpha, fitted)[0]
+        normaliser_slope = log_normaliser(min(alpha, BELOW_TWO), fitted)[1]
         slopes = np.array([
-            scale_slope + 1.0 - 2.0 * (value - rho), shape_slope + partition_slope
+            scale_slope + 1.0 - fitted - 2.0 * (value - rho), shape_slope + normaliser_slope
         ])  # fmt: skip
-        return value + math.log(scale) + partition, gradient, slopes
+        return value + (1.0 - fitted) * math.log(scale) + normaliser, gradient, slopes

@@ -10,8 +10,8 @@ from closeness import assert_close
 from scipy import integrate, linalg, optimize
 
 from sklearn_robust import kernels
-from sklearn_robust.losses import resolve, rho, weight
-from sklearn_robust.partition import TABLE
+from sklearn_robust.losses import psi, resolve, rho, weight
+from sklearn_robust.partition import TABLES
 
 ROUNDING = (1e-16, 1.0)
 NEWTON = (1e-10, math.inf)
@@ -80,35 +80,41 @@ def test_searches_give_up_where_there_is_no_answer():
     assert not reweighted(Z, y, cases, np.zeros(3), resolve(alpha=1.0), max_iter=2)[-2]
 
 
-def most_likely(Z, y, cases, ridge, bounds=((-9.0, 9.0), (0.0, 2.0)), log_c=0.0, alpha=1.0):
+def most_likely(
+    Z, y, cases, ridge, bounds=((-9.0, 9.0), (0.0, 2.0)), log_c=0.0, alpha=1.0, fitted=0.0
+):
     params = np.linalg.lstsq(Z.T, y)[0]
     history = np.empty(500)
     n_iter, *found = kernels.fit_likelihood_packed(
-        Z, y, cases, ridge, 2, TABLE, bounds, 1e-10, 500, ROUNDING, log_c, alpha, params, history
-    )
+        Z, y, cases, ridge, 2, (TABLES, fitted), bounds, 1e-10, 500, ROUNDING, log_c, alpha, params,
+        history,
+    )  # fmt: skip
     return params, history[:n_iter], *found
 
 
-def likelihood(Z, y, cases, ridge, params, log_c, alpha):
+def likelihood(Z, y, cases, ridge, params, log_c, alpha, fitted=0.0):
     c = math.exp(log_c)
     loss = cases @ rho(y - params @ Z, alpha, c) / cases.sum()
     penalty = 0.5 * ridge @ params**2 / c**2
-    return loss + log_c + kernels.log_partition(alpha, TABLE)[0] + penalty
+    information = kernels.log_information(alpha, TABLES[1])[0]
+    adjustment = fitted * (0.5 * information - log_c)
+    return loss + log_c + kernels.log_partition(alpha, TABLES[0])[0] + adjustment + penalty
 
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("ridge", [0.0, 0.1])
-def test_no_neighbour_is_likelier_than_the_most_likely(seed, ridge):
+@pytest.mark.parametrize("fitted", [0.0, 0.3])
+def test_no_neighbour_is_likelier_than_the_most_likely(seed, ridge, fitted):
     Z, y, cases = plane(25, seed)
     ridge = ridge * np.array([1.0, 1.0, 0.0])
-    params, history, log_c, alpha, converged = most_likely(Z, y, cases, ridge)
+    params, history, log_c, alpha, converged = most_likely(Z, y, cases, ridge, fitted=fitted)
     assert converged
-    least = likelihood(Z, y, cases, ridge, params, log_c, alpha)
+    least = likelihood(Z, y, cases, ridge, params, log_c, alpha, fitted)
     assert_close(history[-1], least, terms=1.0 + abs(log_c))
     rng = np.random.default_rng(seed)
     for step in 1e-3 * rng.normal(size=(20, 5)):
         other = params + step[:3], log_c + step[3], min(max(alpha + step[4], 0.0), 2.0)
-        assert likelihood(Z, y, cases, ridge, *other) > least
+        assert likelihood(Z, y, cases, ridge, *other, fitted) > least
 
 
 def test_bounds_hold_the_scale_and_the_shape():
@@ -314,13 +320,30 @@ def test_a_gradient_in_twice_the_precision_is_the_exact_one():
 
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 1.7, 2.0, 3.0, 6.0])
 def test_log_partition_is_the_logarithm_of_the_integral(alpha):
-    value, slope = kernels.log_partition(alpha, TABLE)
+    value, slope = kernels.log_partition(alpha, TABLES[0])
     z = 2.0 * sum(
         integrate.quad(lambda x: math.exp(-rho(x, alpha)), *part, epsabs=0.0, limit=500)[0]
         for part in ((0.0, 3.0), (3.0, np.inf))
     )
     assert value == pytest.approx(math.log(z), abs=1e-8)
     assert slope == -math.inf if alpha == 2.0 else slope < 0.0
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0, 1.7, 1.999, 2.0])
+def test_log_information_is_that_of_the_integral(alpha):
+    value, slope = kernels.log_information(alpha, TABLES[1])
+    z = math.exp(kernels.log_partition(alpha, TABLES[0])[0])
+    squares = 2.0 * sum(
+        integrate.quad(
+            lambda x: psi(x, alpha) ** 2 * math.exp(-rho(x, alpha)), *part, epsabs=0.0, limit=500
+        )[0]
+        for part in ((0.0, 3.0), (3.0, np.inf))
+    )
+    assert value == pytest.approx(math.log(squares / z), abs=1e-8)
+    if alpha < 2.0:
+        step = 1e-6 * (2.0 - alpha)
+        after = kernels.log_information(alpha + step, TABLES[1])[0]
+        assert slope == pytest.approx((after - value) / step, rel=1e-4)
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 6])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from problems import read_reference
 from scipy import special
 
-from sklearn_robust.partition import TABLE, log_partition
+from sklearn_robust.partition import TABLES, log_partition
 
 REFERENCE = read_reference("logz_reference.csv")
 
@@ -47,7 +47,7 @@ def test_falls_and_slope_matches_differences(alpha, step):
         assert difference == pytest.approx(middle, rel=1e-3, abs=1e-9)
 
 
-@pytest.mark.parametrize("edge", [edge for edge in TABLE[:-1, 1] if edge not in (54.0, 114.0)])
+@pytest.mark.parametrize("edge", [edge for edge in TABLES[0][:-1, 1] if edge not in (54.0, 114.0)])
 def test_pieces_meet(edge):
     generator = _generator()
     alpha = float(generator["alpha_at"](float(edge))[0])
@@ -63,15 +63,23 @@ def _generator():
 
 
 @pytest.mark.parametrize(
-    "piece", [6, *(pytest.param(piece, marks=pytest.mark.slow) for piece in (1, 12))]
+    ("name", "piece"),
+    [
+        ("partition", 6),
+        *(pytest.param("partition", piece, marks=pytest.mark.slow) for piece in (1, 12)),
+        *(pytest.param("information", piece, marks=pytest.mark.slow) for piece in (0, 5)),
+    ],
 )
-def test_coefficients_are_those_of_the_script(piece):
+def test_coefficients_are_those_of_the_script(name, piece):
     generator = _generator()
     generator["mp"].mp.dps = generator["DIGITS"]
-    low, high = TABLE[piece, :2]
+    table = TABLES[("partition", "information").index(name)]
+    low, high = table[piece, :2]
     mpf = generator["mp"].mpf
-    computed = np.concatenate(generator["interpolate"](mpf(low), mpf(high)))
-    np.testing.assert_allclose(TABLE[piece, 2:], computed, rtol=1e-13, atol=1e-18)
+    computed = np.concatenate(
+        generator["interpolate"](generator[f"log_{name}"], mpf(low), mpf(high))
+    )
+    np.testing.assert_allclose(table[piece, 2:], computed, rtol=1e-13, atol=1e-18)
 
 
 @pytest.mark.parametrize("alpha", [-1e-300, -math.inf, math.nan])

@@ -1,14 +1,16 @@
-"""Compute the Chebyshev coefficients of log Z(alpha) that the package ships.
+"""Compute the Chebyshev coefficients of log Z(alpha) and log I(alpha) that the package ships.
 
-Run as ``python tools/make_log_partition.py sklearn_robust/data/log_partition.csv``; needs
-mpmath. With x = √B·sinh w, B = |alpha - 2|, the partition function is
+Run as ``python tools/make_log_partition.py partition sklearn_robust/data/log_partition.csv``, or
+with ``information`` and ``log_information.csv``; needs mpmath. With x = √B·sinh w, B = |alpha - 2|,
+the partition function is
 
     Z(alpha) = √B ∫ exp(-(B/alpha)·(cosh(w)^alpha - 1))·cosh w dw,
 
 whose integrand falls doubly exponentially, so that the trapezoidal rule converges faster than
-any power of its step. log Z and its derivative are interpolated on pieces of a coordinate in
-which they are smooth although the slope diverges at alpha = 2: see ``coordinate``. A piece is
-halved until its last coefficients are below TOLERANCE.
+any power of its step. The information of a location at c = 1 is I(alpha) = E psi², whose integral
+has the factor B·sinh(w)²·cosh(w)^(2·alpha - 4) more. log Z, log I and their derivatives are
+interpolated on pieces of a coordinate in which they are smooth although the slope diverges at
+alpha = 2: see ``alpha_at``. A piece is halved until its last coefficients are below TOLERANCE.
 """
 
 import csv
@@ -49,13 +51,32 @@ def log_partition(alpha, b):
         two = mp.log(2)
         return mp.log(mp.pi * mp.sqrt(2)), two - mp.mpf(1) / 4 - two**2 - mp.pi**2 / 12
     side = 1 if alpha > 2 else -1
+    z, dz = integral(alpha, b, side, squared=False)
+    return mp.log(z) + mp.log(b) / 2, dz / z + mp.mpf(side) / (2 * b)
+
+
+def log_information(alpha, b):
+    """Return log I and its derivative at alpha in (0, 2); b = 2 - alpha is given for its digits."""
+    z, dz = integral(alpha, b, -1, squared=False)
+    top, dtop = integral(alpha, b, -1, squared=True)
+    return mp.log(top) + mp.log(b) - mp.log(z), dtop / top - dz / z - 1 / b
+
+
+def integral(alpha, b, side, squared):
+    """Return the integral over w, without powers of b in front, and its derivative in alpha.
+
+    ``squared`` puts psi² into the integrand.
+    """
 
     def terms(w):
         log_cosh = mp.log(mp.cosh(w))
         growth = mp.expm1(alpha * log_cosh)
         density = mp.exp(log_cosh - b / alpha * growth)
-        slope = (side / alpha - b / alpha**2) * growth + b / alpha * (growth + 1) * log_cosh
-        return density, -slope * density
+        slope = -((side / alpha - b / alpha**2) * growth + b / alpha * (growth + 1) * log_cosh)
+        if squared:
+            density *= mp.sinh(w) ** 2 * mp.exp((2 * alpha - 4) * log_cosh)
+            slope += 2 * log_cosh
+        return density, slope * density
 
     step = mp.mpf(1) / 16 / max(mp.mpf(1), alpha)  # the strip of analyticity is pi/alpha wide
     z, dz = (term / 2 for term in terms(mp.mpf(0)))
@@ -65,18 +86,15 @@ def log_partition(alpha, b):
         density, change = terms(k * step)
         z, dz = z + density, dz + change
         if k * step > 1 and density < z * mp.mpf(10) ** (-DIGITS) * 1e-3:
-            break
-    z, dz = 2 * step * z, 2 * step * dz
-    return mp.log(z) + mp.log(b) / 2, dz / z + side / (2 * b)
+            return 2 * step * z, 2 * step * dz
 
 
-def interpolate(low, high):
-    """Return the Chebyshev coefficients of log Z and of its derivative on one piece."""
+def interpolate(function, low, high):
+    """Return the Chebyshev coefficients of a function and of its derivative on one piece."""
     size = DEGREE + 1
     angles = [mp.pi * (2 * k + 1) / (2 * size) for k in range(size)]
     values = [
-        log_partition(*alpha_at((low + high) / 2 + (high - low) / 2 * mp.cos(angle)))
-        for angle in angles
+        function(*alpha_at((low + high) / 2 + (high - low) / 2 * mp.cos(angle))) for angle in angles
     ]
     coefficients = []
     for pick in (0, 1):
@@ -89,31 +107,39 @@ def interpolate(low, high):
     return coefficients
 
 
-def pieces(low, high):
+def pieces(function, low, high):
     """Yield (low, high, coefficients) over a range, halved until the series have ended."""
-    coefficients = interpolate(mp.mpf(low), mp.mpf(high))
+    coefficients = interpolate(function, mp.mpf(low), mp.mpf(high))
     if all(np.max(np.abs(series[-3:])) < TOLERANCE for series in coefficients):
         yield low, high, coefficients
         return
     middle = 0.5 * (low + high)
-    yield from pieces(low, middle)
-    yield from pieces(middle, high)
+    yield from pieces(function, low, middle)
+    yield from pieces(function, middle, high)
 
 
-def main(path):
-    """Write the table."""
+TABLES = {
+    "partition": (log_partition, "log_z", tuple(START)),
+    "information": (log_information, "log_i", ("below 1", "below 2")),
+}
+"""The function of each table, its name in the head, and its ranges."""
+
+
+def main(name, path):
+    """Write a table."""
+    function, label, ranges = TABLES[name]
     mp.mp.dps = DIGITS
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         head = ["low", "high"]
-        for name in ("log_z", "slope"):
-            head += [f"{name}_{j}" for j in range(DEGREE + 1)]
+        for series in (label, "slope"):
+            head += [f"{series}_{j}" for j in range(DEGREE + 1)]
         writer.writerow(head)
-        for low, high in START.values():
-            for start, stop, (values, slopes) in pieces(low, high):
+        for low, high in map(START.get, ranges):
+            for start, stop, (values, slopes) in pieces(function, low, high):
                 writer.writerow([repr(float(x)) for x in (start, stop, *values, *slopes)])
                 file.flush()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -258,6 +258,6 @@ def truncated_deviation(design: Design, params, largest, n_parameters) -> float:
     )
 
 
-def most_are_exact(design: Design, params) -> bool:
-    """Return whether more than half of the case weight is fitted to within rounding."""
-    return normal_scaled_quantile(design, params, 0.5) <= _EXACT * design.floor
+def most_are_exact(design: Design, params, share=0.5) -> bool:
+    """Return whether more than this share of the case weight is fitted to within rounding."""
+    return normal_scaled_quantile(design, params, share) <= _EXACT * design.floor

@@ -30,14 +30,20 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     log-likelihood
 
     .. math:: \frac{\sum_i s_i\,[\rho((y_i - x_i\beta - b)/c; \alpha) + \log c +
-              \log Z(\alpha)]}{\sum_i s_i} + \frac{1}{c^2} \sum_j v_j \Bigl(\lambda_1 |\beta_j|
+              \log Z(\alpha)]}{\sum_i s_i} - \frac{p}{n} \log\frac{c}{\sqrt{I(\alpha)}}
+              + \frac{1}{c^2} \sum_j v_j \Bigl(\lambda_1 |\beta_j|
               + \frac{\lambda_2}{2} \beta_j^2\Bigr)
 
-    with sample weights :math:`s_i`, :math:`\lambda_1` = ``l1_regularization``, :math:`\lambda_2` =
-    ``l2_regularization`` and :math:`v_j` = ``penalty_weights``. Without penalties nothing has to
-    be tuned: residuals with light tails lead to a shape near 2 (least squares), residuals with
-    heavy tails to one near 0 (the Cauchy distribution). Bad leverage points, rows that are wrong
-    in X, would attract the fit; by default they are left out of the likelihood.
+    with sample weights :math:`s_i`. The term with p/n, free coefficients per case, adjusts for what
+    the coefficients fit of the noise: log c counts n - p times, and :math:`I = E\,\psi^2` is the
+    information of a location at c = 1. It matters with few rows for each coefficient; without it,
+    their shape would often end at 0. From 15 rows for each coefficient on it fades, and with 30 it
+    is gone. The penalties have :math:`\lambda_1` = ``l1_regularization``,
+    :math:`\lambda_2` = ``l2_regularization`` and :math:`v_j` = ``penalty_weights``. Without
+    penalties nothing has to be tuned: residuals with light tails lead to a shape near 2 (least
+    squares), residuals with heavy tails to one near 0 (the Cauchy distribution). Bad leverage
+    points, rows that are wrong in X, would attract the fit; by default they are left out of the
+    likelihood.
 
     Parameters
     ----------
@@ -124,8 +130,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     scale_features_ : ndarray of int of shape (n_scale_features,)
         The numbers of their columns.
     nll_ : float or ndarray of shape (n_targets,)
-        Mean negative log-likelihood of the training rows that count, without the penalty. It may
-        be negative.
+        Mean negative log-likelihood of the training rows that count, without the penalty and
+        without the adjustment for the coefficients. It may be negative.
     residual_sizes_ : ndarray of shape (1001,) or (n_targets, 1001)
         Quantiles of the absolute residuals of the training rows that count, at 0, 0.001, ..., 1,
         in the unit of y.
@@ -167,15 +173,14 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     and no row is left out.
 
     **Exact planes.** If a share s of the rows lies on one plane and the shape is 0, the
-    log-likelihood of that plane grows as (2s - 1) log(1/c) as c falls, without bound if s is more
-    than half. With every solver that plane is then the fit, ``scale_`` is at its floor, ``alpha_``
-    is the most likely shape there, and a warning says so. The S-estimate finds the plane if it
-    holds more than (n + p)/2 of n rows, where p is the number of parameters with the intercept.
-    (With more than 2000 rows and p over 6, this is judged on a sample of the rows.) A plane with
-    fewer rows is the fit if a search ends there, which may depend on the solver. With fewer than 2p
-    rows there is always a plane with more than half of them. A penalty keeps the likelihood
-    bounded, and the fit is then an ordinary optimum. So does a least shape above 0, unless all rows
-    are fitted exactly.
+    log-likelihood of that plane grows as (2s - 1 - p/n) log(1/c) as c falls, without bound if s is
+    more than (1 + p/n)/2; where the adjustment has faded, p/n is absent here. With every solver
+    that plane is then the fit, ``scale_`` is at its floor, ``alpha_`` is the most likely shape
+    there, and a warning says so. The S-estimate finds the plane if it holds more than (n + p)/2 of
+    n rows, where p is the number of parameters with the intercept. (With more than 2000 rows and p
+    over 6, this is judged on a sample of the rows.) A plane with fewer rows is the fit if a search
+    ends there, which may depend on the solver. A penalty keeps the likelihood bounded, and the fit
+    is then an ordinary optimum. So does a least shape above 0, unless all rows are fitted exactly.
 
     References
     ----------

@@ -329,11 +329,13 @@ def _likelihood(estimator, design) -> Likelihood:
     low, high = estimator.scale_bounds or (floor, math.inf)
     stops = low <= floor <= high
     least, most = estimator.alpha_bounds
+    problem = Problem(design, ElasticNet.of(estimator, design.columns))
     return Likelihood(
-        Problem(design, ElasticNet.of(estimator, design.columns)),
+        problem,
         alpha_bounds=(float(least), float(most)),
         scale_bounds=(floor if stops else float(low), float(high)),
         floor=floor if stops else None,
+        n_parameters=problem.n_adjusted,
     )
 
 

@@ -52,7 +52,10 @@ class RobustRegressor(RobustLinearModel):
           30 per cent of them raise it by 3/4.
         - "reweighted": the standard deviation of the residuals within 2.5 sigma, corrected for
           this window. It begins at the M-scale and is iterated with the coefficients, and may
-          only fall. It removes most of what outliers add, and keeps the breakdown point.
+          only fall. It removes most of what outliers add, and keeps the breakdown point. With
+          fewer than 30 rows for each free parameter and hardly a penalty, it is the standard
+          deviation, with n - p degrees of freedom, of a set of rows that grows from the half
+          nearest to the S-estimate until the next row is too far off.
         - "auto": "reweighted" with ``init="s"``, else "mad".
     efficiency : float in (0, 1), default=0.95
         Asymptotic efficiency at normal errors, from which k is computed where c is estimated.

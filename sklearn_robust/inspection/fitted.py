@@ -14,6 +14,7 @@ from ..estimators.adaptive import AdaptiveRobustRegressor
 from ..estimators.base import RobustLinearModel
 from ..losses import Loss, resolve
 from ..pipelines import Unwrapped, unwrapped
+from ..problem import Likelihood, Problem
 from ..validation import check_error_scale, check_integer, check_unmasked
 from .names import column_names
 
@@ -161,6 +162,14 @@ def index_of(X, y):
         if hasattr(of, "iloc"):
             return of.index
     return None
+
+
+def likelihood_of(model, problem: Problem) -> Likelihood:
+    """Return the likelihood that a fit maximised; ``problem`` holds the rows that counted."""
+    bounds = model.scale_bounds or (2.0 * problem.design.floor, np.inf)
+    return Likelihood(
+        problem, tuple(model.alpha_bounds), tuple(bounds), n_parameters=problem.n_adjusted
+    )
 
 
 def targets_with_rows(

@@ -369,7 +369,9 @@ def _growing_of(model, X, y, cases, number):
     columns = scale_design(X[:, model.scale_features_], counted)
     problem = Problem(design, ElasticNet.of(model, design.columns))
     bounds = model.scale_bounds or (design.floor, math.inf)
-    plain = Likelihood(problem, tuple(model.alpha_bounds), tuple(bounds), design.floor)
+    plain = Likelihood(
+        problem, tuple(model.alpha_bounds), tuple(bounds), design.floor, problem.n_adjusted
+    )
     growing = GrowingLikelihood(plain, columns, float(model.scale_l2_regularization))
     coef, intercept = np.atleast_2d(model.coef_)[number], np.atleast_1d(model.intercept_)[number]
     return growing, design.from_original(coef, intercept)

@@ -15,7 +15,7 @@ from ..penalties import ElasticNet
 from ..problem import Likelihood, Problem
 from ..validation import check_choice, check_integer, check_seed, check_unmasked
 from .belief import Undetermined, disbelieved, undetermined
-from .fitted import is_adaptive
+from .fitted import is_adaptive, likelihood_of
 from .formulas import Terms, huber, observed_information
 from .scores import clustered, heteroscedastic, with_scale
 
@@ -68,8 +68,7 @@ class Target:
     @property
     def likelihood(self) -> Likelihood:
         """The likelihood of an adaptive fit."""
-        bounds = self.model.scale_bounds or (2.0 * self.rows.floor, np.inf)
-        return Likelihood(self.problem, tuple(self.model.alpha_bounds), tuple(bounds))
+        return likelihood_of(self.model, self.problem)
 
     def terms(self, *, weighted=True) -> Terms:
         """Return what the rows say at the fit."""

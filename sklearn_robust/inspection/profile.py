@@ -10,16 +10,20 @@ from scipy.optimize import brentq
 from scipy.stats import chi2
 from sklearn.exceptions import ConvergenceWarning
 
+from ..partition import adjustment
 from ..penalties import ElasticNet
+from ..problem import Problem
 from ..scales import n_cases
 from ..validation import check_integer, check_number
 from .fitted import (
     NOT_OF_THESE,
     coefficients_of,
     is_adaptive,
+    likelihood_of,
     model_of,
     taken_in,
     target_of_fit,
+    targets_with_rows,
     training_data,
 )
 
@@ -41,7 +45,8 @@ class AlphaProfile:
     ----------
     alphas : ndarray of shape (n_alphas,)
     nll : ndarray of shape (n_alphas,) or (n_targets, n_alphas)
-        Least mean negative log-likelihood, with the penalty, at each shape.
+        Least mean negative log-likelihood at each shape, with the penalty and the adjustment for
+        the parameters (see :class:`~sklearn_robust.AdaptiveRobustRegressor`).
     deviance : ndarray of the same shape
         Twice the number of cases times the difference of ``nll`` to its value at the fit.
     alpha : float or ndarray of shape (n_targets,)
@@ -68,9 +73,10 @@ def profile_alpha(
 ):
     r"""Profile likelihood of the shape, and its confidence interval.
 
-    At every shape the likelihood is maximised over coefficients and scale. The interval holds
-    the shapes :math:`\alpha` for which twice the log-likelihood ratio to the fit is at most the
-    quantile of :math:`\chi^2_1`. Its ends are accurate to 1e-5 for any ``alphas``.
+    At every shape the likelihood, adjusted for the number of coefficients as in the fit, is
+    maximised over coefficients and scale. The interval holds the shapes :math:`\alpha` for which
+    twice the log-likelihood ratio to the fit is at most the quantile of :math:`\chi^2_1`. Its ends
+    are accurate to 1e-5 for any ``alphas``.
 
     Parameters
     ----------
@@ -147,11 +153,12 @@ def profile_alpha(
     found, moved = [], False
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        for target, kept in enumerate(taken_in(model)):
+        fits = zip(taken_in(model), targets_with_rows(model, X, y, cases), strict=True)
+        for target, (kept, (_, rows, _)) in enumerate(fits):
             column = y if y.ndim == 1 else y[:, target]
             weights = kept * (1.0 if cases is None else cases)
             sizes = model._sizes_of_errors(X, model._error_scale)[target]
-            profile = _Profile(model, (X, column, weights, sizes), target, verbose)
+            profile = _Profile(model, (X, column, weights, sizes), target, rows, verbose)
             ends = [profile.end(end, threshold) for end in (low, high)]
             found.append((*profile.at(alphas), ends))
             seen = np.average(nlls[target], weights=weights)
@@ -182,10 +189,12 @@ def _check_shapes(alphas, low, high):
 class _Profile:
     """The profile of one target, starting at its fit."""
 
-    def __init__(self, model, data, target, verbose):
+    def __init__(self, model, data, target, rows, verbose):
         self._data = data
         self._model, self._verbose = model, verbose
         self._cases_twice = 2.0 * n_cases(data[2])
+        problem = Problem(rows, ElasticNet.of(model, rows.columns))
+        self._fitted = likelihood_of(model, problem).fitted
         self.alpha = float(np.atleast_1d(model.alpha_)[target])
         self._starts, self._nlls = {self.alpha: coefficients_of(model)[target]}, {}
 
@@ -209,7 +218,7 @@ class _Profile:
         return self._cases_twice * (self._nll(alpha) - self._nll(self.alpha))
 
     def _nll(self, alpha):
-        """Return the least mean negative log-likelihood at a shape, with the penalty."""
+        """Return the least value of what the fit minimises at a shape."""
         if alpha in self._nlls:
             return self._nlls[alpha]
         nearest = min(self._starts, key=lambda known: abs(known - alpha))
@@ -221,7 +230,8 @@ class _Profile:
         fit = type(self._model)(**given).fit(*self._data)
         self._starts[alpha] = coefficients_of(fit)[0]
         penalty = ElasticNet.of(fit).value(fit.coef_ / fit.scale_)
-        self._nlls[alpha] = fit.nll_ + penalty
+        more = adjustment(fit.scale_, alpha, self._fitted)
+        self._nlls[alpha] = fit.nll_ + penalty + more
         if self._verbose:
             print(f"[profile_alpha] alpha {alpha:.6g}: mean nll {self._nlls[alpha]:.10g}")
         return self._nlls[alpha]

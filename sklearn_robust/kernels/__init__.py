@@ -13,7 +13,7 @@ from .levels import change_blocks, fit_blocks, redraw_blocks, refine_mixed
 from .likelihood import fit_likelihood_packed
 from .losses import GENERAL, psi_slopes, rho_influence_weight, rho_psi_weights
 from .packed import irls_packed
-from .partition import log_partition
+from .partition import log_information, log_normaliser, log_partition
 from .planes import planes_of_parts, planes_through, refine, scales_of
 from .residuals import (
     BLOCK,
@@ -53,6 +53,8 @@ __all__ = [
     "growing_loss",
     "irls_packed",
     "less_combination",
+    "log_information",
+    "log_normaliser",
     "log_partition",
     "m_scale",
     "move_blocks",

@@ -21,7 +21,7 @@ from .packed import (
     weighted_step,
     write_downhill,
 )
-from .partition import partition_and_slope
+from .partition import normaliser_and_slope
 from .planes import residuals_of
 from .residuals import BLOCK, block_shapes
 
@@ -47,18 +47,21 @@ _MOST_HALVES = 20
     NUMBER,
     NUMBER,
     MATRIX,
+    MATRIX,
+    NUMBER,
     OUT_MATRIX,
     OUT,
     OUT,
     OUT,
 )
 def likelihood_slopes(
-    residuals, cases, total, penalty, log_c, alpha, table, work, sums, influence, weights
-):
+    residuals, cases, total, penalty, log_c, alpha, partition, information, estimated, work, sums,
+    influence, weights,
+):  # fmt: skip
     """Return the likelihood, its slopes in log c and alpha and its curvature in log c.
 
-    Influence and weights are filled. The penalty is given times c²; ``work`` holds four
-    blocks.
+    Influence and weights are filled. The penalty is given times c². The tables and p/n,
+    ``estimated``, are those of ``normaliser_and_slope``; ``work`` holds four blocks.
     """
     c, b, curvature = math.exp(log_c), 2.0 - alpha, 0.0
     for j in range(sums.shape[0]):
@@ -77,10 +80,12 @@ def likelihood_slopes(
             work[0, i] = r * (2.0 - b * z / (b + z))
         curvature += dot(push, work[0, :n])
     penalty /= c * c
-    value = sums[0] / total + log_c + partition_and_slope(alpha, table)[0] + penalty
-    slope = 1.0 - sums[1] / total - 2.0 * penalty
-    shape_slope = sums[2] / total + partition_and_slope(smaller(alpha, 2.0 - NEAREST_TWO), table)[1]
-    return value, slope, shape_slope, curvature / total + 4.0 * penalty
+    value = sums[0] / total + (1.0 - estimated) * log_c + penalty
+    value += normaliser_and_slope(alpha, partition, information, estimated)[0]
+    slope = 1.0 - estimated - sums[1] / total - 2.0 * penalty
+    near = smaller(alpha, 2.0 - NEAREST_TWO)
+    shape_slope = normaliser_and_slope(near, partition, information, estimated)[1]
+    return value, slope, sums[2] / total + shape_slope, curvature / total + 4.0 * penalty
 
 
 @compiled()
@@ -115,8 +120,8 @@ def _newton_step(at, slopes, curvatures, bounds):
 
 @entry
 def fit_likelihood_packed(
-    Z, y, cases, ridge, n_slopes, table, bounds, tol, max_iter, rounding, log_c, alpha, params,
-    history,
+    Z, y, cases, ridge, n_slopes, normaliser, bounds, tol, max_iter, rounding, log_c, alpha,
+    params, history,
 ):  # fmt: skip
     """Minimise the likelihood in place: steps of reweighted least squares, and of Newton's method.
 
@@ -127,8 +132,8 @@ def fit_likelihood_packed(
     ----------
     Z, y, cases, ridge, n_slopes, tol, rounding, params
         As for ``irls_packed``.
-    table
-        As for ``log_partition``.
+    normaliser
+        The tables and p/n, as for ``log_normaliser``.
     bounds : ((float, float), (float, float))
         Of log c and alpha.
     max_iter : int
@@ -141,6 +146,7 @@ def fit_likelihood_packed(
     converged : bool
     """
     q, n = Z.shape
+    (partition, information), estimated = normaliser
     total = 0.0
     for i in range(n):
         total += cases[i]
@@ -155,8 +161,9 @@ def fit_likelihood_packed(
         residuals_of(Z, y, params, residuals)
         penalty, c = penalty_of(ridge, params), math.exp(log_c)
         value, fall, lean, curvature = likelihood_slopes(
-            residuals, cases, total, penalty, log_c, alpha, table, work, sums, influence, weights
-        )
+            residuals, cases, total, penalty, log_c, alpha, partition, information, estimated, work,
+            sums, influence, weights,
+        )  # fmt: skip
         if n_iter > 0 and not value <= history[n_iter - 1] + _UPHILL:
             n_halves, length, rise, turn = n_halves + 1, 0.5 * length, 0.5 * rise, 0.5 * turn
             log_c, alpha = log_c - rise, alpha - turn
@@ -170,8 +177,8 @@ def fit_likelihood_packed(
                 break
             ahead = _TRIAL if alpha < 1.0 else -_TRIAL
             _, fell, leant, _ = likelihood_slopes(
-                residuals, cases, total, penalty, log_c, alpha + ahead, table, work, sums, unused,
-                unwanted,
+                residuals, cases, total, penalty, log_c, alpha + ahead, partition, information,
+                estimated, work, sums, unused, unwanted,
             )  # fmt: skip
             mixed, own = (fell - fall) / ahead, (leant - lean) / ahead
         rise, turn = _newton_step((log_c, alpha), (fall, lean), (curvature, mixed, own), bounds)

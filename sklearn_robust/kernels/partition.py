@@ -1,4 +1,4 @@
-"""The partition function, from a table of Chebyshev series."""
+"""The partition function and the information of a location, from tables of Chebyshev series."""
 
 import math
 
@@ -22,6 +22,45 @@ def partition_and_slope(alpha, table):
     """
     if alpha == 2.0:
         return 0.5 * math.log(2.0 * math.pi), -math.inf
+    return _piecewise(alpha, table)
+
+
+@entry
+def log_information(alpha, table):
+    """Return what ``information_and_slope`` does."""
+    return information_and_slope(alpha, table)
+
+
+@linked(types.UniTuple(NUMBER, 2), NUMBER, MATRIX)
+def information_and_slope(alpha, table):
+    """Return log E psi² at c = 1 and its derivative, alpha in [0, 2]; ``table`` as above."""
+    if alpha == 2.0:
+        return 0.0, math.inf
+    return _piecewise(alpha, table)
+
+
+@entry
+def log_normaliser(alpha, tables, estimated):
+    """Return what ``normaliser_and_slope`` does, from both tables."""
+    return normaliser_and_slope(alpha, tables[0], tables[1], estimated)
+
+
+@linked(types.UniTuple(NUMBER, 2), NUMBER, MATRIX, MATRIX, NUMBER)
+def normaliser_and_slope(alpha, partition, information, estimated):
+    """Return what the likelihood adds to the mean rho and log c, and its derivative in alpha.
+
+    The tables are those of ``log_partition`` and ``log_information``, ``estimated`` is p/n.
+    """
+    value, slope = partition_and_slope(alpha, partition)
+    if estimated == 0.0:
+        return value, slope
+    found, change = information_and_slope(alpha, information)
+    return value + 0.5 * estimated * found, slope + 0.5 * estimated * change
+
+
+@compiled()
+def _piecewise(alpha, table):
+    """Return the two series of a table at alpha."""
     if alpha <= 1.0:
         t = alpha
     elif alpha < 2.0:

@@ -158,16 +158,20 @@ class StartSearch:
 
         Bad leverage points are left out. A loose search from each start is done on a sample of the
         other rows. Of the starts and the results of these searches, the most likely on all rows
-        that count is returned.
+        that count is returned. They are compared by the likelihood without the adjustment for the
+        coefficients: with few rows that prefers least squares more often if a fifth of them are
+        outliers.
         """
         likelihood, shared = self.likelihood, self._shared
         estimate = shared.s_estimate
         minimise = partial(minimise_by, shared.s_plan.solvers)
-        believed = efficient(likelihood.problem, estimate, minimise, **_SHARP)
+        near = shared.grown_rows
+        believed = efficient(likelihood.problem, estimate, minimise, near, **_SHARP)
         metric = row_metric(likelihood.design, estimate, self.random_state)
         left_out, params = bad_leverage(likelihood.design, estimate, believed, metric)
         likelihood = _without(likelihood, left_out)
-        sampled = likelihood.on(likelihood.design.sample(_SAMPLE, self.random_state))
+        plain = replace(likelihood, n_parameters=0.0)
+        sampled = plain.on(plain.design.sample(_SAMPLE, self.random_state))
         robust = Start(estimate.params, estimate.root)
         if estimate.exact:
             exact = at_params(likelihood, robust)
@@ -187,7 +191,7 @@ class StartSearch:
             result = _fastest(sampled, first, **LOOSE | {"tol": _RANKING})
             learned = {"scale": result.scale, "alpha": result.alpha}
             found.append(replace(first, params=result.params, **learned))
-        best = _best(likelihood, [*found, *starts])
+        best = _best(plain, [*found, *starts])
         return LikelihoodStart(likelihood, best, left_out, estimate, believed, metric)
 
 

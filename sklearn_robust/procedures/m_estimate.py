@@ -26,6 +26,7 @@ from ..solvers.result import (
     quiet,
     unusable,
 )
+from .grown_rows import has_few_rows
 from .level_moves import minimise_with_level_moves
 from .plan import Plan, minimise_by
 from .residual_scales import (
@@ -259,8 +260,21 @@ def _s(regression: Regression, start: Start, options) -> RegressionResult:
 
 
 def _reweighted(regression: Regression, start: Start, options) -> RegressionResult:
-    searches = _same_fit_again, _falling
+    searches = _same_fit_again, _grown, _falling
     return first_usable(*(partial(search, regression, start, options) for search in searches))
+
+
+def _grown(regression: Regression, start: Start, options) -> RegressionResult:
+    """Return the fit at the scale of the rows that grow from the S-estimate, if rows are few."""
+    grown = regression.shared.grown_rows
+    if grown is None:
+        status = Status.NOT_APPLICABLE
+        return unusable(RegressionResult, start, status, sigma=None, vanished=False)
+    objective = regression.objective.at(regression.constant * grown.sigma)
+    if isinstance(regression.init, str) and regression.init == "s":
+        start = replace(start, params=grown.params)
+    result = regression.minimise(objective, start, **options)
+    return RegressionResult(**vars(result), sigma=grown.sigma, vanished=False)
 
 
 def _falling(regression: Regression, start: Start, options) -> RegressionResult:
@@ -289,7 +303,8 @@ def _same_fit_again(regression: Regression, start: Start, options) -> Regression
         return nothing(Status.NOT_APPLICABLE)
     sigma, floor = previous / regression.constant, design.floor
     n_parameters = problem.free_parameters(start.root)
-    if not floor < sigma or design.half_of_cases(n_parameters) <= 0.0:
+    few = has_few_rows(problem, lambda: start.root, n_parameters)
+    if few or not floor < sigma or design.half_of_cases(n_parameters) <= 0.0:
         return nothing(Status.NOT_APPLICABLE)
 
     def change(params):
@@ -302,8 +317,8 @@ def _same_fit_again(regression: Regression, start: Start, options) -> Regression
     allowed = max(options["tol"], objective.rounding(start.params, start.root))
     if change(start.params) > _CLOSE * allowed:
         return nothing(Status.STALLED)
-    few = {"max_iter": min(options["max_iter"], _FEW), "report": quiet}
-    result = regression.minimise(objective, start, **options | few)
+    short = {"max_iter": min(options["max_iter"], _FEW), "report": quiet}
+    result = regression.minimise(objective, start, **options | short)
     moved = np.abs(result.params - start.params) / (previous + np.abs(start.params))
     same = max(moved.max(), change(result.params)) <= _CLOSE * allowed
     if not (result.converged and same):

@@ -254,18 +254,21 @@ def _robust_root(problem, scale, start):
     return replace(root, null=start.root.null)
 
 
-def efficient(problem: Problem, estimate: SEstimate, minimise, **options) -> SEstimate:
+def efficient(problem: Problem, estimate: SEstimate, minimise, near=None, **options) -> SEstimate:
     """Return the M-estimate of 95 % efficiency that starts at the S-estimate, and its scale.
 
     The S-estimate is so inaccurate at rows far off in X that it rejects good ones among them. With
-    a penalty, which may outweigh a small scale, the S-estimate is returned.
+    a penalty, which may outweigh a small scale, the S-estimate is returned. If ``near`` is given,
+    its parameters and scale take the place of those of the S-estimate.
     """
     if estimate.exact or not problem.standardised_penalty.is_zero:
         return estimate
-    truncated = TruncatedScale(problem.design, 1.0, estimate.n_parameters, estimate.sigma)
-    sigma = truncated.sigma_at(estimate.params)
+    if near is None:
+        truncated = TruncatedScale(problem.design, 1.0, estimate.n_parameters, estimate.sigma)
+        near = estimate.params, truncated.sigma_at(estimate.params)
+    params, sigma = near
     objective = problem.objective(WELSCH, regression_constant(WELSCH, _EFFICIENCY) * sigma)
-    found = minimise(objective, Start(estimate.params, estimate.root), **options)
+    found = minimise(objective, Start(params, estimate.root), **options)
     return replace(estimate, params=found.params, sigma=sigma)
 
 

@@ -14,6 +14,7 @@ from ..problem import Objective, Problem
 from ..scale_rules import falling_scale
 from ..solvers.result import SolverResult, Start, first_usable, quiet
 from .exact_plane import exact_plane
+from .grown_rows import GrownRows, grown_rows, has_few_rows
 from .level_moves import minimise_with_level_moves
 from .plan import Plan, minimise_by, solvers_for
 from .s_estimate import SEstimate, refined_from_subsample, s_estimate
@@ -152,6 +153,20 @@ class SharedStarts:
         estimate = self.s_estimate.least_biased
         scale = falling_scale(self.problem, 1.0, estimate.n_parameters, estimate.sigma)
         return scale.sigma_at(estimate.params)
+
+    @cached_property
+    def grown_rows(self) -> GrownRows | None:
+        """The rows that grow from the S-estimate of least bias.
+
+        None if there are enough rows for the truncated deviation, or none of the degrees of freedom
+        that it needs.
+        """
+        estimate = self.s_estimate.least_biased
+        if estimate.exact or self.selects:
+            return None
+        if not has_few_rows(self.problem, lambda: self.least_squares.root, estimate.n_parameters):
+            return None
+        return grown_rows(self.problem, estimate, self.minimise, **self.options(quiet))
 
     def options(self, report) -> dict:
         """Return the options of a search."""

@@ -16,7 +16,7 @@ from ..design.residuals import residuals
 from ..limits import LIMITS
 from ..linear_algebra import InverseRoot, pseudo_inverse_root
 from ..losses import resolve
-from ..partition import log_partition
+from ..partition import log_normaliser
 from ..problem import BELOW_TWO, Likelihood
 from ..scales import ENOUGH
 from .anderson import accelerated
@@ -40,8 +40,12 @@ class GrowingLikelihood:
     r"""Mean negative log-likelihood in which every row has a scale of its own, and penalties.
 
     .. math:: \frac{\sum_i s_i\,[\rho(r_i/c_i; \alpha) + \log c_i + \log Z(\alpha)]}{\sum_i s_i}
+              - \frac{p}{n} \log\frac{c}{\sqrt{I(\alpha)}}
               + \frac{\lambda}{2 c^2} \lVert\beta\rVert^2 + \frac{\lambda_u}{2} \lVert g \rVert^2,
               \qquad \log c_i = \log c + u_i g
+
+    The second part is the adjustment of :class:`~sklearn_robust.problem.Likelihood`, as if every
+    row had the same leverage. It does not count g, as it does not count c and :math:`\alpha`.
 
     A row whose scale would be below the floor has the floor, and no influence on g and c.
 
@@ -97,7 +101,7 @@ class GrowingLikelihood:
 
     def unpenalised(self, result) -> float:
         """Return the mean negative log-likelihood of a result, without the penalties."""
-        alone = replace(self.plain, problem=self.plain.problem.unpenalised())
+        alone = replace(self.plain, problem=self.plain.problem.unpenalised(), n_parameters=0.0)
         return replace(self, plain=alone, penalty=0.0).value_at(result)
 
     def value_gradients(self, params, slopes, log_c, alpha):
@@ -136,11 +140,12 @@ class GrowingLikelihood:
         gradient[:-1] /= design.columns.unit
         gradient = gradient[: design.columns.n_parameters]
         rest, slope = penalty.value_gradient(params, math.exp(log_c))
-        partition, partition_slope = log_partition(alpha)
-        if alpha > BELOW_TWO:
-            partition_slope = log_partition(BELOW_TWO)[1]
-        value = value / total + partition + rest + 0.5 * self.penalty * float(slopes @ slopes)
-        others = np.array([-growth[-1] / total - 2.0 * rest, shape / total + partition_slope])
+        fitted = self.plain.fitted
+        normaliser = log_normaliser(alpha, fitted)[0] - fitted * log_c
+        normaliser_slope = log_normaliser(min(alpha, BELOW_TWO), fitted)[1]
+        value = value / total + normaliser + rest + 0.5 * self.penalty * float(slopes @ slopes)
+        pull = -growth[-1] / total - fitted - 2.0 * rest
+        others = np.array([pull, shape / total + normaliser_slope])
         growth = self.penalty * slopes - growth[:-1] / (total * sizes.columns.unit)
         return value, gradient + slope, growth, others
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .. import kernels
-from ..partition import TABLE
+from ..partition import TABLES
 from ..problem import ROUNDING, Likelihood, Objective
 from .irls import newton_share
 from .result import AdaptiveResult, AdaptiveStart, SolverResult, Start, Status, unusable
@@ -71,8 +71,8 @@ def likelihood_packed(
     params, history = start.params.copy(), np.empty(max_iter)
     n_iter, log_scale, alpha, converged = kernels.fit_likelihood_packed(
         rows.columns, rows.y, rows.cases, penalty.curvature, rows.n_features,
-        TABLE, (bounds, likelihood.alpha_bounds), tol, max_iter, (ROUNDING, start.root.norm),
-        math.log(start.scale), start.alpha, params, history,
+        (TABLES, likelihood.fitted), (bounds, likelihood.alpha_bounds), tol, max_iter,
+        (ROUNDING, start.root.norm), math.log(start.scale), start.alpha, params, history,
     )  # fmt: skip
     if not converged:
         return unusable(AdaptiveResult, start, Status.STALLED, alpha=math.nan)
