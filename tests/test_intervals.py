@@ -66,7 +66,7 @@ def test_errors_and_mean_add_as_squares(model):
 
 
 def test_wide_intervals_are_those_of_the_distribution():
-    # 30 rows for each coefficient, which the scale does not count; no residual is beyond the quantile.
+    # With 30 rows for each, the scale does not count them; no residual is beyond the quantile.
     X, y = drawn(120, seed=1)
     model = AdaptiveRobustRegressor(init="ols", tol=1e-9).fit(X, y)
     errors = np.sqrt(
