@@ -169,7 +169,7 @@ class RobustRegressorCV(RobustLinearModel):
     >>> X, y = load_stackloss(return_X_y=True)
     >>> model = RobustRegressorCV(alphas=(2.0, 1.0, -2.0), random_state=0).fit(X, y)
     >>> model.alpha_, model.coef_.round(2)
-    (-2.0, array([ 0.87,  0.6 , -0.1 ]))
+    (-2.0, array([ 0.87,  0.58, -0.1 ]))
     """
 
     def __init__(

@@ -179,7 +179,7 @@ def coef_table(
     >>> model = RobustRegressor(random_state=0).fit(data.data, data.target)
     >>> table = coef_table(model, data.data, data.target)
     >>> table.names, table.std_error.round(2)
-    (('x0', 'x1', 'x2', 'intercept'), array([0.09, 0.23, 0.08, 6.45]))
+    (('x0', 'x1', 'x2', 'intercept'), array([0.08, 0.21, 0.08, 5.84]))
     """
     check_number("level", level, 0.0, 1.0, "()")
     if df is not None:
