@@ -254,3 +254,15 @@ def test_a_pass_has_the_same_bits_again(kind, table):
 
 def test_designs_agree_on_the_floor_of_the_scale(kind, table):
     assert_close(make(kind, *table).floor, make("row-major", *table).floor)
+
+
+def test_rounding_in_a_column_of_zeros_does_not_set_its_unit():
+    # Bases of splines are zero in most rows, and at a knot a rounding of zero.
+    rng = np.random.default_rng(0)
+    column = np.where(rng.random(400) < 0.2, rng.uniform(0.1, 0.6, size=400), 0.0)
+    dust = np.where((column == 0.0) & (rng.random(400) < 0.1), 4.7e-15, column)
+    units = [make_design(of[:, None], np.ones(400)).columns.unit for of in (column, dust)]
+    np.testing.assert_allclose(units[1], units[0], 1e-12)
+    ordinary = np.where(rng.random(400) < 0.6, 0.0, rng.normal(size=400))  # one value far off
+    far = np.append(ordinary, 1e20)
+    assert make_design(far[:, None], np.ones(401)).columns.unit < 10.0

@@ -16,6 +16,9 @@ LEAST = 1e-153
 """Least size of a column whose square does not underflow; its inverse is the largest."""
 _FEW = 200
 """Number of evenly spaced rows that show where the ordinary rows are."""
+_ALIKE, _ENOUGH_ALIKE = 1e3, 0.25
+"""Distances up to this multiple of a quantile are of its size; the share of them that shows that
+the quantile is not the rounding of a column of zeros."""
 _SPOILED = (1e6, 1e120)
 """Ratios of the root mean square to the deviation of ordinary rows. Above the first, a few values
 dominate it and the others lose digits. Above the second, the others count as zero."""
@@ -111,7 +114,8 @@ class Ordinary:
     ----------
     centre, deviation : ndarray of shape (n_features,)
         The medians, or zero if columns are not centred; and the 0.75 quantiles of the distances
-        from them, divided by that of the standard normal.
+        from them, divided by that of the standard normal. The deviation is 0 if few distances are
+        of the size of the quantile: the others are zero, and these may be rounding.
     centred : bool
     """
 
@@ -125,7 +129,10 @@ class Ordinary:
         half, most = len(few) // 2, (3 * len(few)) // 4
         centre = np.partition(few, half, axis=0)[half] if centred else np.zeros(few.shape[1])
         apart = np.abs(few - centre)
-        return cls(centre, np.partition(apart, most, axis=0)[most] / 1.1503, centred)
+        reach = np.partition(apart, most, axis=0)[most]
+        with np.errstate(over="ignore"):
+            alike = np.mean((apart > 0.0) & (apart <= _ALIKE * reach), axis=0)
+        return cls(centre, np.where(alike >= _ENOUGH_ALIKE, reach / 1.1503, 0.0), centred)
 
     def instead_of(self, centre, unit):
         """Return centres and units, replaced by robust ones if a few far values dominate them.
