@@ -201,7 +201,8 @@ def m_scale(residuals, sample_weight=None, *, n_parameters=0.0, floor=0.0):
 
     residuals, sample_weight = _unmasked(residuals, sample_weight)
     half = _half_of_cases(n_parameters, len(residuals), sample_weight)
-    cases = np.ones(len(residuals)) if sample_weight is None else sample_weight.view()
+    residuals = np.ascontiguousarray(residuals, dtype=np.float64)
+    cases = np.ones(len(residuals)) if sample_weight is None else np.array(sample_weight, float)
     cases.flags.writeable = False  # one type for all weights compiles once
     floor = max(floor, float(np.finfo(np.float64).tiny))
     first = mad(residuals, sample_weight)

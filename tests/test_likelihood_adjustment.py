@@ -10,6 +10,7 @@ from scipy import integrate
 from sklearn_robust import AdaptiveRobustRegressor
 from sklearn_robust.problem import Likelihood
 from sklearn_robust.procedures import least_squares
+from sklearn_robust.procedures.growing import scale_design
 from sklearn_robust.solvers.growing import GrowingLikelihood
 
 
@@ -92,7 +93,7 @@ def test_the_growth_of_the_scale_is_searched_with_the_adjustment():
     """With no growth the value is that of one scale, and slopes are those of differences."""
     X, y = contaminated(n=40)
     plain = Likelihood(problem_of(X, y), (0.0, 2.0), (1e-12, np.inf), n_parameters=5.0)
-    growing = GrowingLikelihood(plain, (X[:, :1] - X[:, :1].mean()) / X[:, 0].std(), 0.01)
+    growing = GrowingLikelihood(plain, scale_design(X[:, :1]), 0.01)
     params = least_squares(plain.problem, max_iter=100).params
     value, _, growth, others = growing.value_gradients(params, np.zeros(1), 0.3, 0.7)
     assert value == pytest.approx(plain.value(params, math.exp(0.3), 0.7), rel=1e-12)

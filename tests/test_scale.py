@@ -156,3 +156,14 @@ def test_truncated_deviation_is_not_above_its_bound_nor_below_half_of_the_rows(r
     assert sigma <= largest
     if sigma < largest:
         assert np.mean(np.abs(r) <= 2.5 * sigma * (1.0 + 1e-9)) >= 0.5
+
+
+def test_m_scale_takes_columns_of_a_table():
+    table = np.random.default_rng(0).normal(size=(50, 4)) ** 2
+    residuals, weights = table[:, 1], table[:, 2]
+    expected = m_scale(residuals.copy(), weights.copy())
+    assert m_scale(residuals, weights) == expected
+    assert m_scale(residuals[::-1], weights[::-1]) == pytest.approx(expected, rel=1e-12)
+    assert m_scale(np.arange(9), np.arange(9)) == m_scale(np.arange(9.0), np.arange(9.0))
+    narrow = residuals.astype(np.float32)
+    assert m_scale(narrow) == m_scale(narrow.astype(np.float64))

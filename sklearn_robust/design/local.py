@@ -59,7 +59,7 @@ class LocalDesign(Design):
 
     def __init__(self, X, y, sample_weight, *, fit_intercept):
         self._place(X, sample_weight)
-        self.y = read_only(y)
+        self.y = read_only(np.ascontiguousarray(y))
         self.columns = Standardisation.none(self.n_features, fit_intercept=fit_intercept)
         self.columns = standardised_columns(self)
         self._forget_levels()
@@ -70,7 +70,7 @@ class LocalDesign(Design):
         """Return rows with the frame of other rows."""
         rows = cls.__new__(cls)
         rows._place(X, sample_weight, n_threads)
-        rows.y, rows.columns, rows.origin = read_only(y), *frame
+        rows.y, rows.columns, rows.origin = read_only(np.ascontiguousarray(y)), *frame
         rows._packed, rows._floor, rows._working_set = None, None, None
         rows._forget_levels()
         return rows
@@ -90,6 +90,8 @@ class LocalDesign(Design):
 
     def _count(self, sample_weight):
         """Store the case weights, their sum, and the number of cases."""
+        if sample_weight is not None:
+            sample_weight = np.ascontiguousarray(sample_weight)
         self.sample_weight = sample_weight
         self.cases = read_only(np.empty(0) if sample_weight is None else sample_weight)
         if sample_weight is None:
@@ -110,7 +112,7 @@ class LocalDesign(Design):
         present = y if self.sample_weight is None else y[self.sample_weight > 0.0]
         largest = float(max(-present.min(), present.max()))
         check_target(largest, lambda: scales.scale_floor(y, self.sample_weight))
-        self.y = read_only(y)
+        self.y = read_only(np.ascontiguousarray(y))
         self._packed: PackedRows | None = None
         self._floor: float | None = None
         self._working_set: WorkingSet | None = None
