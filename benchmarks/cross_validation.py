@@ -103,6 +103,34 @@ def cost(n_rows=20_000, n_columns=20, repeats=3):
     print(f"  same choice: {same}, largest difference of scores {apart:.1e}")
 
 
+def over_one_fit(n_rows, n_columns, repeats=15):
+    """Print the time of 5 shapes in 5 folds over that of one default fit."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_rows, n_columns))
+    y = X.sum(axis=1) + np.where(rng.random(n_rows) < 0.1, 10.0, 1.0) * rng.normal(size=n_rows)
+    grid = {"alpha": ALPHAS}
+    models = {
+        "default": RobustRegressor(random_state=0),
+        "RobustRegressorCV": RobustRegressorCV(random_state=0),
+        "GridSearchCV": GridSearchCV(
+            RobustRegressor(init="s", random_state=0), grid, scoring=s_scale_scorer
+        ),
+    }
+    times = {name: [] for name in models}
+    for repeat in range(repeats + 1):
+        for name, model in models.items():
+            begin = time.perf_counter()
+            model.fit(X, y)
+            if repeat:
+                times[name].append(time.perf_counter() - begin)
+    for name in ("RobustRegressorCV", "GridSearchCV"):
+        pairs = zip(times[name], times["default"], strict=True)
+        ratio = statistics.median(a / b for a, b in pairs)
+        print(f"{n_rows} x {n_columns}: {name} takes {ratio:.1f} x one default fit", flush=True)
+
+
 if __name__ == "__main__":
     cost()
+    over_one_fit(200, 5)
+    over_one_fit(1_000, 20)
     choices()
