@@ -121,7 +121,7 @@ def test_exact_is_said_where_it_is_so(alpha, scale):
 
 def test_a_median_residual_of_zero_on_the_way_is_not_that_of_the_fit():
     X = np.array([-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 12.0])[:, None]
-    y = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -5.0, 5.0, 1.0])
+    y = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -5.3, 5.1, 1.0])
     with pytest.warns(UserWarning, match=ELSEWHERE):
         model = RobustRegressor(1.0, init="s", solver="irls", random_state=0).fit(X, y)
     assert mad(y - model.predict(X)) > 0.01

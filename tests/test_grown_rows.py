@@ -10,7 +10,9 @@ from sklearn.linear_model import LinearRegression
 
 from sklearn_robust import RobustRegressor, RobustRegressorCV
 from sklearn_robust.dask import DaskRobustRegressor
+from sklearn_robust.design import make_design
 from sklearn_robust.procedures import shared_starts
+from sklearn_robust.procedures.grown_rows import rounding_step
 
 
 def _small(seed, share=0.0, n=50, p=10):
@@ -114,3 +116,33 @@ def test_cross_validation_grows_the_rows_of_each_fold():
     model = RobustRegressor(random_state=0).fit(X, y)
     assert chosen.sigma_ == pytest.approx(model.sigma_, rel=1e-6)
     assert np.all(chosen.weights_[:10] < 0.1)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.15])
+def test_few_rows_of_rounded_targets(share):
+    """Most rows lie on several planes, because y is rounded; the fit is nearly least squares."""
+    errors = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        X = np.repeat([0.0, 1.0], 10)[:, None]
+        y = np.round(1.3 * X.ravel() + 0.4 * rng.normal(size=20))
+        bad = rng.permutation(20)[: int(share * 20)]
+        good = np.setdiff1d(np.arange(20), bad)
+        y[bad] += 8.0
+        found = RobustRegressor(random_state=0).fit(X, y).coef_
+        least = LinearRegression().fit(X[good], y[good]).coef_
+        errors.append([found[0] - 1.3, least[0] - 1.3])
+    robust, known = np.sqrt(np.mean(np.square(errors), axis=0))
+    assert robust <= 1.1 * known
+
+
+def test_the_step_of_rounding():
+    def step(y, p=2.0):
+        return rounding_step(make_design(np.arange(len(y), dtype=float)[:, None], y), p)
+
+    assert step(np.array([3.0, 3.0, 5.0, 9.0, 9.0, 9.0])) == 2.0
+    assert step(np.array([3.0, 3.0, 5.0, 9.5, 9.5, 9.5])) == 0.0  # no multiples of a step
+    assert step(np.array([3.0, 3.0, 5.0, 9.0, 7.0, 9.0])) == 0.0  # values are hardly shared
+    assert step(np.zeros(6)) == 0.0
+    assert step(np.tile([0.0, 0.3], 10)) == pytest.approx(0.3)
+    assert step(np.tile([0.0, 0.3], 50)) == 0.0  # rows are many

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from scipy.special import ndtr, stdtrit
 
-from ..design import LocalDesign
+from ..design import Design, LocalDesign
 from ..design.residuals import residuals
 from ..losses import tuning_constant
 from ..problem import ENOUGH_ROWS, Problem
@@ -32,6 +32,8 @@ benchmarks/small_tables.py."""
 _WIDER_YET = 2.0
 """What is added to that, divided by the degrees of freedom of the set: among so few rows, the half
 that fits best fits better still."""
+_OFF_GRID = 1e-6
+"""Distance from a multiple of the step of rounding, in steps, that is rounding itself."""
 _MOST_STEPS = 100
 """Steps of growth; tables take fewer than ten."""
 
@@ -41,6 +43,23 @@ class GrownRows(NamedTuple):
 
     params: np.ndarray
     sigma: float
+
+
+def rounding_step(design: Design, n_parameters: float) -> float:
+    """Return the step to which y is rounded, or 0 if rows are not few or hardly share values.
+
+    All values are multiples of the step from the least one, and there are at most half as many of
+    them as rows.
+    """
+    if not design.in_process or design.n_cases >= ENOUGH_ROWS * n_parameters:
+        return 0.0
+    rows = cast(LocalDesign, design)
+    values = np.unique(rows.y[rows.present()])
+    if not 1 < len(values) <= 0.5 * rows.n_present:
+        return 0.0
+    step = float(np.min(np.diff(values)))
+    counts = (values - values[0]) / step
+    return step if np.max(np.abs(counts - np.rint(counts))) <= _OFF_GRID else 0.0
 
 
 def has_few_rows(problem: Problem, root_of: Callable, n_parameters: float) -> bool:

@@ -26,7 +26,7 @@ from ..solvers.result import (
     quiet,
     unusable,
 )
-from .grown_rows import has_few_rows
+from .grown_rows import has_few_rows, rounding_step
 from .level_moves import minimise_with_level_moves
 from .plan import Plan, minimise_by
 from .residual_scales import (
@@ -260,7 +260,7 @@ def _s(regression: Regression, start: Start, options) -> RegressionResult:
 
 
 def _reweighted(regression: Regression, start: Start, options) -> RegressionResult:
-    searches = _same_fit_again, _grown, _falling
+    searches = _same_fit_again, _grown, _rounded, _falling
     return first_usable(*(partial(search, regression, start, options) for search in searches))
 
 
@@ -275,6 +275,31 @@ def _grown(regression: Regression, start: Start, options) -> RegressionResult:
         start = replace(start, params=grown.params)
     result = regression.minimise(objective, start, **options)
     return RegressionResult(**vars(result), sigma=grown.sigma, vanished=False)
+
+
+def _rounded(regression: Regression, start: Start, options) -> RegressionResult:
+    """Return the fit at half a step of rounded targets, if most of few rows lie on one plane.
+
+    They lie there because y is rounded, and how far the others are off says nothing about the
+    errors, except that half a step is rounding. Other planes may hold as many rows, so a convex fit
+    is another start, and the lower minimum is returned.
+    """
+    estimate = regression.shared.s_estimate.least_biased
+    step = rounding_step(regression.objective.design, estimate.n_parameters)
+    if not estimate.exact or step == 0.0:
+        status = Status.NOT_APPLICABLE
+        return unusable(RegressionResult, start, status, sigma=None, vanished=False)
+    sigma = 0.5 * step
+    objective = regression.objective.at(regression.constant * sigma)
+    convex = replace(objective, loss=resolve(alpha=_GRADUATION[0]))
+    begin = regression.shared.least_squares
+    convex_fit = regression.minimise(convex, begin, **options | {"report": quiet})
+    results = [
+        regression.minimise(objective, replace(start, params=of.params), **options)
+        for of in (estimate, convex_fit)
+    ]
+    result = min(results, key=lambda one: one.objective)
+    return RegressionResult(**vars(result), sigma=sigma, vanished=False)
 
 
 def _falling(regression: Regression, start: Start, options) -> RegressionResult:
