@@ -1,6 +1,7 @@
 """Looking at a fit: profiles, outliers, handing on."""
 
 import importlib
+
 import numpy as np
 import pandas as pd
 import polars as pl
