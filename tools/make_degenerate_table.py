@@ -206,8 +206,9 @@ Degenerate data
 
 This page shows the results of this package, and of its peers, for tables with few rows, with
 dependent columns, with values of very different sizes, and with wrong rows. The peers are
-HuberRegressor, RANSACRegressor and TheilSenRegressor of scikit-learn {sklearn}, and RLM of statsmodels {statsmodels}, with an
-intercept and two of its norms. All have their default parameters, and seed 0 if they draw.
+HuberRegressor, RANSACRegressor and TheilSenRegressor of scikit-learn {sklearn}, and RLM of
+statsmodels {statsmodels}, with an intercept and two of its norms. All have their default
+parameters, and seed 0 if they draw.
 
 The page is written by ``python tools/make_degenerate_table.py doc/degenerate.rst``. Unless said
 otherwise, there are {rows} rows and three normal columns, and y is a plane through them with normal
