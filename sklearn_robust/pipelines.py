@@ -21,11 +21,14 @@ class Unwrapped:
     of_target : list of transformer
         The transformers of y, in the order in which they transform.
     last : estimator
+    path : str
+        How ``last`` is read from the outermost estimator, such as ".regressor_[-1]".
     """
 
     steps: list
     of_target: list
     last: Any
+    path: str
 
     def transform(self, X):
         """Return X as the last estimator gets it."""
@@ -42,11 +45,13 @@ def unwrapped(estimator) -> Unwrapped:
     """
     steps: list = []
     of_target: list = []
+    path = ""
     while True:
         # Not by getattr: a ReweightedRegressor hands on the attributes of the regressor in it.
         own = getattr(estimator, "__dict__", {})
         if "best_estimator_" in own:
             estimator = estimator.best_estimator_
+            path += ".best_estimator_"
         elif isinstance(estimator, Pipeline):
             steps += [
                 (name, step)
@@ -54,12 +59,14 @@ def unwrapped(estimator) -> Unwrapped:
                 if step is not None and not isinstance(step, str)
             ]
             estimator = estimator.steps[-1][1]
+            path += "[-1]"
         elif "regressor_" in own and "transformer_" in own:
             # A TransformedTargetRegressor, whose class would take long to import.
             of_target.append(estimator.transformer_)
             estimator = estimator.regressor_
+            path += ".regressor_"
         else:
-            return Unwrapped(steps, of_target, estimator)
+            return Unwrapped(steps, of_target, estimator, path)
 
 
 def weight_parameter(estimator) -> str | None:

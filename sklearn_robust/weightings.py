@@ -41,7 +41,7 @@ class GHMWeighting:
     All bins that hold rows count about the same. Outliers are in the last bin, so that together
     they count as much as the rows of any other bin, however many they are and however far off.
     They are not rejected, as by losses that redescend. If many outliers lie on one side, from about
-    three rows in ten, the scale grows with them, and the fit may be carried off.
+    three rows in ten, the scale grows with them, and the fit may follow them.
 
     A row that moves to another bin changes the weights of all rows of both. With few rows in a bin
     the weights may therefore never come to rest, and the fit warns. Take fewer bins then.

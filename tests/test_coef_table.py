@@ -342,7 +342,7 @@ def test_what_is_refused():
     model = RobustRegressor(1.0)
     with pytest.raises(NotFittedError):
         coef_table(model, X, y)
-    with pytest.raises(TypeError, match="estimator must be an estimator of sklearn_robust"):
+    with pytest.raises(TypeError, match="estimator must be a linear estimator of sklearn_robust"):
         coef_table(LinearRegression().fit(X, y), X, y)
     model.fit(X, y)
     for wrong in (

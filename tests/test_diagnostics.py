@@ -114,6 +114,21 @@ def test_an_index_labels_the_rows(model):
     assert "10 bad leverage" in rows._repr_html_()
 
 
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_the_names_of_the_index_are_kept(n_targets):
+    X, y = load_hbk(return_X_y=True)
+    y = y if n_targets == 1 else np.column_stack([y, -y])
+    model = RobustRegressor(random_state=0).fit(X, y)
+    for index in (
+        pd.Index([f"row {k}" for k in range(75)], name="film"),
+        pd.MultiIndex.from_product([list("abc"), range(25)], names=["studio", "year"]),
+    ):
+        frame = diagnostics(model, pd.DataFrame(X, index=index), y).to_frame()
+        assert frame.index.names == [*(["target"] if n_targets == 2 else []), *index.names]
+        one = frame if n_targets == 1 else frame.xs("y1")
+        assert one.index.equals(index)
+
+
 def test_kinds_of_data_targets_and_cases():
     X, y = load_hbk(return_X_y=True)
     cases = np.random.default_rng(0).integers(0, 3, size=75)

@@ -120,6 +120,44 @@ def test_labels_do_not_cover_each_other():
     assert not any(boxes[k].overlaps(other) for k in range(4) for other in boxes[:k])
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_labels_stay_within_the_axes_and_near_their_rows(data, kind):
+    X, y = (of.set_axis([f"{k} of a film with a long title, {k}" for k in range(len(of))])
+            for of in data)  # fmt: skip
+    model = RobustRegressor(random_state=0).fit(X, y)
+    ax = plt.subplots(figsize=(4.0, 3.0))[1]
+    width = ax.get_window_extent().width
+    display = RobustFitDisplay.from_estimator(model, X, y, kind=kind, n_labels=5, ax=ax)
+    ax.figure.canvas.draw()
+    inside, boxes = ax.get_window_extent(), []
+    for text in display.texts_:
+        box = text.get_window_extent()
+        assert inside.x0 <= box.x0
+        assert box.x1 <= inside.x1
+        assert inside.y0 <= box.y0
+        assert box.y1 <= inside.y1
+        x, y_of = ax.transData.transform(text.xy)
+        away = max(box.x0 - x, x - box.x1, 0.0), max(box.y0 - y_of, y_of - box.y1, 0.0)
+        assert np.hypot(*away) <= 6.0 * box.height
+        assert len(text.get_text()) == 20
+        boxes.append(box.shrunk(0.8, 0.8))
+    assert not any(box.overlaps(other) for k, box in enumerate(boxes) for other in boxes[:k])
+    assert inside.width > 0.7 * width  # beside the colour bar
+
+
+def test_a_transformed_target_is_named_by_its_function(data):
+    X, y = data
+    y = y - y.min() + 1.0
+    for function, inverse, name in (
+        (np.log, np.exp, f"residual of log({y.name})"),
+        (lambda of: of / 2.0, lambda of: 2.0 * of, f"residual of transformed {y.name}"),
+    ):
+        model = TransformedTargetRegressor(
+            RobustRegressor(random_state=0), func=function, inverse_func=inverse
+        ).fit(X, y)
+        assert RobustFitDisplay.from_estimator(model, X, y).ax_.get_ylabel() == name
+
+
 def test_a_line_through_a_pipeline_is_in_the_units_of_the_user(data):
     X, y = data
     y = np.exp(0.1 * y)
@@ -133,7 +171,7 @@ def test_a_line_through_a_pipeline_is_in_the_units_of_the_user(data):
     grid, curve = display.line_.get_data()
     assert_close(curve, model.predict(pd.DataFrame({"size": grid})), terms=np.max(curve))
     display.plot(kind="residuals")
-    assert display.ax_.get_ylabel() == "residual of transformed price"
+    assert display.ax_.get_ylabel() == "residual of log(price)"
 
 
 def test_quantiles_end_with_the_rows():

@@ -1,5 +1,7 @@
 """Looking at a fit: profiles, outliers, handing on."""
 
+import importlib
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -238,3 +240,8 @@ def test_html_links_to_the_page_and_print_is_scikit_learns(model):
     page = f"generated/sklearn_robust.{type(model).__name__}.html"
     assert page in model._repr_html_()
     assert repr(model.fit(X, y)).startswith(f"{type(model).__name__}(")
+
+
+def test_dir_lists_the_public_names():
+    inspection = importlib.import_module("sklearn_robust.inspection")
+    assert dir(inspection) == sorted(inspection.__all__)

@@ -245,7 +245,7 @@ def test_what_is_refused(fitted):
         rejected_levels(model, X.where(X["price"] < 2.0))
     with pytest.raises(NotFittedError):
         rejected_levels(RobustRegressor(), X)
-    with pytest.raises(TypeError, match="estimator must be an estimator of sklearn_robust"):
+    with pytest.raises(TypeError, match="estimator must be a linear estimator of sklearn_robust"):
         rejected_levels(LinearRegression().fit(X, sales), X)
 
 

@@ -15,7 +15,12 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, PowerTransformer
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    PowerTransformer,
+    StandardScaler,
+)
 
 from sklearn_robust import (
     AdaptiveRobustRegressor,
@@ -31,6 +36,7 @@ from sklearn_robust.inspection import (
     predict_interval,
     profile_alpha,
     rejected_levels,
+    summary,
 )
 
 
@@ -186,6 +192,50 @@ def test_what_is_not_of_this_package_is_refused_in_a_line(data):
             outlier_mask(unfit, X, y)
         with pytest.raises(NotFittedError):
             predict_interval(unfit, X)
+
+
+def test_a_reweighted_regressor_is_refused_with_where_its_weights_are():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 2))
+    y = np.exp(X[:, 0] + 0.1 * rng.normal(size=60))
+    inner = ReweightedRegressor(LinearRegression(), random_state=0)
+    scaled = make_pipeline(StandardScaler(), inner)
+    wrapped = TransformedTargetRegressor(scaled, func=np.log, inverse_func=np.exp)
+    searched = GridSearchCV(scaled, {"reweightedregressor__alpha": [-np.inf]}, cv=2)
+    for model, place in (
+        (inner, ""),
+        (scaled, "[-1]"),
+        (wrapped, ".regressor_[-1]"),
+        (searched, ".best_estimator_[-1]"),
+    ):
+        model.fit(X, y)
+        for call in (coef_table, outlier_mask, diagnostics, RobustFitDisplay.from_estimator):
+            with pytest.raises(TypeError, match="a linear estimator of sklearn_robust") as error:
+                call(model, X, y)
+            assert f"`estimator{place}.weights_`" in str(error.value)
+        assert eval(f"estimator{place}.weights_", {"estimator": model}).shape == (60,)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        coef_table,
+        outlier_mask,
+        diagnostics,
+        profile_alpha,
+        summary,
+        RobustFitDisplay.from_estimator,
+    ],
+)
+def test_another_order_of_y_is_noticed(call):
+    X, y = good(), pd.Series(np.arange(30.0), name="price")
+    y += np.random.default_rng(1).normal(size=30)
+    model = AdaptiveRobustRegressor(random_state=0).fit(X, y)
+    call(model, X, y)
+    call(model, X, y.to_numpy())
+    shuffled = y.set_axis(range(30, 60))
+    with pytest.warns(UserWarning, match="index of y differs from that of X"):
+        call(model, X, shuffled)
 
 
 # ---- names ---------------------------------------------------------------------------

@@ -204,10 +204,11 @@ PAGE = """\
 Degenerate data
 ===============
 
-This page shows the results of this package, and of its peers, for data that are few, dependent,
-of very different sizes, or wrong. The peers are HuberRegressor, RANSACRegressor and
-TheilSenRegressor of scikit-learn {sklearn}, and RLM of statsmodels {statsmodels}, with an
-intercept and two of its norms. All have their default parameters, and seed 0 if they draw.
+This page shows the results of this package, and of its peers, for tables with few rows, with
+dependent columns, with values of very different sizes, and with wrong rows. The peers are
+HuberRegressor, RANSACRegressor and TheilSenRegressor of scikit-learn {sklearn}, and RLM of
+statsmodels {statsmodels}, with an intercept and two of its norms. All have their default
+parameters, and seed 0 if they draw.
 
 The page is written by ``python tools/make_degenerate_table.py doc/degenerate.rst``. Unless said
 otherwise, there are {rows} rows and three normal columns, and y is a plane through them with normal
@@ -217,7 +218,8 @@ right
     The root mean square error of the predictions, over the rows that follow the plane, is at most
     that of the noise. Without noise it is at most {exact:g} of the plane's standard deviation.
 off by 3
-    This error is three standard deviations of the plane. Predicting the mean would be off by 1.
+    This error is three standard deviations of the true values. Predicting the mean would be
+    off by 1.
 finite
     The predictions hold neither NaN nor infinity; there is no true plane to find.
 SomeError: ...

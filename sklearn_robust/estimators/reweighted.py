@@ -70,7 +70,7 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
           sigma, corrected for the window; it may only fall from round to round. Takes back most
           of what outliers add.
         - "auto": "reweighted" for a loss that redescends, else "mad". With another scale, or a
-          shape of 0 or more, outliers on one side of 30 % of the rows may carry the fit off.
+          shape of 0 or more, 30 % of outliers on one side may make the fit follow them.
 
         ``alpha="learned"`` takes "auto" only.
     efficiency : float in (0, 1), default=0.95

@@ -59,3 +59,8 @@ __all__ = [
     "summary",
     "wald_test",
 ]
+
+
+def __dir__():
+    """Return the public names, without the files in which they are."""
+    return list(__all__)

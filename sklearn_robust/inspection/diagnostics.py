@@ -69,6 +69,8 @@ class RowDiagnostics(Table):
     variance_inflation : ndarray of shape (n_features,) or (n_targets, n_features)
         How many times the variance of a coefficient exceeds that in the absence of the other
         columns, under the weights; infinite if the column depends on others.
+    index_names : tuple
+        The names of the levels of the index of the frame; "row" if it has none.
     """
 
     _columns: ClassVar = {
@@ -93,6 +95,11 @@ class RowDiagnostics(Table):
     distance_cutoff: float
     columns: tuple[str, ...]
     variance_inflation: np.ndarray
+    index_names: tuple = ("row",)
+
+    @property
+    def _index_names(self):
+        return list(self.index_names)
 
     @property
     def _caption(self):
@@ -173,8 +180,10 @@ def diagnostics(
     The distance is that of Mahalanobis with location and covariance of the minimum covariance
     determinant (scikit-learn's ``MinCovDet``). It is about numeric columns only. Level columns, in
     which at least two fifths of the rows share a value (dummies, flags), have no robust covariance
-    that is not singular; rows of rare levels have a large leverage instead. With fewer than five
-    rows for each numeric column, the distance ignores correlations.
+    that is not singular; rows of rare levels have a large leverage instead. The columns of a spline
+    basis lie on a curve, not in a cloud, so that many ordinary rows are far off in them: judge by
+    ``residual`` and ``weight`` there, or by the distances of a fit without these columns. With
+    fewer than five rows for each numeric column, the distance ignores correlations.
 
     With robust weight w, case weights s and scale :math:`\hat\sigma`, the leverage is
     :math:`h_i = w_i x_i^\top (\sum_k s_k w_k x_k x_k^\top)^{-1} x_i`, with the curvature of a
@@ -236,6 +245,7 @@ def diagnostics(
     named["variance_inflation"] = inflation
     return RowDiagnostics(
         names=tuple(range(len(distances))) if index is None else tuple(index),
+        index_names=_names_of(index),
         targets=targets,
         level=float(level),
         residual_cutoff=largest,
@@ -243,6 +253,12 @@ def diagnostics(
         columns=columns,
         **{name: of if targets else of[0] for name, of in named.items()},
     )
+
+
+def _names_of(index) -> tuple:
+    """Return the names of the levels of an index; "row" for one without a name."""
+    names = tuple(getattr(index, "names", [None]))
+    return ("row",) if names == (None,) else names
 
 
 def _leverages(objective, params, weights) -> np.ndarray:

@@ -61,8 +61,9 @@ class RobustFitDisplay:
         The distance that one normal row in a hundred exceeds.
     labels : ndarray of shape (n_rows,), optional
         What the worst rows are called; default is their numbers.
-    transformed : bool, default=False
-        Whether residuals are those of a transformed target.
+    fitted_name : str, optional
+        The name of the target in the units of the fit, such as "log(price)"; default is
+        ``target_name``.
 
     Attributes
     ----------
@@ -115,7 +116,7 @@ class RobustFitDisplay:
         distance=None,
         distance_cutoff=None,
         labels=None,
-        transformed=False,
+        fitted_name=None,
     ):
         self.predicted = predicted
         self.residuals = residuals
@@ -133,7 +134,7 @@ class RobustFitDisplay:
         self.distance = distance
         self.distance_cutoff = distance_cutoff
         self.labels = labels
-        self.transformed = transformed
+        self.fitted_name = fitted_name
 
     @classmethod
     def from_estimator(
@@ -182,7 +183,7 @@ class RobustFitDisplay:
             by the sizes of the errors, known or learned.
         n_labels : int, default=3
             How many rows are labelled by the index of the data frame or by their numbers: those
-            with the largest residuals.
+            with the largest residuals. Labels of more than 20 characters are shortened.
         ax : matplotlib Axes, optional
             Where to draw; default is a new figure.
 
@@ -327,7 +328,7 @@ class RobustFitDisplay:
 
     @property
     def _fitted_name(self):
-        return f"transformed {self.target_name}" if self.transformed else self.target_name
+        return self.target_name if self.fitted_name is None else self.fitted_name
 
     @property
     def _residual_name(self):

@@ -54,7 +54,7 @@ def rows_of_fit(estimator, X, y, kind, target, subsample, random_state, error_sc
     return found | {
         "scale": fit.scale, "loss": fit.loss, "quantiles": quantiles,
         "distribution": distribution, "sigma": sigma, "target_name": _target_name(y, target),
-        "transformed": bool(model._transformers_of_target),
+        "fitted_name": _fitted_name(model, _target_name(y, target)),
     }  # fmt: skip
 
 
@@ -127,6 +127,21 @@ def _only_column(X):
         return values[:, 0].astype(np.float64)
     except (TypeError, ValueError):
         return None
+
+
+def _fitted_name(model, name) -> str | None:
+    """Return the name of the target as the model saw it, or None where it saw y itself."""
+    if not model._transformers_of_target:
+        return None
+    functions = [
+        getattr(getattr(transformer, "func", None), "__name__", "<lambda>")
+        for transformer in model._transformers_of_target
+    ]
+    if "<lambda>" in functions:  # or a transformer that is no function
+        return f"transformed {name}"
+    for function in functions:
+        name = f"{function}({name})"
+    return name
 
 
 def _target_name(y, target):

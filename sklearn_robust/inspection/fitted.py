@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..design import LocalDesign
 from ..estimators.adaptive import AdaptiveRobustRegressor
 from ..estimators.base import RobustLinearModel
+from ..estimators.reweighted import ReweightedRegressor
 from ..losses import Loss, resolve
 from ..pipelines import Unwrapped, unwrapped
 from ..problem import Likelihood, Problem
@@ -47,13 +49,15 @@ class FittedTarget:
 def model_of(estimator, X):
     """Return the fitted estimator that others stand around, and X as this estimator gets it.
 
-    The estimator is a copy that knows how its target was transformed, see :func:`target_of_fit`,
-    and the sizes of the errors once :func:`training_data` has been given them.
+    The estimator is a copy that knows the index of X and how its target was transformed, see
+    :func:`target_of_fit`, and the sizes of the errors once :func:`training_data` has been given
+    them.
     """
     within = linear_within(estimator)
     model = copy(within.last._plain())
     model._error_scale = None
     model._transformers_of_target = within.of_target
+    model._index_of_X = _index(X)
     return model, within.transform(check_unmasked("X", X))
 
 
@@ -66,9 +70,14 @@ def linear_within(estimator) -> Unwrapped:
     # A search or a TransformedTargetRegressor that may not have been fitted.
     if hasattr(within.last, "estimator") or hasattr(within.last, "regressor"):
         check_is_fitted(within.last)
+    of_reweighted = (
+        f" How much it believes each row of its fit is in `estimator{within.path}.weights_`; "
+        "`RobustFitDisplay.from_predictions` draws the residuals of any regressor."
+    )
     raise TypeError(
-        "estimator must be an estimator of sklearn_robust, or a pipeline, search or "
+        "estimator must be a linear estimator of sklearn_robust, or a pipeline, search or "
         f"TransformedTargetRegressor around one, got {_described(estimator, within.last)}."
+        + (of_reweighted if isinstance(within.last, ReweightedRegressor) else "")
     )
 
 
@@ -85,7 +94,23 @@ def check_target(target, n_targets):
 
 
 def target_of_fit(model, y):
-    """Return y in the units that a model of :func:`model_of` was fitted in."""
+    """Return y in the units that a model of :func:`model_of` was fitted in.
+
+    Rows of X and y belong together by their places, as in ``fit``. A warning says so where the
+    labels of the rows differ: one of the two may have been put in another order.
+    """
+    index = _index(y)
+    if (
+        hasattr(model._index_of_X, "equals")
+        and hasattr(index, "equals")
+        and not index.equals(model._index_of_X)
+    ):
+        warnings.warn(
+            "The index of y differs from that of X. Rows are matched by their places, not by "
+            "their labels: is one of the two in another order?",
+            UserWarning,
+            stacklevel=4,
+        )
     for transformer in model._transformers_of_target:
         y = np.asarray(check_unmasked("y", y))
         transformed = np.asarray(transformer.transform(y.reshape(len(y), -1)))
@@ -158,10 +183,12 @@ def target_names(model, y) -> tuple[str, ...] | None:
 
 def index_of(X, y):
     """Return the index of the frame or series that holds the rows, or None."""
-    for of in (y, X):
-        if hasattr(of, "iloc"):
-            return of.index
-    return None
+    return _index(X) if _index(y) is None else _index(y)
+
+
+def _index(of):
+    """Return the index of a frame or series of pandas, else None."""
+    return of.index if hasattr(of, "iloc") else None
 
 
 def likelihood_of(model, problem: Problem) -> Likelihood:

@@ -28,6 +28,8 @@ def outlier_mask(estimator, X, y, *, level=0.99, error_scale=None):
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         The rows of the fit, or others.
     y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        Rows of X and y are matched by their places. If both have an index of pandas and these
+        differ, a UserWarning says so.
     level : float in (0, 1), default=0.99
         The share of rows with normal errors that are not flagged.
     error_scale : array-like of shape (n_samples,), optional

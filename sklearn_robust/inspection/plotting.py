@@ -39,8 +39,12 @@ def weight_colours():
     return LinearSegmentedColormap.from_list("weights", [ORANGE, GREY, BLUE])
 
 
-_LETTER, _LINE = 5.5, 9.0
-"""About the width of a letter and the height of a line of labels, in points."""
+_LONGEST = 20
+"""Letters of a label; of a longer one the middle is left out."""
+_GAP = 4.0
+"""Points between a row and its label."""
+_STEPS = 6
+"""Lines above and below a row that its label may be moved, if others are in its place."""
 _MANY = 500
 """From this many rows on, markers are small and have no edges, which would hide their colours."""
 
@@ -56,27 +60,56 @@ def coloured_rows(ax, x, y, weights):
 
 
 def labelled(ax, x, y, labels) -> list:
-    """Write labels beside points, where they do not cover each other; return the texts."""
+    """Write labels beside points, within the axes and apart from each other; return the texts."""
+    texts = [
+        ax.annotate(
+            shortened(label), point, xytext=(0.0, 0.0), textcoords="offset points",
+            fontsize="small", verticalalignment="bottom", clip_on=True,
+        )
+        for point, label in zip(zip(x, y, strict=True), labels, strict=True)
+    ]  # fmt: skip
+    for text in texts:
+        text.set_in_layout(False)  # a long label must not make the axes smaller
     ax.figure.draw_without_rendering()  # so that points have places
-    places = ax.transData.transform(np.column_stack([x, y])) * 72.0 / ax.figure.dpi
-    middle = np.mean(ax.transAxes.transform([[0.0, 0.0], [1.0, 1.0]])[:, 0]) * 72.0 / ax.figure.dpi
-    texts: list = []
-    taken: list = []
-    for point, place, label in zip(zip(x, y, strict=True), places, labels, strict=True):
-        sides = (1.0, -1.0) if place[0] <= middle else (-1.0, 1.0)
-        for up, side in itertools.product((3.0, -10.0, 14.0, -21.0), sides):
-            left = place[0] + (5.0 if side > 0.0 else -5.0 - _LETTER * len(label))
-            box = left, place[1] + up, left + _LETTER * len(label), place[1] + up + _LINE
-            if not any(_overlap(box, other) for other in taken):
-                break
+    unit = ax.figure.dpi / 72.0
+    places = ax.transData.transform(np.column_stack([x, y])) / unit
+    inside = ax.get_window_extent().padded(-2.0 * unit).extents / unit
+    taken = [(*(place - _GAP / 2.0), *(place + _GAP / 2.0)) for place in places]
+    if ax.get_legend() is not None:
+        taken.append(ax.get_legend().get_window_extent().extents / unit)
+    for text, place in zip(texts, places, strict=True):
+        extent = text.get_window_extent()
+        size = np.array([extent.width, extent.height]) / unit
+        boxes = [_within(inside, place + move, size) for move in _moves(*size)]
+        free = (box for box in boxes if not any(_overlap(box, other) for other in taken))
+        box = next(free, boxes[0])
+        text.set_position(tuple(np.array(box[:2]) - place))
         taken.append(box)
-        texts.append(
-            ax.annotate(
-                label, point, xytext=(5.0 * side, up), textcoords="offset points",
-                fontsize="small", horizontalalignment="left" if side > 0.0 else "right",
-            )
-        )  # fmt: skip
     return texts
+
+
+def shortened(label: str) -> str:
+    """Return a label without its middle if it is long: names often differ at their ends."""
+    if len(label) <= _LONGEST:
+        return label
+    kept = _LONGEST - 1
+    return f"{label[: kept - kept // 2]}…{label[-(kept // 2) :]}"
+
+
+def _moves(width, height):
+    """Yield where a label may be, from its point to its left lower corner, nearest first."""
+    sides = (_GAP, -_GAP - width)
+    middle = -height / 2.0
+    yield from ((side, middle) for side in sides)
+    yield from ((-width / 2.0, up) for up in (_GAP, -_GAP - height))
+    for step, side in itertools.product(range(1, _STEPS), sides):
+        yield from ((side, middle + step * height), (side, middle - step * height))
+
+
+def _within(inside, corner, size):
+    """Return a box (left, bottom, right, top), moved into another as far as it has to be."""
+    corner = np.maximum(np.minimum(corner, inside[2:] - size), inside[:2])
+    return (*corner, *(corner + size))
 
 
 def _overlap(one, other) -> bool:

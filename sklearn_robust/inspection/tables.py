@@ -26,6 +26,11 @@ class Table:
     targets: tuple[str, ...] | None
 
     @property
+    def _index_names(self) -> list[str]:
+        """The names of the levels of the data frame's index."""
+        return [self._label]
+
+    @property
     def _caption(self) -> str:
         """The text below the table."""
         raise NotImplementedError
@@ -75,10 +80,15 @@ class Table:
             import pandas as pd
         except ImportError as error:
             raise ImportError("to_frame needs pandas: pip install pandas.") from error
-        index = pd.Index(self.names, name=self._label)
+        labels = self._index_names
+        rows = [name if len(labels) > 1 else (name,) for name in self.names]
         if self.targets is not None:
-            labels = ["target", self._label]
-            index = pd.MultiIndex.from_product([self.targets, self.names], names=labels)
+            labels = ["target", *labels]
+            rows = [(target, *row) for target in self.targets for row in rows]
+        if len(labels) > 1:
+            index = pd.MultiIndex.from_tuples(rows, names=labels)
+        else:
+            index = pd.Index(self.names, name=labels[0])
         return pd.DataFrame(
             {name: getattr(self, name).ravel() for name in self._columns}, index=index
         )
