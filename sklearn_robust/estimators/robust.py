@@ -55,8 +55,8 @@ class RobustRegressor(RobustLinearModel):
           only fall. It removes most of what outliers add, and keeps the breakdown point. With
           fewer than 30 rows for each free parameter and hardly a penalty, it is the standard
           deviation, with n - p degrees of freedom, of a set of rows that grows from the half
-          nearest to the S-estimate until the next row is too far off. If a rounded y puts most of so
-          few rows on one plane, it is half a step of the rounding.
+          nearest to the S-estimate until the next row is too far off. If a rounded y puts most
+          of so few rows on one plane, it is half a step of the rounding.
         - "auto": "reweighted" with ``init="s"``, else "mad".
     efficiency : float in (0, 1), default=0.95
         Asymptotic efficiency at normal errors, from which k is computed where c is estimated.
