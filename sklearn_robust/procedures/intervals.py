@@ -34,14 +34,18 @@ _MOST_SIGMAS = 1e100
 _ROUNDING = 1e-7
 """Length of a row along a direction, relative to that of the row, that may be rounding."""
 _WELSCH = resolve("welsch")
-_SHAPES = (1.9, 1.0, 0.1)
+_SHAPES = (1.5, 0.2)
 """Shapes from which the likelihood of good rows with others apart is maximised."""
-_NARROWEST = 0.15
-"""Least deviation of the logarithm of the size of others, which may be all the same."""
+_NARROWEST = 0.4
+"""Least deviation of the logarithm of the size of others. A narrower distribution would take one
+clump of them and leave the rest to the tail of good rows."""
 _BEFORE = 3.0
 """Logarithm of how far below sigma the peak of good rows is sought."""
+_SLOPE = -0.5
+"""Slope that separates a tail from others apart, in the logarithms of size and of density of the
+logarithm of size. The heaviest tail of the family, that of Cauchy, falls to -1, others further."""
 _POINTS = 400
-"""Points at which a second peak is sought."""
+"""Points at which others apart are sought."""
 
 
 # ---- at the fit ----------------------------------------------------------------------
@@ -188,8 +192,9 @@ class Errors:
     def _good(self) -> tuple[np.ndarray, tuple[Loss, float] | None]:
         """How far residuals are good, and the distribution of good ones in sigma; None: normal.
 
-        The three explanations of far rows are compared by their likelihoods and numbers of
-        parameters (Schwarz 1978): the tail of a normal distribution has none beyond the window.
+        Three explanations of far rows are compared by likelihood and number of parameters (Schwarz
+        1978): they are the tail of all rows; others apart from normal good rows; or others apart
+        from good rows with a tail of their own.
         """
         weights, everyone = good_weights(self.rows, self.sigma), np.ones(len(self.rows))
         if np.all(weights == 1.0):
@@ -200,8 +205,10 @@ class Errors:
         one, tail = one_distribution(sizes)
         normal = _normal_and_others(sizes, weights) + 2.0 * a_parameter
         heavy = heavy_and_others(sizes, weights)
-        if heavy is not None and heavy.nll + 3.0 * a_parameter < min(one, normal):
-            return heavy.is_good, (heavy.loss, heavy.c)
+        if heavy is not None:
+            normal = min(normal, heavy.nll_if_normal + 2.0 * a_parameter)
+            if heavy.nll + 3.0 * a_parameter < min(one, normal):
+                return heavy.is_good, (heavy.loss, heavy.c)
         return (everyone, tail) if one < normal else (weights, None)
 
     def half_width(self, coverage, rows) -> float:
@@ -299,6 +306,8 @@ class Apart:
     ----------
     nll : float
         The mean over the rows.
+    nll_if_normal : float
+        That with the same others and a normal distribution of good rows.
     loss : Loss
     c : float
     is_good : ndarray
@@ -306,6 +315,7 @@ class Apart:
     """
 
     nll: float
+    nll_if_normal: float
     loss: Loss
     c: float
     is_good: np.ndarray
@@ -315,9 +325,9 @@ def heavy_and_others(sizes, weights) -> Apart | None:
     """Return the likeliest distribution of Barron's family with others apart, or None.
 
     The logarithm of the size of the others is normal. Any tail can be imitated by such a mixture,
-    which would then call its far end outliers. But where errors are of one kind, the logarithm of
-    their size has one peak, however heavy the tail. So others are apart only if there is a
-    second peak beyond the first.
+    which would then call its far end outliers. But where errors are of one kind, the density of the
+    logarithm of their size falls ever more steeply, however heavy the tail. So others are apart
+    only if it falls like a tail, and further out rises again or nearly stops falling.
 
     Parameters
     ----------
@@ -340,13 +350,16 @@ def heavy_and_others(sizes, weights) -> Apart | None:
         end = minimize(
             _nll_and_slopes, [alpha, 0.0, *first], (sizes, logs), "L-BFGS-B", True, bounds=bounds
         )
-        if (best is None or end.fun < best.fun) and _has_second_peak(end.x, float(logs[-1])):
+        if (best is None or end.fun < best.fun) and _rises_again(end.x, float(logs[-1])):
             best = end
     if best is None:
         return None
     good, others = _log_densities(best.x, sizes, logs)
-    loss = resolve(alpha=float(best.x[0]))
-    return Apart(float(best.fun), loss, math.exp(best.x[1]), expit(good - others))
+    is_good = expit(good - others)
+    log_spread = 0.5 * math.log(float(is_good @ sizes**2) / float(is_good.sum()))
+    if_normal = _log_densities([2.0, log_spread, *best.x[2:]], sizes, logs)
+    loss, c = resolve(alpha=float(best.x[0])), math.exp(best.x[1])
+    return Apart(float(best.fun), -float(np.mean(np.logaddexp(*if_normal))), loss, c, is_good)
 
 
 def _log_densities(params, sizes, logs):
@@ -383,9 +396,9 @@ def _nll_and_slopes(params, sizes, logs):
     return -float(np.mean(np.logaddexp(good, others))), np.array(slopes)
 
 
-def _has_second_peak(params, reach) -> bool:
-    """Return whether the density of the logarithm of sizes rises again after it has fallen."""
+def _rises_again(params, reach) -> bool:
+    """Return whether the density of the logarithm of sizes falls like a tail and then flattens."""
     logs = np.linspace(-_BEFORE, max(reach, 1.0), _POINTS)
     good, others = _log_densities(params, np.exp(logs), np.maximum(logs, 0.0))
-    rises = np.diff(np.logaddexp(good, others) + logs) > 0.0
-    return bool(np.any(np.diff(rises.astype(int)) > 0))
+    falls = np.diff(np.logaddexp(good, others) + logs) < _SLOPE * np.diff(logs)
+    return bool(np.any(np.diff(falls.astype(int)) < 0))
