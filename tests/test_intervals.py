@@ -176,7 +176,7 @@ def test_outliers_beside_heavy_tails_are_no_tail(name):
         held.append(np.mean(errors.cdf(high) - errors.cdf(low)))
         widths.append(np.mean(high - low) / (2.0 * errors.ppf(0.95)))
     # Were good rows normal or all one tail, most would be 2.4 to 3 times as wide as they had to be.
-    assert np.median(widths) < 1.3
+    assert np.sum(np.array(widths) < 1.3) >= 8
     assert np.max(widths) < 2.0
     assert np.mean(held) > 0.87
 

@@ -36,7 +36,7 @@ _ROUNDING = 1e-7
 _WELSCH = resolve("welsch")
 _SHAPES = (1.5, 0.2)
 """Shapes from which the likelihood of good rows with others apart is maximised."""
-_NARROWEST = 0.4
+_NARROWEST = 0.5
 """Least deviation of the logarithm of the size of others. A narrower distribution would take one
 clump of them and leave the rest to the tail of good rows."""
 _BEFORE = 3.0
