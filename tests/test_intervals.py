@@ -18,7 +18,12 @@ from sklearn_robust import (
 )
 from sklearn_robust.distribution import general_robust
 from sklearn_robust.limits import changed_limits
-from sklearn_robust.procedures.intervals import Errors, good_weights
+from sklearn_robust.procedures.intervals import (
+    Errors,
+    _nll_and_slopes,
+    good_weights,
+    heavy_and_others,
+)
 
 TRUTH = np.array([1.0, -2.0, 0.5])
 
@@ -93,14 +98,17 @@ def test_far_outliers_count_as_rows_come_only(rows):
     near = RobustRegressor(random_state=0).fit(X, y)
     bad = np.flatnonzero(near.weights_ < 1e-3)
     widths = []
-    for size in (1e2, 1e4, 1e8):
+    for size in (1e2, 1e4, 1e6, 1e8):
         y[bad] = size * np.arange(1.0, 1.0 + len(bad))
         widths.append(half_widths(near.fit(X, y), X[:1], 0.95, rows=rows)[0])
     if rows == "good":
-        assert_close(widths, np.full(3, widths[0]), terms=widths[0], tol=1e-6)
+        # Five outliers stay at 5 to 6 sigma. Beside the nearest of the others they look like
+        # outliers, too, and beside those further off like a tail of good rows.
+        assert_close(widths[1:], np.full(3, widths[1]), terms=widths[1], tol=1e-6)
+        assert widths[0] == pytest.approx(widths[1], rel=0.1)
         assert widths[0] < 3.0
     else:
-        assert widths[2] > 1e3 * widths[1] > 1e4 * widths[0]
+        assert widths[3] > 1e3 * widths[1] > 1e4 * widths[0]
 
 
 def test_rows_within_are_good_and_rows_beyond_are_not():
@@ -136,6 +144,84 @@ def test_fresh_good_rows_are_covered(model, noise):
         found.append(np.mean(errors.cdf(high) - errors.cdf(low)))
     # Each deviates by 0.01; three in ten outliers of 5 to 6 deviations look half good.
     assert np.mean(found) == pytest.approx(0.9, abs=0.02)
+
+
+HEAVY = {"student": stats.t(3), "laplace": stats.laplace(scale=0.8)}
+
+
+def in_clumps(errors, rng, n=3000):
+    """Return errors, 14 % of which are moved to three places."""
+    drawn = errors.rvs(size=n, random_state=rng)
+    for jump, rows in zip(
+        (-15.0, 4.6, -6.9), np.array_split(rng.permutation(n)[: round(0.14 * n)], 3), strict=True
+    ):
+        drawn[rows] += jump
+    return drawn
+
+
+def errors_of(residuals):
+    sizes = np.sort(np.abs(residuals))
+    ranks = np.ceil(np.linspace(0.0, 1.0, 1001) * len(sizes)).astype(int) - 1
+    return Errors(sizes[np.maximum(ranks, 0)], float(len(sizes)))
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_outliers_beside_heavy_tails_are_no_tail(name):
+    errors, widths, held = HEAVY[name], [], []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(3000, 3))
+        model = RobustRegressor(random_state=0).fit(X, X @ TRUTH + in_clumps(errors, rng))
+        low, high = model.predict_interval(X, 0.9).T - X @ TRUTH
+        held.append(np.mean(errors.cdf(high) - errors.cdf(low)))
+        widths.append(np.mean(high - low) / (2.0 * errors.ppf(0.95)))
+    # Were good rows normal or all one tail, most would be 2.4 to 3 times as wide as they had to be.
+    assert np.sum(np.array(widths) < 1.3) >= 8
+    assert np.max(widths) < 2.0
+    assert np.mean(held) > 0.87
+
+
+@pytest.mark.parametrize("n", [100, 500, 3000])
+@pytest.mark.parametrize("name", [*HEAVY, "normal", "cauchy"])
+def test_a_tail_alone_is_no_outliers(name, n):
+    errors = (HEAVY | {"normal": stats.norm, "cauchy": stats.cauchy})[name]
+    held = []
+    for seed in range(40):
+        reach = errors_of(errors.rvs(size=n, random_state=seed)).half_width(0.9, "good")
+        held.append(errors.cdf(reach) - errors.cdf(-reach))
+    assert np.mean(held) == pytest.approx(0.9, abs=0.02)
+
+
+@pytest.mark.parametrize("errors", [*HEAVY.values(), stats.cauchy])
+def test_the_tail_of_good_rows_does_not_depend_on_how_far_outliers_are(errors):
+    good = errors.rvs(size=1800, random_state=0)
+    widths = [
+        errors_of(np.append(good, far * np.linspace(1.0, 3.0, 200))).half_width(0.9, "good")
+        for far in (1e4, 1e6, 1e8)
+    ]
+    assert widths == pytest.approx(np.full(3, widths[0]), rel=0.02)
+    assert widths[2] == pytest.approx(np.quantile(np.abs(good), 0.9), rel=0.02)
+
+
+def test_slopes_of_good_rows_and_others_are_derivatives():
+    sizes = errors_of(in_clumps(stats.t(3), np.random.default_rng(0))).rows
+    logs = np.log(np.maximum(sizes, 1.0))
+    params = np.array([0.7, 0.1, -2.0, 1.5, -0.5])
+    for number, step in enumerate(1e-5 * np.eye(5)):
+        change = np.subtract(*(_nll_and_slopes(params + s, sizes, logs)[0] for s in (step, -step)))
+        slope = _nll_and_slopes(params, sizes, logs)[1][number]
+        assert slope == pytest.approx(change / 2e-5, abs=1e-5)
+
+
+def test_others_are_where_they_were_put():
+    rng = np.random.default_rng(0)
+    good = stats.t(3).rvs(size=900, random_state=rng)
+    sizes = np.sort(np.append(np.abs(good), np.exp(rng.normal(6.0, 0.6, size=100))))
+    found = heavy_and_others(sizes, good_weights(sizes, 1.0))
+    assert 1.0 - found.is_good.mean() == pytest.approx(0.1, abs=0.005)
+    assert found.is_good[np.searchsorted(sizes, [0.1, 3.0])].min() > 0.999
+    assert found.is_good[-1] < 1e-6
+    assert heavy_and_others(np.sort(np.abs(good)) / 100.0, np.ones(900)) is None
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -221,14 +221,22 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
         the interval, and no good row is left out of it, since normal errors are hardly ever that
         large.
 
-        Heavy tails are not bad rows. All rows count if one distribution of Barron's family, of
-        shape 0 to 2, explains the residuals better than two do: a normal distribution of good rows,
-        and one of the others whose size has a uniform logarithm, with the penalty of Schwarz
-        (1978) for two more parameters. However far off outliers are, they do not pass for a tail:
-        each costs twice the logarithm of its size in the first model and once in the second. With
-        few rows the choice is uncertain: a few outliers among twenty rows may pass for a tail,
-        which makes the interval too wide, and thirty Cauchy errors may look like outliers, which
-        makes it too narrow.
+        Heavy tails are not bad rows. Three models of the absolute residuals are compared by their
+        likelihood, with the penalty of Schwarz (1978) for more parameters. In the first, all rows
+        have one distribution of Barron's family, of shape 0 to 2; then all count. In the second,
+        good rows are normal, and the size of others has a uniform logarithm; then the weights
+        above are taken. In the third, good rows have a distribution of the family, and the
+        logarithm of the size of others is normal; then rows count by the probability that they
+        are good. As a mixture can imitate any tail, the third needs others that are apart: the
+        density of the logarithm of sizes falls, and further out rises again or nearly stops
+        falling, as that of no distribution of the family does. Outliers far enough off do not pass
+        for a tail: each costs twice the logarithm of its size in the first model, and once in the
+        others.
+
+        Where outliers are no further off than the largest good errors, the choice is uncertain,
+        the more so with few rows: a few hundred with heavy tails and outliers at 5 to 15 times
+        their scale may pass for one tail, which makes the interval too wide, and thirty Cauchy
+        errors may look like outliers, which makes it too narrow.
 
         References
         ----------

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
+from scipy.optimize import minimize
+from scipy.special import expit, log_expit, ndtri, stdtrit
 
 from ..design import Design
 from ..limits import LIMITS
@@ -33,6 +34,18 @@ _MOST_SIGMAS = 1e100
 _ROUNDING = 1e-7
 """Length of a row along a direction, relative to that of the row, that may be rounding."""
 _WELSCH = resolve("welsch")
+_SHAPES = (1.5, 0.2)
+"""Shapes from which the likelihood of good rows with others apart is maximised."""
+_NARROWEST = 0.5
+"""Least deviation of the logarithm of the size of others. A narrower distribution would take one
+clump of them and leave the rest to the tail of good rows."""
+_BEFORE = 3.0
+"""Logarithm of how far below sigma the peak of good rows is sought."""
+_SLOPE = -0.5
+"""Slope that separates a tail from others apart, in the logarithms of size and of density of the
+logarithm of size. The heaviest tail of the family, that of Cauchy, falls to -1, others further."""
+_POINTS = 400
+"""Points at which others apart are sought."""
 
 
 # ---- at the fit ----------------------------------------------------------------------
@@ -170,21 +183,33 @@ class Errors:
         ones = np.ones(len(self.rows))
         return max(SIGMAS["reweighted"](self.rows, ones, _LEAST, math.inf), _LEAST)
 
-    @cached_property
+    @property
     def is_good(self) -> np.ndarray:
         """How far every residual counts as that of a good row, from 0 to 1."""
-        weights = good_weights(self.rows, self.sigma)
-        if np.all(weights == 1.0) or self._far_rows_belong(weights):
-            return np.ones(len(weights))
-        return weights
+        return self._good[0]
 
-    def _far_rows_belong(self, weights) -> bool:
-        """Return whether far rows are the tail of the others rather than something else."""
+    @cached_property
+    def _good(self) -> tuple[np.ndarray, tuple[Loss, float] | None]:
+        """How far residuals are good, and the distribution of good ones in sigma; None: normal.
+
+        Three explanations of far rows are compared by likelihood and number of parameters (Schwarz
+        1978): they are the tail of all rows; others apart from normal good rows; or others apart
+        from good rows with a tail of their own.
+        """
+        weights, everyone = good_weights(self.rows, self.sigma), np.ones(len(self.rows))
+        if np.all(weights == 1.0):
+            return everyone, None
         if self.rows[-1] > _MOST_SIGMAS * self.sigma:  # most rows are fitted exactly
-            return False
-        sizes = self.rows / self.sigma
-        more = math.log(self.n_cases) / self.n_cases  # Schwarz's penalty of two more parameters
-        return one_distribution(sizes)[0] < _two_distributions(sizes, weights) + more
+            return weights, None
+        sizes, a_parameter = self.rows / self.sigma, 0.5 * math.log(self.n_cases) / self.n_cases
+        one, tail = one_distribution(sizes)
+        normal = _normal_and_others(sizes, weights) + 2.0 * a_parameter
+        heavy = heavy_and_others(sizes, weights)
+        if heavy is not None:
+            normal = min(normal, heavy.nll_if_normal + 2.0 * a_parameter)
+            if heavy.nll + 3.0 * a_parameter < min(one, normal):
+                return heavy.is_good, (heavy.loss, heavy.c)
+        return (everyone, tail) if one < normal else (weights, None)
 
     def half_width(self, coverage, rows) -> float:
         """Return the quantile of the absolute errors of y.
@@ -203,21 +228,23 @@ class Errors:
         rank, counted = coverage * (total + 1.0), weights > 0.0
         reach = np.interp(rank, np.append(0.0, ranks[counted]), np.append(0.0, self.rows[counted]))
         if rank > ranks[counted][-1]:
-            reach = max(float(reach), self._tail(coverage, weights))
+            reach = max(float(reach), self._tail(coverage, rows))
         return math.sqrt(1.0 / (1.0 - min(self.n_parameters / total, _MOST_FITTED))) * float(reach)
 
-    def _tail(self, coverage, weights) -> float:
-        """Return the quantile beyond the rows: of a normal, or of the family if all rows count."""
+    def _tail(self, coverage, rows) -> float:
+        """Return the quantile beyond the rows, of the distribution of those that count."""
         if self.sigma <= _LEAST:
             return 0.0
-        if np.all(weights == 1.0) and self.n_cases > 1.0:
-            # Imported late because SciPy's distributions take longer to load than a fit.
-            from ..distribution import general_robust
+        tail = self._good[1] if rows == "good" else None
+        if tail is None and (rows == "all" or np.all(self.is_good == 1.0)) and self.n_cases > 1.0:
+            tail = one_distribution(self.rows / self.sigma)[1]
+        if tail is None:
+            return float(ndtri(0.5 + 0.5 * coverage)) * self.sigma
+        # Imported late because SciPy's distributions take longer to load than a fit.
+        from ..distribution import general_robust
 
-            loss, c = one_distribution(self.rows / self.sigma)[1]
-            tail = general_robust.isf(0.5 - 0.5 * coverage, loss.alpha, scale=c)
-            return float(tail) * self.sigma
-        return float(ndtri(0.5 + 0.5 * coverage)) * self.sigma
+        loss, c = tail
+        return float(general_robust.isf(0.5 - 0.5 * coverage, loss.alpha, scale=c)) * self.sigma
 
     def half_width_of_mean(self, loss: Loss, scale: float, coverage, leverages) -> np.ndarray:
         """Return the half-widths of the confidence intervals of fitted values.
@@ -254,7 +281,7 @@ def one_distribution(sizes) -> tuple[float, tuple[Loss, float]]:
     return float(rho.mean()) + math.log(c) + log_partition(loss.alpha)[0], (loss, c)
 
 
-def _two_distributions(sizes, weights) -> float:
+def _normal_and_others(sizes, weights) -> float:
     """Return the mean nll of a normal distribution of good rows and one of any size for others.
 
     The logarithm of the size of the others is uniform between the least size that is doubted and
@@ -269,3 +296,109 @@ def _two_distributions(sizes, weights) -> float:
         good = share / (spread * math.sqrt(2.0 * math.pi)) * np.exp(-0.5 * (sizes / spread) ** 2)
     others = (1.0 - share) / (2.0 * reach * np.maximum(sizes, least))
     return -float(np.mean(np.log(good + np.where(sizes >= least, others, 0.0))))
+
+
+@dataclass(frozen=True)
+class Apart:
+    """A distribution of Barron's family for good rows, and one of others that are apart.
+
+    Attributes
+    ----------
+    nll : float
+        The mean over the rows.
+    nll_if_normal : float
+        That with the same others and a normal distribution of good rows.
+    loss : Loss
+    c : float
+    is_good : ndarray
+        The probability of every row that it is a good one.
+    """
+
+    nll: float
+    nll_if_normal: float
+    loss: Loss
+    c: float
+    is_good: np.ndarray
+
+
+def heavy_and_others(sizes, weights) -> Apart | None:
+    """Return the likeliest distribution of Barron's family with others apart, or None.
+
+    The logarithm of the size of the others is normal. Any tail can be imitated by such a mixture,
+    which would then call its far end outliers. But where errors are of one kind, the density of the
+    logarithm of their size falls ever more steeply, however heavy the tail. So others are apart
+    only if it falls like a tail, and further out rises again or nearly stops falling.
+
+    Parameters
+    ----------
+    sizes : ndarray
+        Absolute residuals in rising order, in sigma.
+    weights : ndarray
+        Guesses of how far they are good, from which the search begins.
+    """
+    logs = np.log(np.maximum(sizes, 1.0))
+    doubted, cost = logs[weights < 0.5], float(np.mean(weights < 0.5))
+    if not len(doubted) or logs[-1] <= 0.0:
+        return None
+    share = min(cost, 0.4)
+    first = [math.log(share / (1.0 - share)), float(np.mean(doubted))]
+    first.append(math.log(max(float(np.std(doubted)), 2.0 * _NARROWEST)))
+    bounds = [(0.0, 2.0), (-5.0, 5.0), (-20.0, 0.0), (0.0, float(logs[-1]))]
+    bounds.append((math.log(_NARROWEST), math.log(1.0 + float(logs[-1]))))
+    best = None
+    for alpha in _SHAPES:
+        end = minimize(
+            _nll_and_slopes, [alpha, 0.0, *first], (sizes, logs), "L-BFGS-B", True, bounds=bounds
+        )
+        if (best is None or end.fun < best.fun) and _rises_again(end.x, float(logs[-1])):
+            best = end
+    if best is None:
+        return None
+    good, others = _log_densities(best.x, sizes, logs)
+    is_good = expit(good - others)
+    log_spread = 0.5 * math.log(float(is_good @ sizes**2) / float(is_good.sum()))
+    if_normal = _log_densities([2.0, log_spread, *best.x[2:]], sizes, logs)
+    loss, c = resolve(alpha=float(best.x[0])), math.exp(best.x[1])
+    return Apart(float(best.fun), -float(np.mean(np.logaddexp(*if_normal))), loss, c, is_good)
+
+
+def _log_densities(params, sizes, logs):
+    """Return the logarithms of the densities of good rows and of others, each times its share.
+
+    ``params`` are the shape, log c, the logit of the share of others, and mean and log deviation
+    of the logarithms of their sizes. No other is within one sigma.
+    """
+    alpha, log_c, logit, mean, log_deviation = map(float, params)
+    rho = resolve(alpha=alpha).rho_psi_weight(sizes, math.exp(log_c))[0]
+    good = log_expit(-logit) - rho - log_c - log_partition(alpha)[0]
+    z = (logs - mean) * math.exp(-log_deviation)
+    others = log_expit(logit) - 0.5 * z**2 - log_deviation - logs - math.log(math.sqrt(8 * math.pi))
+    return good, np.where(sizes >= 1.0, others, -math.inf)
+
+
+def _nll_and_slopes(params, sizes, logs):
+    """Return the mean nll of good rows and others, and its derivatives."""
+    alpha, log_c, logit, mean, log_deviation = map(float, params)
+    good, others = _log_densities(params, sizes, logs)
+    is_good = expit(good - others)
+    step = 1e-6 if alpha < 1.0 else -1e-6
+    further = _log_densities([alpha + step, *params[1:]], sizes, logs)[0]
+    units = sizes * math.exp(-log_c)
+    weights = resolve(alpha=alpha).rho_psi_weight(sizes, math.exp(log_c))[2]
+    z, is_other = (logs - mean) * math.exp(-log_deviation), 1.0 - is_good
+    slopes = [
+        -float(np.mean(is_good * (further - good))) / step,
+        float(np.mean(is_good * (1.0 - units**2 * weights))),
+        float(expit(logit) - np.mean(is_other)),
+        -float(np.mean(is_other * z)) * math.exp(-log_deviation),
+        float(np.mean(is_other * (1.0 - z**2))),
+    ]
+    return -float(np.mean(np.logaddexp(good, others))), np.array(slopes)
+
+
+def _rises_again(params, reach) -> bool:
+    """Return whether the density of the logarithm of sizes falls like a tail and then flattens."""
+    logs = np.linspace(-_BEFORE, max(reach, 1.0), _POINTS)
+    good, others = _log_densities(params, np.exp(logs), np.maximum(logs, 0.0))
+    falls = np.diff(np.logaddexp(good, others) + logs) < _SLOPE * np.diff(logs)
+    return bool(np.any(np.diff(falls.astype(int)) < 0))
