@@ -88,6 +88,7 @@ class DaskDesign(Design):
     in_process = False
     sample_weight = None
     _division: BlockDivision | None = None
+    _kept: Part
 
     def __init__(self, parts, scheduler: Scheduler, *, fit_intercept, persist):
         self._scheduler, self.readings = scheduler, Readings()

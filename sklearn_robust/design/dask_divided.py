@@ -52,10 +52,11 @@ class BlockDivision:
         return cls(shift, level, floors, fit_intercept)
 
     def __call__(self, part: Part) -> Part:
-        """Return a block of divided rows."""
+        """Return a block of divided rows, from one that holds the sizes of their errors."""
+        sizes = np.asarray(part.sizes)
         with np.errstate(over="ignore", invalid="ignore"):  # checked once they are standardised
-            X = divided_rows(part.X, part.sizes, self.shift, self.with_intercept)
-            y = (part.y - self.level) / part.sizes[:, None]
+            X = divided_rows(part.X, sizes, self.shift, self.with_intercept)
+            y = (part.y - self.level) / sizes[:, None]
         return replace(part, X=X, y=y)
 
     def columns(self, columns: Standardisation, target) -> DividedColumns:

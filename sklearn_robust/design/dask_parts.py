@@ -165,17 +165,20 @@ def described(part: Part) -> list[Description]:
 def taken(part: Part, places):
     """Return a list with a block of some of the rows with a weight."""
     numbers = part.present_numbers(places)
-    return [Part(*(None if of is None else of[numbers] for of in _arrays(part)))]
+    cases = None if part.cases is None else part.cases[numbers]
+    sizes = None if part.sizes is None else part.sizes[numbers]
+    return [Part(part.X[numbers], part.y[numbers], cases, sizes)]
 
 
 def together(parts) -> Part:
     """Return the rows of several blocks as one."""
-    arrays = zip(*map(_arrays, parts), strict=True)
-    return Part(*(None if of[0] is None else np.concatenate(of) for of in arrays))
 
+    def joined(arrays):
+        return None if arrays[0] is None else np.concatenate(arrays)
 
-def _arrays(part: Part):
-    return part.X, part.y, part.cases, part.sizes
+    cases, sizes = joined([of.cases for of in parts]), joined([of.sizes for of in parts])
+    X, y = np.concatenate([of.X for of in parts]), np.concatenate([of.y for of in parts])
+    return Part(X, y, cases, sizes)
 
 
 def apart(part: Part, columns, base):

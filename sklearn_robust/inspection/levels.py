@@ -89,6 +89,8 @@ def rejected_levels(estimator, X, *, threshold=0.1, sample_weight=None, error_sc
     sample_weight : array-like of shape (n_samples,), optional
         The case weights of the fit. Rows are counted with these weights: 2 is the row written
         twice, 0 the row absent.
+    error_scale : array-like of shape (n_samples,), optional
+        The sizes of the errors, if the fit had any. Levels are then those of the divided rows.
 
     Returns
     -------
