@@ -15,7 +15,7 @@ from .estimators.adaptive import AdaptiveRobustRegressor, residual_distribution
 from .estimators.base import DOCUMENTATION, RobustLinearModel
 from .estimators.progress import with_callbacks
 from .estimators.robust import RobustRegressor
-from .validation import check_penalty_weights, check_unmasked
+from .validation import check_error_scale, check_penalty_weights, check_unmasked
 
 try:
     import dask
@@ -24,7 +24,7 @@ except ImportError as error:
     needed = "sklearn_robust.dask needs Dask, which the extra dask of the package installs."
     raise ImportError(needed) from error
 
-from .estimators.by_block import by_block, nothing_like
+from .estimators.by_block import by_block, nothing_like, sizes_like
 
 __all__ = ["DaskAdaptiveRobustRegressor", "DaskRobustRegressor"]
 
@@ -68,12 +68,11 @@ class _OnCollections(RobustLinearModel):
         if not isinstance(self.persist, bool) and self.persist != "auto":
             raise ValueError(f"persist must be one of {list(_PERSIST)}, got {self.persist!r}.")
 
-    def _fit(self, X, y, sample_weight, error_scale=None):
-        _refuse_sizes(error_scale)
-        return super()._fit(X, y, sample_weight)
+    def _validated_fit(self, X, y, sample_weight, error_scale):
+        return *self._validated(X, y, sample_weight, error_scale), None  # the blocks hold the sizes
 
-    def _validated(self, X, y, sample_weight, *, reset=True):
-        self._blocks = _designs().parts_of(X, y, sample_weight)
+    def _validated(self, X, y, sample_weight, error_scale=None, *, reset=True):
+        self._blocks = _designs().parts_of(X, y, sample_weight, error_scale)
         validate_data(self, nothing_like(X), reset=reset, skip_check_array=True)
         check_penalty_weights(self.penalty_weights, self.n_features_in_)
         return X, y if isinstance(y, da.Array) else y.to_dask_array(), sample_weight
@@ -128,8 +127,8 @@ class _OnCollections(RobustLinearModel):
             rows of the fit; if these do not determine all coefficients, every row has the mean.
         rows : {"good", "all"} or None, default=None
             None is the default of the estimator in memory.
-        error_scale : None
-            Only the estimator in memory takes sizes of errors.
+        error_scale : dask.array or dask.dataframe of shape (n_samples,), optional
+            Sizes of the errors of the rows, in the blocks of X; an array in memory if X is one.
 
         Returns
         -------
@@ -143,11 +142,10 @@ class _OnCollections(RobustLinearModel):
         """
         from .estimators.intervals import check_interval  # late: it loads the compiled code
 
-        _refuse_sizes(error_scale)
         local, shape = self.to_local(), (*np.shape(self.intercept_), 2)
         options = {"coverage": coverage, "kind": kind} | ({} if rows is None else {"rows": rows})
         check_interval(coverage, kind, rows or "all")
-        return by_block(local, X, shape, "predict_interval", options)
+        return by_block(local, X, shape, "predict_interval", options, error_scale)
 
     def to_local(self):
         """Return the fitted estimator for arrays in memory.
@@ -275,8 +273,9 @@ n_features_in_, feature_names_in_
             In blocks of the same lengths.
         sample_weight : dask.array or dask.dataframe of shape (n_samples,), optional
             Case weights, not negative and not all zero, in blocks of the same lengths.
-        error_scale : None
-            Only data in memory may have sizes of errors.
+        error_scale : dask.array or dask.dataframe of shape (n_samples,), optional
+            Sizes of the errors of the rows relative to each other, positive, in blocks of the same
+            lengths. Each block is divided by them whenever it is read.
 
         Returns
         -------
@@ -288,7 +287,8 @@ n_features_in_, feature_names_in_
             If an argument is not a collection of Dask.
         ValueError
             If a parameter is out of range, or if blocks hold values that are masked, not finite or
-            not numbers, or do not match. The message has the number of the block.
+            not numbers, weights or sizes of errors out of range, or do not match. The message has
+            the number of the block.
 
         Warns
         -----
@@ -396,8 +396,8 @@ n_features_in_, feature_names_in_
         ----------
         X, y
             As for :meth:`fit`, in blocks of the same lengths.
-        error_scale : None
-            Not for collections.
+        error_scale : dask.array or dask.dataframe of shape (n_samples,), optional
+            Sizes of the errors of the rows, in blocks of the same lengths.
 
         Returns
         -------
@@ -410,23 +410,24 @@ n_features_in_, feature_names_in_
             As :meth:`predict` does, and if blocks of y hold masked values.
         """
         check_is_fitted(self)
-        _refuse_sizes(error_scale)
         if not dask.is_dask_collection(X):
-            return self.to_local().nll(X, y)
+            return self.to_local().nll(X, y, error_scale)
         logpdf = residual_distribution().logpdf
         y = y if isinstance(y, da.Array) else y.to_dask_array()
         alpha, scale = self.alpha_, self.scale_  # the estimator would be sent with its weights
         residuals = y - self.predict(X)  # masked where y is
-        return residuals.map_blocks(
-            lambda r: -logpdf(check_unmasked("y", r), alpha, scale=scale), dtype=np.float64
-        )
 
+        def of_block(r, sizes=None):
+            r = check_unmasked("y", r)
+            if sizes is None:
+                return -logpdf(r, alpha, scale=scale)
+            sizes = check_error_scale(np.ravel(sizes), len(r))
+            sizes = sizes if r.ndim == 1 else sizes[:, None]
+            return -logpdf(r, alpha, scale=scale * sizes)
 
-def _refuse_sizes(error_scale):
-    """Raise if there are sizes of errors."""
-    if error_scale is not None:
-        got = f"got {type(error_scale).__name__}; data in memory may have it."
-        raise ValueError(f"error_scale must be None for collections of Dask, {got}")
+        if error_scale is None:
+            return residuals.map_blocks(of_block, dtype=np.float64)
+        return residuals.map_blocks(of_block, sizes_like(error_scale, residuals), dtype=np.float64)
 
 
 def _designs():

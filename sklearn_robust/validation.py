@@ -196,7 +196,7 @@ def check_weights(sample_weight, n_samples: int) -> np.ndarray | None:
     return np.ascontiguousarray(weights)
 
 
-def check_error_scale(error_scale, n_samples: int) -> np.ndarray | None:
+def check_error_scale(error_scale, n_samples: int, where: str = "") -> np.ndarray | None:
     """Return sizes of errors as float64 of shape (n_samples,), or None where none are given."""
     if error_scale is None:
         return None
@@ -204,10 +204,10 @@ def check_error_scale(error_scale, n_samples: int) -> np.ndarray | None:
     accepted = f"numbers in [{low:g}, {high:g}] of shape ({n_samples},), one for each row of X"
     sizes = _numbers("error_scale", error_scale, accepted)
     if sizes.shape != (n_samples,):
-        raise ValueError(f"error_scale must be {accepted}, got shape {sizes.shape}.")
+        raise ValueError(f"error_scale must be {accepted}, got shape {sizes.shape}{where}.")
     outside = sizes[(sizes < low) | (sizes > high)]
     if len(outside):
-        raise ValueError(f"error_scale must be {accepted}, got {float(outside[0])!r}.")
+        raise ValueError(f"error_scale must be {accepted}, got {float(outside[0])!r}{where}.")
     return np.ascontiguousarray(sizes)
 
 

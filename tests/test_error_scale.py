@@ -8,8 +8,14 @@ from sklearn.model_selection import KFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor, RobustRegressorCV
+from sklearn_robust import (
+    AdaptiveRobustRegressor,
+    RobustRegressor,
+    RobustRegressorCV,
+    robust_path,
+)
 from sklearn_robust.inspection import (
+    AlphaProfileDisplay,
     coef_table,
     covariance,
     degrees_of_freedom,
@@ -18,6 +24,7 @@ from sklearn_robust.inspection import (
     outlier_mask,
     predict_interval,
     profile_alpha,
+    rejected_levels,
     robust_information_criteria,
     summary,
 )
@@ -181,6 +188,58 @@ def test_profile_of_the_shape(table):
     np.testing.assert_allclose(ours.deviance, profile_alpha(divided, D, z, [0.0, 1.0]).deviance)
 
 
+def test_display_of_the_profile(table):
+    pytest.importorskip("matplotlib").use("Agg")
+    X, y, sizes = table
+    model = AdaptiveRobustRegressor(random_state=0).fit(X, y, error_scale=sizes)
+    display = AlphaProfileDisplay.from_estimator(model, X, y, alphas=[0.0, 1.0], error_scale=sizes)
+    ours = profile_alpha(model, X, y, [0.0, 1.0], error_scale=sizes)
+    np.testing.assert_allclose(display.profile.deviance, ours.deviance)
+
+
+@pytest.mark.parametrize("alpha", [-np.inf, 1.0, 2.0])
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_matrix])
+def test_path_is_that_of_divided_rows(alpha, make, table):
+    X, y, sizes = table
+    X = (X - [0.0, 3.0, 2000.0, 0.0]) / [1.0, 5.0, 100.0, 1.0]
+    options = SHARP | {"alpha": alpha, "scale": 3.0, "l1_regularizations": [0.3, 0.1, 0.01]}
+    path = robust_path(make(X), y, error_scale=sizes, **options)
+    D, z = _divided(X, y, sizes)
+    free = {"fit_intercept": False, "penalty_weights": [1.0, 1.0, 1.0, 1.0, 0.0]}
+    divided = robust_path(make(D), z, **options, **free)
+    ours = np.vstack([path.coefs, path.intercepts])
+    np.testing.assert_allclose(ours, divided.coefs, 1e-7, 1e-7)
+    np.testing.assert_allclose(path.scales, divided.scales, 1e-7)
+    assert not np.allclose(robust_path(make(X), y, **options).coefs, path.coefs, 1e-2, 1e-2)
+
+
+@pytest.mark.parametrize("alpha", [1.0, 2.0])
+def test_path_begins_where_all_coefficients_are_zero(alpha, table):
+    X, y, sizes = table
+    path = robust_path(X, y, alpha=alpha, l1_regularizations=20, error_scale=sizes)
+    assert path.n_selected[0] == 0
+    assert path.n_selected[1] > 0
+
+
+def test_path_ends_at_single_fits(table):
+    X, y, sizes = table
+    path = robust_path(
+        X, y, alpha=1.0, scale=2.0, l1_regularizations=[0.5, 0.1], error_scale=sizes,
+        tol=1e-10, random_state=0,
+    )  # fmt: skip
+    for place, l1 in enumerate(path.l1_regularizations):
+        model = RobustRegressor(1.0, scale=2.0, l1_regularization=l1, **SHARP)
+        model.fit(X, y, error_scale=sizes)
+        np.testing.assert_allclose(path.coefs[:, place], model.coef_, 1e-7, 1e-7)
+        np.testing.assert_allclose(path.intercepts[place], model.intercept_, 1e-7)
+
+
+def test_path_refuses_what_is_no_size(table):
+    X, y, _ = table
+    with pytest.raises(ValueError, match="error_scale must be numbers in"):
+        robust_path(X, y, error_scale=np.zeros(len(y)))
+
+
 def test_folds_get_their_part(table):
     X, y, sizes = table
     cv, options = KFold(3), {"alphas": (0.0, 1.0), "random_state": 0}
@@ -250,3 +309,19 @@ def test_levels_of_a_factor_stay_levels():
     y[bad] += 50.0
     fit = RobustRegressor(random_state=0).fit(X, y, error_scale=sizes)
     np.testing.assert_allclose(fit.coef_, np.arange(12.0), atol=0.15)
+
+
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_matrix])
+def test_rejected_levels_are_those_of_the_fit(make, table):
+    X, y, sizes = table
+    level = np.flatnonzero(X[:, 3])
+    y = y.copy()
+    y[level[::2]] += 500.0
+    model = RobustRegressor(random_state=0).fit(make(X), y, error_scale=sizes)
+    found = rejected_levels(model, make(X), error_scale=sizes)
+    assert found.names == ("x3",)
+    assert found.rows == [len(level)]
+    assert found.rejected == [np.count_nonzero(model.weights_[level] < 0.1)]
+    assert found.rejected >= [len(level[::2])]
+    with pytest.raises(ValueError, match="error_scale must be numbers in"):
+        rejected_levels(model, make(X), error_scale=sizes[1:])

@@ -17,6 +17,7 @@ from .. import scales
 from ..limits import LIMITS
 from .base import Design, added, check_target
 from .dask_blocks import Scheduler, parts_of
+from .dask_divided import BlockDivision, divided
 from .dask_levels import rows_of_rare_levels
 from .dask_parts import (
     Description,
@@ -27,6 +28,7 @@ from .dask_parts import (
     counted,
     described,
     taken,
+    together,
     without,
 )
 from .dense import DenseDesign
@@ -85,6 +87,8 @@ class DaskDesign(Design):
 
     in_process = False
     sample_weight = None
+    _division: BlockDivision | None = None
+    _kept: Part
 
     def __init__(self, parts, scheduler: Scheduler, *, fit_intercept, persist):
         self._scheduler, self.readings = scheduler, Readings()
@@ -100,6 +104,8 @@ class DaskDesign(Design):
             self.parts = self._source
         self.columns = Standardisation.none(self.n_features, fit_intercept=fit_intercept)
         self._keep()
+        if self._kept.sizes is not None:
+            self._divide()
         self.columns = standardised_columns(self)
         self._hold_target()
 
@@ -116,6 +122,19 @@ class DaskDesign(Design):
         self.n_rows = sum(one.n_rows for one in self._described)
         self._size = sum(one.size for one in self._described)
         self._count()
+
+    def _divide(self):
+        """Divide the rows of the blocks whenever they are read, and those kept in this process."""
+        self._division = BlockDivision.of(self._kept, fit_intercept=self.columns.fit_intercept)
+        division = delayed(self._division, pure=False, traverse=False)
+        self.parts, self._source = (
+            [delayed(divided, pure=False)(division, part) for part in parts]
+            for parts in (self.parts, self._source)
+        )
+        self._described = self._descriptions()
+        self.n_features = self._described[0].n_features
+        self._kept = self._division(self._kept)
+        self.columns = Standardisation.none(self.n_features, fit_intercept=False)
 
     def _descriptions(self) -> list[Description]:
         return self.read([delayed(described, pure=False)(of) for of in self.parts], chained)
@@ -146,12 +165,22 @@ class DaskDesign(Design):
     def _hold_target(self):
         lows = [one.low[self._target] for one in self._described if one.n_present]
         highs = [one.high[self._target] for one in self._described if one.n_present]
-        _, targets, cases = self._kept
-        y = np.ascontiguousarray(targets[:, self._target])
+        y, cases = np.ascontiguousarray(self._kept.y[:, self._target]), self._kept.cases
         check_target(max(-min(lows), max(highs)), lambda: scales.scale_floor(y, cases))
         centre = scales.middle(y, cases) if self.columns.fit_intercept else None
         self.origin = 0.0 if centre is None else centre
         self._floor = scales.scale_floor(y, cases, centre)
+        if self._division is not None:
+            self.columns = self._division.columns(self.columns, self._target)
+            self._floor = max(self._floor, self._least_floor)
+
+    @property
+    def _least_floor(self) -> float:
+        return 0.0 if self._division is None else self._division.least_floors[self._target]
+
+    @property
+    def mean_log_error_scale(self):
+        return math.fsum(one.logs for one in self._described) / self.total_weight
 
     @property
     def most_gathered(self):
@@ -247,18 +276,12 @@ class DaskDesign(Design):
         most = min(scales.ENOUGH, max(LIMITS.kept // self.n_features, 1))
         self._kept = self._taken(np.arange(0, self.n_present, -(-self.n_present // most)))
 
-    def _taken(self, places):
-        """Return X, targets and case weights of some of the rows with a weight."""
+    def _taken(self, places) -> Part:
+        """Return some of the rows with a weight as one block."""
         parts = []
         for k, local in self._by_part(places):
             parts.append(delayed(taken, pure=False)(self.parts[k], local))
-        return self.together(self.read(parts, chained))
-
-    def together(self, parts):
-        """Concatenate the rows taken from several blocks."""
-        X, targets, cases = zip(*parts, strict=True)
-        weights = None if cases[0] is None else np.concatenate(cases)
-        return np.concatenate(X), np.concatenate(targets), weights
+        return together(self.read(parts, chained))
 
     def _by_part(self, places):
         """Yield the number of every block that has some of the positions, and these in it."""
@@ -267,11 +290,12 @@ class DaskDesign(Design):
             if last > first:
                 yield k, places[first:last] - self._places[k]
 
-    def _seen(self, taken, kind=DenseDesign) -> Any:
+    def _seen(self, part: Part, kind=DenseDesign) -> Any:
         """Return the result of :meth:`_taken` as a design in this process."""
-        X, targets, cases = taken
-        y = np.ascontiguousarray(targets[:, self._target])
-        return kind.placed(X, y, cases, self.frame)
+        y = np.ascontiguousarray(part.y[:, self._target])
+        rows = kind.placed(part.X, y, part.cases, self.frame)
+        rows.least_floor = self._least_floor
+        return rows
 
     @property
     def _few(self) -> LocalDesign:
@@ -289,12 +313,12 @@ class DaskDesign(Design):
     @property
     def are_few(self) -> bool:
         """Whether all rows are kept in this process."""
-        return len(self._kept[0]) == self.n_present
+        return len(self._kept.X) == self.n_present
 
     def here(self) -> GatheredDesign:
         """Return the rows in this process; robust weights stay with the blocks."""
         rows = self._seen(self._kept, GatheredDesign)
-        rows.source = self
+        rows.source, rows.error_scale = self, self._kept.sizes
         return rows
 
     def chosen(self, places) -> Chosen:
@@ -317,8 +341,8 @@ class DaskDesign(Design):
             self._rare_levels = rows_of_rare_levels(self, *self._few.level_columns())
         if not self._rare_levels:
             return None
-        together, columns, base = self._rare_levels
-        rows = self._seen(together)
+        part, columns, base = self._rare_levels
+        rows = self._seen(part)
         rows.set_level_columns(columns, base, most=1.0)
         return rows
 

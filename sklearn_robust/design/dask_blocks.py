@@ -44,7 +44,7 @@ class Scheduler:
         return _SHARE_OF_MEMORY * min(limits, default=0.0) * len(limits)
 
 
-def parts_of(X, y, sample_weight) -> tuple[list, list]:
+def parts_of(X, y, sample_weight, error_scale=None) -> tuple[list, list]:
     """Return the blocks of collections, each a Delayed :class:`Part`, checked and unchecked.
 
     Raises
@@ -55,14 +55,15 @@ def parts_of(X, y, sample_weight) -> tuple[list, list]:
         If they do not have the same number of blocks.
     """
     names = _column_names(X)
-    together = [X, y] if sample_weight is None else [X, y, sample_weight]
-    if not any(isinstance(of, da.Array) for of in together):
-        blocks = _frames_together(together)
-    else:
-        blocks = _side_by_side(X, y, sample_weight)
+    given = {"X": X, "y": y, "sample_weight": sample_weight, "error_scale": error_scale}
+    given = {name: of for name, of in given.items() if of is not None or name in ("X", "y")}
+    together = _side_by_side
+    if not any(isinstance(of, da.Array) for of in given.values()):
+        together = _frames_together
+    blocks = together(given)
     checked, unchecked = (
         [
-            delayed(read, pure=False)(number, names, check, block)
+            delayed(read, pure=False)(number, names, check, tuple(given), block)
             for number, block in enumerate(blocks)
         ]
         for check in (True, False)
@@ -70,13 +71,14 @@ def parts_of(X, y, sample_weight) -> tuple[list, list]:
     return checked, unchecked
 
 
-def _frames_together(frames) -> list:
+def _frames_together(given) -> list:
     """Return the blocks of data frames, each a Delayed tuple.
 
     They are one expression, so that Dask reads a file once for all frames. It may also read several
     files at once, and not the same number for every frame.
     """
-    for name, frame in zip(("X", "y", "sample_weight"), frames, strict=False):
+    frames = list(given.values())
+    for name, frame in given.items():
         _check_collection(name, frame)
         _check_blocks(name, frame.npartitions, frames[0].npartitions)
     import dask.dataframe as dd
@@ -91,14 +93,14 @@ def _packed(*frames):
     return frames
 
 
-def _side_by_side(X, y, sample_weight) -> list:
+def _side_by_side(given) -> list:
     """Return the blocks of collections, of which at least one is an array; each is a list."""
-    blocks = _blocks("X", X)
-    aligned = [blocks]
-    for name, of in (("y", y), ("sample_weight", sample_weight)):
-        if of is not None:
+    X = given["X"]
+    aligned = [_blocks("X", X)]
+    for name, of in given.items():
+        if name != "X":
             others = _blocks(name, _like(of, X))
-            _check_blocks(name, len(others), len(blocks))
+            _check_blocks(name, len(others), len(aligned[0]))
             aligned.append(others)
     return [list(block) for block in zip(*aligned, strict=True)]
 

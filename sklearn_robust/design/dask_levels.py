@@ -8,7 +8,7 @@ import numpy as np
 from dask import delayed
 
 from .base import added
-from .dask_parts import apart, chained, taken_apart
+from .dask_parts import apart, chained, taken_apart, together
 
 if TYPE_CHECKING:
     from .dask import DaskDesign
@@ -20,7 +20,7 @@ _MOST = 200_000
 
 
 def rows_of_rare_levels(design: DaskDesign, columns, base):
-    """Return all rows of rare levels, as X, targets and case weights.
+    """Return all rows of rare levels, as one block.
 
     Parameters
     ----------
@@ -44,4 +44,4 @@ def rows_of_rare_levels(design: DaskDesign, columns, base):
         return ()
     columns, base = columns[rare], base[rare]
     parts = [delayed(taken_apart)(part, columns, base) for part in design.parts]
-    return design.together(design.read(parts, chained)), columns, base
+    return together(design.read(parts, chained)), columns, base

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-from ..validation import check_unmasked
+from ..validation import check_error_scale, check_unmasked
 from .base import Frame
 from .dense import DenseDesign
 
@@ -27,6 +27,8 @@ class Description(NamedTuple):
         Least and largest targets of the rows with a weight.
     size : int
         Size in bytes.
+    logs : float
+        Sum of the logarithms of the sizes of the errors, times the case weights.
     """
 
     n_rows: int
@@ -38,6 +40,7 @@ class Description(NamedTuple):
     low: np.ndarray
     high: np.ndarray
     size: int
+    logs: float
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,14 @@ class Part:
     y : ndarray of shape (n_rows, n_targets), float64
     cases : ndarray of shape (n_rows,), float64, or None
         Case weights.
+    sizes : ndarray of shape (n_rows,), float64, or None
+        Sizes of the errors.
     """
 
     X: np.ndarray
     y: np.ndarray
     cases: np.ndarray | None
+    sizes: np.ndarray | None = None
 
     def rows(self, target, frame: Frame) -> DenseDesign:
         """Return the rows with one target, to be read by one thread."""
@@ -66,7 +72,7 @@ class Part:
         return places if self.cases is None else np.flatnonzero(self.cases > 0.0)[places]
 
 
-def read(number, names, check, block) -> Part:
+def read(number, names, check, given, block) -> Part:
     """Return a validated block, or raise an error that has its number.
 
     Parameters
@@ -77,32 +83,42 @@ def read(number, names, check, block) -> Part:
         Required names of the columns of X, or their number.
     check : bool
         Whether to check for NaN and infinity.
+    given : tuple of str
+        What a block holds: X, y and, if given, sample_weight and error_scale.
     block : sequence of array or data frame
-        X, y and, if given, case weights.
+        The values of these.
     """
-    X, y, cases = block if len(block) == 3 else (*block, None)
-    where = f"block {number}"
+    found = dict(zip(given, block, strict=True))
+    X, where = found["X"], f"block {number}"
     n_features = names if isinstance(names, int) else len(names)
     if not isinstance(names, int) and list(map(str, getattr(X, "columns", names))) != names:
         raise ValueError(f"X must have the columns {names} in {where}, got {list(X.columns)}.")
     X = _numbers("X", X, where, check)
     if X.ndim != 2 or X.shape[1] != n_features:
         raise ValueError(f"X must have {n_features} columns in {where}, got shape {X.shape}.")
-    y = _numbers("y", y, where, check).astype(np.float64, copy=False)
+    y = _numbers("y", found["y"], where, check).astype(np.float64, copy=False)
     y = y[:, None] if y.ndim == 1 else y
-    if cases is not None:
-        cases = _numbers("sample_weight", cases, where, check)
-        cases = cases.astype(np.float64, copy=False).ravel()
-        if np.any(cases < 0.0):
-            raise ValueError(
-                f"sample_weight must be in [0, inf), got {float(cases.min())!r} in {where}."
-            )
-    for name, of in (("y", y), ("sample_weight", cases)):
+    cases = _of_rows("sample_weight", found, where, check)
+    if cases is not None and np.any(cases < 0.0):
+        raise ValueError(
+            f"sample_weight must be in [0, inf), got {float(cases.min())!r} in {where}."
+        )
+    sizes = _of_rows("error_scale", found, where, check)
+    for name, of in (("y", y), ("sample_weight", cases), ("error_scale", sizes)):
         if of is not None and len(of) != len(X):
             raise ValueError(
                 f"{name} must have as many rows as X, {len(X)} in {where}, got {len(of)}."
             )
-    return Part(X, y, cases)
+    if sizes is not None:
+        sizes = check_error_scale(sizes, len(X), f" in {where}")
+    return Part(X, y, cases, sizes)
+
+
+def _of_rows(name, found, where, check):
+    """Return one number for each row as float64, or None if they are not given."""
+    if name not in found:
+        return None
+    return _numbers(name, found[name], where, check).astype(np.float64, copy=False).ravel()
 
 
 def _numbers(name, values, where, check):
@@ -130,6 +146,7 @@ def described(part: Part) -> list[Description]:
     y, n_rows = part.y[present], len(part.y)
     cases = np.ones(len(y)) if part.cases is None else part.cases[present]
     largest = float(np.max(cases, initial=0.0))
+    logs = 0.0 if part.sizes is None else float(cases @ np.log(part.sizes[present]))
     description = Description(
         n_rows=n_rows,
         n_features=part.X.shape[1],
@@ -140,15 +157,28 @@ def described(part: Part) -> list[Description]:
         low=np.min(y, axis=0, initial=np.inf),
         high=np.max(y, axis=0, initial=-np.inf),
         size=part.X.nbytes + part.y.nbytes,
+        logs=logs,
     )
     return [description]
 
 
 def taken(part: Part, places):
-    """Return a list with X, targets and case weights of some rows with a weight."""
+    """Return a list with a block of some of the rows with a weight."""
     numbers = part.present_numbers(places)
     cases = None if part.cases is None else part.cases[numbers]
-    return [(part.X[numbers], part.y[numbers], cases)]
+    sizes = None if part.sizes is None else part.sizes[numbers]
+    return [Part(part.X[numbers], part.y[numbers], cases, sizes)]
+
+
+def together(parts) -> Part:
+    """Return the rows of several blocks as one."""
+
+    def joined(arrays):
+        return None if arrays[0] is None else np.concatenate(arrays)
+
+    cases, sizes = joined([of.cases for of in parts]), joined([of.sizes for of in parts])
+    X, y = np.concatenate([of.X for of in parts]), np.concatenate([of.y for of in parts])
+    return Part(X, y, cases, sizes)
 
 
 def apart(part: Part, columns, base):

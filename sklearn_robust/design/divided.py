@@ -72,6 +72,35 @@ class DividedColumns(Standardisation):
         return coef * self.unit
 
 
+def columns_of_divided(columns, shift, level, with_intercept) -> DividedColumns:
+    """Return the standardisation of divided rows, from that of their columns as they are."""
+    same = {field.name: getattr(columns, field.name) for field in fields(Standardisation)}
+    return DividedColumns(**same, shift=shift, level=level, with_intercept=with_intercept)
+
+
+def medians(X, sample_weight):
+    """Return what to subtract from the columns of a dense X, from a few rows with a weight."""
+    present = np.arange(len(X)) if sample_weight is None else np.flatnonzero(sample_weight)
+    few = present[:: max(-(-len(present) // _FEW), 1)]
+    return shared_values(X[few].astype(np.float64))[1]
+
+
+def divided_rows(X, error_scale, shift, with_intercept) -> np.ndarray:
+    """Return the columns of a dense X minus a shift and, if wanted, of ones, divided."""
+    inverse = (1.0 / error_scale)[:, None]
+    divided = np.empty((len(X), X.shape[1] + with_intercept))
+    np.subtract(X, shift, out=divided[:, : X.shape[1]])
+    divided[:, : X.shape[1]] *= inverse
+    divided[:, X.shape[1] :] = inverse
+    return divided
+
+
+def least_floor(level, error_scale) -> float:
+    """Return the rounding of y that divided values no longer show, because of their level."""
+    rounding = 4.0 * np.finfo(np.float64).eps * abs(level)
+    return rounding / float(np.median(error_scale))
+
+
 class Division:
     """The rows of a fit, to be divided by the relative sizes of their errors.
 
@@ -92,27 +121,17 @@ class Division:
     def __init__(self, X, error_scale, sample_weight, *, fit_intercept):
         self._given, self._cases, self._intercept = X, sample_weight, fit_intercept
         self._error_scale = error_scale
-        inverse = 1.0 / error_scale
         self._shift = np.zeros(X.shape[1])
         with np.errstate(over="ignore", invalid="ignore"):  # checked once they are standardised
             if sparse.issparse(X):
+                inverse = 1.0 / error_scale
                 parts = [sparse.csr_array(X).multiply(inverse[:, None])]
                 parts += [sparse.csr_array(inverse[:, None])] * fit_intercept
                 self._X = sparse.csr_array(sparse.hstack(parts, format="csr"))
             else:
                 if fit_intercept:
-                    self._shift = self._medians(X)
-                self._X = np.empty((len(X), X.shape[1] + fit_intercept))
-                np.subtract(X, self._shift, out=self._X[:, : X.shape[1]])
-                self._X[:, : X.shape[1]] *= inverse[:, None]
-                self._X[:, X.shape[1] :] = inverse[:, None]
-
-    def _medians(self, X):
-        present = np.arange(len(X))
-        if self._cases is not None:
-            present = np.flatnonzero(self._cases)
-        few = present[:: max(-(-len(present) // _FEW), 1)]
-        return shared_values(X[few].astype(np.float64))[1]
+                    self._shift = medians(X, sample_weight)
+                self._X = divided_rows(X, error_scale, self._shift, fit_intercept)
 
     def design(self, y, make) -> LocalDesign:
         """Return the design of the divided rows with a target.
@@ -127,11 +146,7 @@ class Division:
         level = scales.middle(y, self._cases) if self._intercept else 0.0
         divided = (y - level) / self._error_scale
         rows = make(self._X, divided, self._cases, fit_intercept=False)
-        columns = {field.name: getattr(rows.columns, field.name) for field in fields(rows.columns)}
-        rows.columns = DividedColumns(
-            **columns, shift=self._shift, level=level, with_intercept=self._intercept
-        )
+        rows.columns = columns_of_divided(rows.columns, self._shift, level, self._intercept)
         rows.error_scale, rows.undivided = self._error_scale, (self._given, y)
-        rounding = 4.0 * np.finfo(np.float64).eps * abs(level)
-        rows.least_floor = rounding / float(np.median(self._error_scale))
+        rows.least_floor = least_floor(level, self._error_scale)
         return rows

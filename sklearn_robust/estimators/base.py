@@ -80,9 +80,7 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
 
     def _fit(self, X, y, sample_weight, error_scale=None):
         self._check_parameters()
-        X, y, sample_weight = self._validated(X, y, sample_weight)
-        if error_scale is not None:
-            error_scale = check_error_scale(error_scale, len(y))
+        X, y, sample_weight, error_scale = self._validated_fit(X, y, sample_weight, error_scale)
         progress = Progress(self, X, y, sample_weight)
         found = self._fit_targets(X, y, sample_weight, error_scale, progress.report)
         progress.end()
@@ -100,6 +98,12 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
             found = list(map(partial(self._fit_target, report=report), designs, initial))
         store(self, found, one_target=y.ndim == 1)
         return found
+
+    def _validated_fit(self, X, y, sample_weight, error_scale):
+        """Return the validated data of a fit."""
+        X, y, sample_weight = self._validated(X, y, sample_weight)
+        self._refuse_collections(error_scale)
+        return X, y, sample_weight, check_error_scale(error_scale, len(y))
 
     def _validated(self, X, y, sample_weight, *, reset=True):
         """Return validated data; X is not yet checked for NaN and infinity."""

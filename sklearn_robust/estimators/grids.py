@@ -47,7 +47,7 @@ def l1_grid(template, penalties, designs, eps=None) -> np.ndarray:
     """
     if not is_number(penalties):
         return np.sort(np.asarray(penalties, dtype=np.float64))[::-1]
-    n_rows, n_features = designs[0].n_rows, designs[0].n_features
+    n_rows, n_features = designs[0].n_rows, designs[0].columns.n_slopes
     ratio = eps or (_RATIO if n_features <= n_rows else _RATIO_IF_WIDE)
     largest = max(fits().largest_penalty(template, design) for design in designs)
     return fits().grid(largest, int(penalties), ratio)

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import assert_all_finite
 
-from ..validation import check_number
+from ..validation import check_error_scale, check_number
 from .base import fits
 from .grids import check_grid, l1_grid
 from .progress import silent
@@ -67,6 +67,7 @@ def robust_path(
     l2_regularization=0.0,
     penalty_weights=None,
     sample_weight=None,
+    error_scale=None,
     fit_intercept=True,
     init="auto",
     max_iter=100,
@@ -108,6 +109,8 @@ def robust_path(
         Factors of both penalties for every column.
     sample_weight : array-like of shape (n_samples,), optional
         Case weights.
+    error_scale : array-like of shape (n_samples,), optional
+        Sizes of the errors of the rows relative to each other, positive.
     fit_intercept : bool, default=True
         Whether to fit an intercept.
     init : "auto", "ols", "gnc", "s" or array-like of shape (n_features + 1,), default="auto"
@@ -179,9 +182,10 @@ def robust_path(
         check_number("eps", eps, 0.0, 1.0, "()")
     check_grid("l1_regularizations", l1_regularizations)
     X, y, sample_weight = template._validated(X, y, sample_weight)
+    error_scale = check_error_scale(error_scale, len(y))
     assert_all_finite(X, estimator_name="robust_path", input_name="X")
     with fits().serial_algebra(X.shape[1]):
-        designs = list(template._designs(X, y, sample_weight))
+        designs = list(template._designs(X, y, sample_weight, error_scale))
         penalties = l1_grid(template, l1_regularizations, designs, eps)
         points = [_told(template, design, penalties) for design in designs]
     _warn(points, penalties, template)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import _num_samples
 
-from ..validation import check_number
+from ..validation import check_error_scale, check_number
 from .fitted import feature_names, model_of
 from .tables import Table
 
@@ -68,7 +68,7 @@ class RejectedLevels(Table):
         return f"rejected: weight under {self.threshold:g}; {all_rows}"
 
 
-def rejected_levels(estimator, X, *, threshold=0.1, sample_weight=None):
+def rejected_levels(estimator, X, *, threshold=0.1, sample_weight=None, error_scale=None):
     """Levels of categories with the share of their rows that the fit rejected, worst first.
 
     In a level column at least two fifths of the rows share one value; the other rows are those of
@@ -89,6 +89,8 @@ def rejected_levels(estimator, X, *, threshold=0.1, sample_weight=None):
     sample_weight : array-like of shape (n_samples,), optional
         The case weights of the fit. Rows are counted with these weights: 2 is the row written
         twice, 0 the row absent.
+    error_scale : array-like of shape (n_samples,), optional
+        The sizes of the errors, if the fit had any. Levels are then those of the divided rows.
 
     Returns
     -------
@@ -101,8 +103,8 @@ def rejected_levels(estimator, X, *, threshold=0.1, sample_weight=None):
     TypeError
         If ``estimator`` is not an estimator of this package.
     ValueError
-        If ``threshold`` is out of range, or X differs in shape from that of the fit or holds NaN or
-        infinity.
+        If ``threshold`` is out of range, X differs in shape from that of the fit or holds NaN or
+        infinity, or ``error_scale`` is not a positive number for every row.
 
     See Also
     --------
@@ -143,7 +145,7 @@ def rejected_levels(estimator, X, *, threshold=0.1, sample_weight=None):
     check_number("threshold", threshold, 0.0, 1.0, "(]")
     model, seen = model_of(estimator, X)
     names = feature_names(model, estimator)
-    rows = _rows_of_fit(model, seen, sample_weight)
+    rows = _rows_of_fit(model, seen, sample_weight, error_scale)
     weights = np.atleast_2d(np.asarray(model.weights_).T)[:, rows.present()]
     cases = np.ones(rows.n_present, dtype=np.int64)
     if sample_weight is not None:
@@ -171,7 +173,7 @@ def _levels(rows):
     return levels.columns, (levels.apart != 0).astype(np.int64)
 
 
-def _rows_of_fit(model, X, sample_weight):
+def _rows_of_fit(model, X, sample_weight, error_scale):
     """Return the rows that a model was fitted to, with a target of zeros, or raise."""
     if not hasattr(model, "weights_"):
         raise ValueError(
@@ -186,4 +188,5 @@ def _rows_of_fit(model, X, sample_weight):
     if hasattr(model, "to_local"):  # the model takes Dask collections, but X is in memory
         model = model.to_local()
     X, y, sample_weight = model._validated(X, np.zeros(shape), sample_weight, reset=False)
-    return next(iter(model._designs(X, y, sample_weight)))
+    error_scale = check_error_scale(error_scale, len(y))
+    return next(iter(model._designs(X, y, sample_weight, error_scale)))

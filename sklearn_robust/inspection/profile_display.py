@@ -52,13 +52,14 @@ class AlphaProfileDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, y, *, alphas=None, sample_weight=None, level=0.95, target=0, ax=None
-    ):
+        cls, estimator, X, y, *, alphas=None, sample_weight=None, error_scale=None, level=0.95,
+        target=0, ax=None,
+    ):  # fmt: skip
         """Compute the profile and draw it.
 
         Parameters
         ----------
-        estimator, X, y, alphas, sample_weight, level
+        estimator, X, y, alphas, sample_weight, error_scale, level
             As for :func:`profile_alpha`, but by default 41 shapes about the interval.
         target : int, default=0
             Index of the target, if there are several.
@@ -78,7 +79,7 @@ class AlphaProfileDisplay:
         """
         model = model_of(estimator, X)[0]
         check_target(target, len(targets_of(model)))
-        options = {"sample_weight": sample_weight, "level": level}
+        options = {"sample_weight": sample_weight, "error_scale": error_scale, "level": level}
         if alphas is None and hasattr(model, "alpha_bounds"):
             # Where the interval is has to be known before the shapes are chosen.
             known = profile_alpha(estimator, X, y, np.atleast_1d(model.alpha_)[:1], **options)

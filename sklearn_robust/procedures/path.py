@@ -89,22 +89,33 @@ def largest_l1(problem: Problem, result: RegressionResult, loss: Loss) -> float:
 def _with_clipped_columns(objective, params, gradient):
     """Return the gradient if the columns with values far from their median had these clipped."""
     design: LocalDesign = objective.design
-    few = design.thinned(_FEW).dense_rows(slice(None))
+    rows = design.present()
+    few = _undivided(design, rows[:: max(-(-len(rows) // _FEW), 1)])
     middle = np.median(few, axis=0)
     spread = _FAR / normal_quantile(0.5) * np.median(np.abs(few - middle), axis=0)
     columns = np.flatnonzero(spread > 0.0)
-    rows = design.present()
     influence = objective.loss.rho_psi_weight(residuals(design, params)[rows], objective.scale)[1]
     influence = objective.scale * influence * design.shares()
+    if design.error_scale is not None:
+        influence /= design.error_scale[rows]
     gradient = gradient.copy()
     for first in range(0, len(columns), _AT_ONCE):
         which = columns[first : first + _AT_ONCE]
-        x = design.dense_rows(rows, which)
+        x = _undivided(design, rows, which)
         low, high = middle[which] - spread[which], middle[which] + spread[which]
         clipped = np.clip(x, low, high)
         change = influence @ (x - clipped)
         gradient[which] += change / design.columns.unit[which]
     return gradient
+
+
+def _undivided(design, rows, columns=slice(None)):
+    """Return columns of some rows, times the sizes of the errors by which these are divided.
+
+    A small error does not make a row one that is far off.
+    """
+    x = design.dense_rows(rows, columns)
+    return x if design.error_scale is None else x * design.error_scale[rows, None]
 
 
 def grid(largest: float, n_points: int, ratio: float) -> np.ndarray:
