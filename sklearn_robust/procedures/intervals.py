@@ -26,6 +26,8 @@ _MOST_ROWS = 1000
 """Most residuals that stand for all: the quantiles that a fit keeps are at every 1/1000."""
 _MANY = 4
 """Multiple of the size of a sample from which on it replaces all rows."""
+_MANY_CASES = 200
+"""With fewer cases a tail of good rows cannot be told from a few others apart."""
 _MOST_FITTED = 0.5
 """Ratio of parameters to rows above which intervals are not widened further."""
 _LEAST = float(np.finfo(np.float64).tiny)
@@ -194,7 +196,7 @@ class Errors:
 
         Three explanations of far rows are compared by likelihood and number of parameters (Schwarz
         1978): they are the tail of all rows; others apart from normal good rows; or others apart
-        from good rows with a tail of their own.
+        from good rows with a tail of their own, in tables that are not small.
         """
         weights, everyone = good_weights(self.rows, self.sigma), np.ones(len(self.rows))
         if np.all(weights == 1.0):
@@ -204,7 +206,7 @@ class Errors:
         sizes, a_parameter = self.rows / self.sigma, 0.5 * math.log(self.n_cases) / self.n_cases
         one, tail = one_distribution(sizes)
         normal = _normal_and_others(sizes, weights) + 2.0 * a_parameter
-        heavy = heavy_and_others(sizes, weights)
+        heavy = heavy_and_others(sizes, weights) if self.n_cases >= _MANY_CASES else None
         if heavy is not None:
             normal = min(normal, heavy.nll_if_normal + 2.0 * a_parameter)
             if heavy.nll + 3.0 * a_parameter < min(one, normal):
