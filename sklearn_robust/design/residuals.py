@@ -52,10 +52,11 @@ def robust_weights(design: Design, params, loss: Loss, scale: float, *, zero_at=
     return design.map_rows(task, zero_at=zero_at)
 
 
-def final_weights(design: Design, params, loss: Loss, scale: float, left_out=()):
-    """Return the robust weights of all rows, 0 for rows left out, and what else all residuals tell.
+def final_weights(design: Design, counted: Design, params, loss: Loss, scale: float, left_out=()):
+    """Return the robust weights of all rows, 0 for rows left out, and summaries of the residuals.
 
-    If the rows are not in this process, evenly spaced rows tell the rest.
+    ``counted`` is the design without the rows left out. If the rows are not in this process, the
+    summaries are those of evenly spaced rows.
 
     Returns
     -------
@@ -65,7 +66,6 @@ def final_weights(design: Design, params, loss: Loss, scale: float, left_out=())
     quantiles : ndarray of shape (1001,)
         Quantiles of the absolute residuals of the rows that are not left out.
     """
-    counted = design.without(left_out) if len(left_out) else design
     design, left_out = design.holder_of_weights(left_out)
     if not design.in_process:
         weights = robust_weights(design, params, loss, scale, zero_at=left_out)

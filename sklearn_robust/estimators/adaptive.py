@@ -57,8 +57,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     scale_features : None, "all", list of str or int, or callable, default=None
         The columns u of X with which the scale grows, by name or number:
         :math:`\log c_i = \gamma_0 + u_i\gamma`, learned with the coefficients and the shape. A
-        callable is given X and returns such a list. With None there is one scale. The columns are
-        copied, sparse ones too. It cannot be combined with ``l1_regularization``.
+        callable is given X and returns such a list. With None there is one scale. It cannot be
+        combined with ``l1_regularization``.
     scale_l2_regularization : float >= 0, default=0.0
         Penalty :math:`\lambda_u` on :math:`\gamma`: half of it times the squared coefficients of
         columns with unit deviation is added to the objective.

@@ -347,7 +347,7 @@ def _target_fit(
     ``design`` has all rows and the parameters of ``result``. ``objective`` is that of the rows not
     left out; if rows have errors of learned sizes, it is that of rows divided by these.
     """
-    loss, params = objective.loss, result.params
+    loss, params, counted = objective.loss, result.params, objective.design
     coef, intercept = design.to_original(params)
     at = params if sizes is None else objective.design.from_original(coef, intercept)
     root, free = leverage_root(objective, at)
@@ -355,9 +355,10 @@ def _target_fit(
         divided = residuals(design, params) / sizes
         none = np.empty((len(sizes), 0))
         design = make_design(none, divided, design.sample_weight, fit_intercept=False)
-        params = np.empty(0)
-    counted = design.without(left_out) if len(left_out) else design
-    weights, largest_weight, quantiles = final_weights(design, params, loss, result.scale, left_out)
+        params, counted = np.empty(0), design.without(left_out) if len(left_out) else design
+    weights, largest_weight, quantiles = final_weights(
+        design, counted, params, loss, result.scale, left_out
+    )
     few = (
         selects
         and loss.redescending

@@ -190,7 +190,8 @@ class RobustRegressor(RobustLinearModel):
     ``init``. A redescending loss keeps the plane, with weights 1 on it and 0 elsewhere. A convex
     loss continues to the least sum of absolute residuals, which may take many iterations. A warning
     says whether more than half of the rows are fitted exactly, or lie on a plane that is not the
-    one fitted.
+    one fitted. With few rows and a rounded y, "reweighted" is half a step of the rounding instead,
+    and no plane is exact.
 
     References
     ----------

@@ -284,9 +284,10 @@ def _rounded(regression: Regression, start: Start, options) -> RegressionResult:
     errors, except that half a step is rounding. Other planes may hold as many rows, so a convex fit
     is another start, and the lower minimum is returned.
     """
-    estimate = regression.shared.s_estimate.least_biased
-    step = rounding_step(regression.objective.design, estimate.n_parameters)
-    if not estimate.exact or step == 0.0:
+    estimate, step = regression.shared.s_estimate.least_biased, 0.0
+    if estimate.exact:
+        step = rounding_step(regression.objective.design, estimate.n_parameters)
+    if step == 0.0:
         status = Status.NOT_APPLICABLE
         return unusable(RegressionResult, start, status, sigma=None, vanished=False)
     sigma = 0.5 * step
