@@ -42,7 +42,8 @@ TURNS = 3
 def run(code, before="", **environment):
     """Return the seconds that code takes in a process of its own, and those of the processor."""
     done = subprocess.run(
-        [sys.executable, "-c", before + TIMED.format(code=code)],
+        # -P: Python would look for the package in the working folder before PYTHONPATH.
+        [sys.executable, "-P", "-c", before + TIMED.format(code=code)],
         env=os.environ | environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     wall, used = map(float, done.stdout.split())

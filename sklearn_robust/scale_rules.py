@@ -131,9 +131,20 @@ class MScale(ScaleRule):
     def __init__(self, design, constant, n_parameters):
         super().__init__(design, constant)
         self._n_parameters = n_parameters
+        self._known: dict[bytes, float] = {}  # a search asks for the same parameters again
 
     def sigma_at(self, params):
-        return m_scale(self._design, params, self._n_parameters, self._design.floor)
+        key = params.tobytes()
+        if key not in self._known:
+            sigma = m_scale(self._design, params, self._n_parameters, self._design.floor)
+            self._known[key] = sigma
+        return self._known[key]
+
+    @property
+    def definition(self) -> tuple[float, float, float]:
+        """The ratio of c to the M-scale, the sum of rho that defines it, and the least M-scale."""
+        half = self._design.half_of_cases(self._n_parameters)
+        return self._constant, half, self._design.floor
 
     def read(self, objective, params):
         design = self._design

@@ -33,11 +33,11 @@ def plane(n=11, seed=0, noise=0.3):
 # ---- searches ------------------------------------------------------------------------
 
 
-def reweighted(Z, y, cases, ridge, loss, c=1.0, constant=0.0, start=None, max_iter=500):
+def reweighted(Z, y, cases, ridge, loss, c=1.0, learned=(0.0, 0.0, 0.0), start=None, max_iter=500):
     params = np.zeros(len(Z)) if start is None else start.copy()
     history = np.empty(max_iter)
     n_iter, *found = kernels.irls_packed(
-        Z, y, cases, ridge, 2, loss.code, loss.alpha, c, constant, NEWTON, 1e-12, max_iter,
+        Z, y, cases, ridge, 2, loss.code, loss.alpha, c, learned, NEWTON, 1e-12, max_iter,
         ROUNDING, params, history,
     )  # fmt: skip
     return params, history[:n_iter], *found
@@ -63,10 +63,23 @@ def test_reweighted_least_squares_ends_where_the_gradient_is_zero(keywords, ridg
 def test_a_reweighted_scale_is_the_median_size(n):
     Z, y, cases = plane(n)
     params, _, c, converged, _ = reweighted(
-        Z, y, cases, np.zeros(3), resolve(alpha=1.0), constant=1.5
+        Z, y, cases, np.zeros(3), resolve(alpha=1.0), learned=(1.5, 0.0, 0.0)
     )
     assert converged
     assert c == pytest.approx(1.5 * np.median(np.abs(y - params @ Z)), rel=1e-9)
+
+
+def test_a_reweighted_scale_is_the_m_scale():
+    Z, y, cases = plane()
+    constant, half = 1.0 / np.sqrt(3.0), 0.5 * (cases.sum() - 3.0)
+    params, _, c, converged, _ = reweighted(
+        Z, y, cases, np.zeros(3), resolve("welsch"), learned=(constant, half, 1e-9)
+    )
+    assert converged
+    residuals = y - params @ Z
+    assert c == pytest.approx(constant * m_scale(residuals, cases, half, 1.0), rel=1e-9)
+    pushes = cases * weight(residuals, loss="welsch", scale=c) * residuals
+    assert_close(Z @ pushes, np.zeros(3), terms=np.abs(Z) @ np.abs(pushes), tol=1e-10)
 
 
 def test_searches_give_up_where_there_is_no_answer():
@@ -74,7 +87,9 @@ def test_searches_give_up_where_there_is_no_answer():
     twice = np.vstack([Z[0], Z[0], Z[2]])
     assert not reweighted(twice, y, cases, np.zeros(3), resolve(alpha=1.0))[-1]
     exact = np.array([1.0, 2.0, 3.0])
-    line = reweighted(Z, exact @ Z, cases, np.zeros(3), resolve(), constant=1.0, start=exact)
+    line = reweighted(
+        Z, exact @ Z, cases, np.zeros(3), resolve(), learned=(1.0, 0.0, 0.0), start=exact
+    )
     assert not line[-1]
     assert not most_likely(twice, y, cases, np.zeros(3))[-1]
     assert not reweighted(Z, y, cases, np.zeros(3), resolve(alpha=1.0), max_iter=2)[-2]

@@ -249,6 +249,10 @@ def m_scale(design: Design, params, n_parameters, floor) -> float:
 
 def truncated_deviation(design: Design, params, largest, n_parameters) -> float:
     """Return the deviation of the residuals within 2.5 times itself, at most ``largest``."""
+    if design.in_process and design.n_rows <= _MANY:
+        return scales.truncated_deviation(
+            residuals(design, params), largest, design.sample_weight, n_parameters=n_parameters
+        )
     free = 2.0 * design.half_of_cases(n_parameters) / design.total_weight
     return scales.truncated_deviation_of(
         partial(abs_residuals, design, params),

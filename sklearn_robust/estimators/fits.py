@@ -114,6 +114,7 @@ def shared_starts(estimator, design, near=None, neighbour=None) -> SharedStarts:
         max_iter=estimator.max_iter,
         tol=estimator.tol,
         neighbour=neighbour,
+        sharp=isinstance(estimator.scale, str) and estimator.scale == "s",
     )
     if near is None:
         return shared

@@ -8,6 +8,7 @@ from .elementary import larger, smaller
 from .linked import COUNT, FLAG, MATRIX, NUMBER, OUT, OUT_MATRIX, ROW, VOID, linked
 from .planes import residuals_of
 from .residuals import BLOCK, block_curvatures, block_weights
+from .scales import m_scale_of
 
 LONGEST = 1.9
 """Steps are lengthened at most this much, as in the solver ``irls``."""
@@ -21,6 +22,8 @@ SETTLED = 0.03
 _SLOWEST = 0.99
 """Bound on the rate at which changes of log c, or of the shape, are taken to shrink."""
 TINY = 1e-300
+_SCALE_TOL = 1e-9
+"""Last Newton step of a log M-scale; its error is then about the square of this."""
 
 
 @linked(VOID, ROW, COUNT, NUMBER, NUMBER, ROW, OUT, OUT, OUT, OUT)
@@ -155,7 +158,7 @@ def still_owed(change, previous):
 
 @entry
 def irls_packed(
-    Z, y, cases, ridge, n_slopes, code, alpha, c, constant, newton, tol, max_iter, rounding,
+    Z, y, cases, ridge, n_slopes, code, alpha, c, learned, newton, tol, max_iter, rounding,
     params, history,
 ):  # fmt: skip
     """Do in place what the solver ``irls`` does.
@@ -169,9 +172,10 @@ def irls_packed(
         What multiplies half the squared parameters.
     code, alpha, c
         The loss and its scale.
-    constant : float
-        Where it is not 0, the scale is this much times the median size of the residuals,
-        found at every iteration anew.
+    learned : (float, float, float)
+        If the first is not 0, the scale is that much times a scale of the residuals, found at
+        every iteration anew: their M-scale, at which the sum of rho is the second and which is
+        at least the third; or their median size if the second is 0.
     newton : (float, float)
         How near to Newton's the steps may come, a majorant as in ``block_curvatures``, and the
         size of a step after which they may. They do where the scale is held: values of the
@@ -201,13 +205,17 @@ def irls_packed(
     residuals, influence, weights, rho, sums = rows[0], rows[1], rows[2], blocks[0], blocks[1]
     step, downhill, size, change = vectors[0], vectors[1], math.inf, 0.0
     length, converged, n_iter, previous, nearer = 1.0, False, 0, TINY, False
-    least_majorant, within = newton
+    (least_majorant, within), (constant, half, floor) = newton, learned
     share, majorant, value, slope = _LEAST_SHARE, 1.0, math.inf, 0.0
     while not converged and n_iter < max_iter:
         residuals_of(Z, y, params, residuals)
         scale_owed = 0.0
         if constant > 0.0:
-            change = math.log(constant * median_size(residuals, weights) / c)
+            if half > 0.0:
+                own = m_scale_of(residuals, cases, half, floor, c / constant, _SCALE_TOL, weights)
+            else:
+                own = median_size(residuals, weights)
+            change = math.log(constant * own / c)
             if not abs(change) < math.inf:
                 return n_iter, c, False, False
             c *= math.exp(change)

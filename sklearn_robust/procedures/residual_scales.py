@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..problem import Objective
-from ..scale_rules import MadScale, ScaleRule, TruncatedScale
+from ..scale_rules import MadScale, MScale, ScaleRule, TruncatedScale
 from ..solvers.anderson import minimise_near
 from ..solvers.packed import irls_packed
 from ..solvers.result import SolverResult, Start, Status, quiet, unusable
@@ -129,13 +129,26 @@ def packed_with_mad(
 
     Parameters and result are those of :func:`minimise_with_scale`.
     """
-    constant = mad.median_constant
-    result = irls_packed(objective, start, report=quiet, median_constant=constant, **options)
+    learned = mad.median_constant, 0.0, 0.0
+    result = irls_packed(objective, start, report=quiet, learned=learned, **options)
     if result.converged and mad.is_floor(result.scale):
         return unusable(SolverResult, start, Status.STALLED)
     for value in result.history:
         report(value)
     return result
+
+
+def packed_with_m_scale(
+    objective: Objective, start: Start, rule: MScale, *, report, **options
+) -> SolverResult:
+    """Find coefficients and M-scale together in compiled code; it stalls if levels may move.
+
+    Parameters and result are those of :func:`minimise_with_scale`.
+    """
+    if objective.design.levels() is not None:
+        return unusable(SolverResult, start, Status.NOT_APPLICABLE)
+    objective = objective.at(rule.c_at(start.params))
+    return irls_packed(objective, start, report=report, learned=rule.definition, **options)
 
 
 def selecting_with_mad(

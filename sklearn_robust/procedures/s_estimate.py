@@ -23,10 +23,10 @@ from ..problem import Problem
 from ..scale_rules import MScale, TruncatedScale
 from ..scales import SHRINKAGE, m_scale, truncated_deviation
 from ..solvers.anderson import minimise_near
-from ..solvers.result import Start, Status, quiet
+from ..solvers.result import Start, Status, first_usable, quiet
 from .candidates import candidates
 from .exact_plane import exact_plane
-from .residual_scales import minimise_with_scale
+from .residual_scales import minimise_with_scale, packed_with_m_scale
 from .starts import least_squares
 from .subsample import start_from_subsample
 
@@ -140,10 +140,11 @@ def s_estimate(problem: Problem, start: Start, minimise, random_state, **options
         begin = replace(start, params=params)
         if searchable and len(params) <= LIMITS.widest:
             begin = replace(begin, root=_robust_root(problem, m_scale.c_at(params), begin))
-        result = minimise_with_scale(
-            minimise, _shrunk(problem), begin, m_scale, report=quiet, **options
-        )  # fmt: skip
-        params = result.params
+        searches = packed_with_m_scale, partial(minimise_with_scale, minimise)
+        params = first_usable(
+            *(partial(of, _shrunk(problem), begin, m_scale, report=quiet, **options)
+              for of in searches)
+        ).params  # fmt: skip
         # With a penalty the fixed point is not exactly the minimum.
         if problem.standardised_penalty.is_zero:
             params = min([params, begin.params], key=criterion)

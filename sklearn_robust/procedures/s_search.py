@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -234,7 +235,11 @@ class _Rows:
     floor: float
     ridge: np.ndarray
 
-    @property
+    @cached_property
+    def _penalised(self):
+        return bool(np.any(self.ridge))
+
+    @cached_property
     def _shrunk(self):
         return SHRINKAGE * self.cases.sum() * self.ridge
 
@@ -367,7 +372,7 @@ class _Rows:
     def _scales(self, planes, tol, wanted=None):
         """Return the scales of planes; beyond the ``wanted`` best they may be infinite."""
         # With a penalty the order of the scales is not that of the criteria.
-        wanted = len(planes) if wanted is None or np.any(self.ridge) else wanted
+        wanted = len(planes) if wanted is None or self._penalised else wanted
         return kernels.scales_of(
             self.Z, self.y, self.cases, self.half, self.floor, tol, wanted, planes
         )
@@ -375,7 +380,10 @@ class _Rows:
     def _criteria(self, planes, scales):
         """Return the squared scales plus the penalty."""
         with np.errstate(over="ignore"):
-            return scales**2 + np.einsum("ij,jk,ik->i", planes, self.ridge, planes)
+            squares = scales**2
+            if not self._penalised:
+                return squares
+            return squares + np.einsum("ij,jk,ik->i", planes, self.ridge, planes)
 
     def _best(self, planes, scales, count):
         best = np.argsort(self._criteria(planes, scales), kind="stable")[:count]

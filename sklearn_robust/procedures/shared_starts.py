@@ -20,7 +20,7 @@ from .plan import Plan, minimise_by, solvers_for
 from .s_estimate import SEstimate, refined_from_subsample, s_estimate
 from .selecting_starts import selecting_s_estimate
 from .starts import least_squares
-from .subsample import accuracy_of, sample_of, subsample_size
+from .subsample import accuracy_of, sample_of, sampling_error, subsample_size
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,9 @@ class SharedStarts:
         Candidates for an S-estimate whose penalty selects columns.
     fresh : bool
         Whether other candidates for it are searched.
+    sharp : bool
+        Whether the S-estimate is found to ``tol``. If it is only a start, that of many rows is
+        found to the standard error of its coefficients.
     """
 
     problem: Problem
@@ -51,6 +54,7 @@ class SharedStarts:
     neighbour: SharedStarts | None = None
     near: tuple[np.ndarray, ...] = ()
     fresh: bool = True
+    sharp: bool = False
 
     @property
     def selects(self) -> bool:
@@ -134,6 +138,8 @@ class SharedStarts:
         if self.sample is None or exact_plane(self.problem.design) is not None:
             return searched()
         sample, options = self.sample, self.options(quiet)
+        if not self.sharp:
+            options["tol"] = max(self.tol, sampling_error(self.problem.design))
         refined = partial(
             refined_from_subsample, self.problem, sample.problem, sample.s_estimate, options
         )

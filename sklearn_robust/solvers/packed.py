@@ -12,12 +12,14 @@ from ..problem import ROUNDING, Likelihood, Objective
 from .irls import newton_share
 from .result import AdaptiveResult, AdaptiveStart, SolverResult, Start, Status, unusable
 
+GIVEN = 0.0, 0.0, 0.0
+"""The scale is given, not learned."""
 LARGEST_LOG = 352.0
 """Bound on log c; the square of a larger c would overflow."""
 
 
 def irls_packed(
-    objective: Objective, start: Start, *, tol, max_iter, report, median_constant=0.0
+    objective: Objective, start: Start, *, tol, max_iter, report, learned=GIVEN
 ) -> SolverResult:
     """Take the steps of :func:`sklearn_robust.solvers.irls.irls` in compiled code.
 
@@ -27,9 +29,12 @@ def irls_packed(
     ----------
     objective, start, tol, max_iter, report
         As in :func:`sklearn_robust.solvers.irls.irls`.
-    median_constant : float
-        If it is not 0, the scale is this constant times the median absolute residual, computed at
-        every iteration. The method then applies only if all case weights are 1.
+    learned : tuple of float
+        The ratio of c to a scale of the residuals that is computed at every iteration; if it is 0,
+        c is given. The residual scale is the median absolute residual if the second number is 0,
+        and the method then applies only if all case weights are 1. Otherwise it is the M-scale:
+        the second number is the case-weighted sum of rho that defines it, and the third the least
+        scale.
 
     Returns
     -------
@@ -37,18 +42,18 @@ def irls_packed(
         Stalled if a curvature was singular, or if the iterations were used up and the objective
         has risen or the scale still changes.
     """
-    rows, learned = _packed(objective, start), median_constant > 0.0
-    if rows is None or (learned and not rows.equal):
+    rows, (constant, half, _) = _packed(objective, start), learned
+    if rows is None or (constant > 0.0 and half == 0.0 and not rows.equal):
         return unusable(SolverResult, start, Status.NOT_APPLICABLE)
     penalty = objective.problem.standardised_penalty
     params, history, loss = start.params.copy(), np.empty(max_iter), objective.loss
     n_iter, scale, converged, found = kernels.irls_packed(
         rows.columns, rows.y, rows.cases, penalty.curvature, rows.n_features,
-        loss.code, loss.alpha, objective.scale, median_constant, newton_share(loss), tol, max_iter,
+        loss.code, loss.alpha, objective.scale, learned, newton_share(loss), tol, max_iter,
         (ROUNDING, start.root.norm), params, history,
     )  # fmt: skip
     history = history[:n_iter]
-    if not (found and (converged or (not learned and objective.value(params) <= history[-1]))):
+    if not (found and (converged or (constant == 0.0 and objective.value(params) <= history[-1]))):
         return unusable(SolverResult, start, Status.STALLED)
     values = tuple(map(objective.at(scale).reported, history))
     for value in values:
