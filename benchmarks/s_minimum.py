@@ -113,7 +113,7 @@ def refined(X, y, starts):
         scales = kernels.scales_of(Z, y, cases, half, floor, 1e-6, len(planes), planes)
         best = np.argsort(scales)[:count]
         planes, scales = planes[best], scales[best]
-        kernels.refine(Z, y, cases, half, floor, ridge, tol, steps, planes, scales)
+        kernels.refine(Z, y, cases, half, floor, ridge, tol, steps, 0.2, planes, scales)
     return np.min(kernels.scales_of(Z, y, cases, half, floor, 1e-12, len(planes), planes))
 
 

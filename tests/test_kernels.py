@@ -216,12 +216,15 @@ def test_refinement_never_raises_a_scale():
     planes = np.random.default_rng(1).normal(size=(6, 3))
     scales = np.array([m_scale(y - one @ Z, cases, half) for one in planes])
     before = scales.copy()
-    kernels.refine(Z, y, cases, half, 1e-9, none, 0.0, 100, planes, scales)
+    kernels.refine(Z, y, cases, half, 1e-9, none, 0.0, 100, 0.2, planes, scales)
     after = np.array([m_scale(y - one @ Z, cases, half) for one in planes])
     assert np.all(scales < before)
     np.testing.assert_allclose(after, scales, rtol=1e-6)
+    begun, unknown = np.random.default_rng(1).normal(size=(6, 3)), np.zeros(6)
+    kernels.refine(Z, y, cases, half, 1e-9, none, 0.0, 100, 1e-12, begun, unknown)
+    np.testing.assert_allclose(unknown, scales, rtol=1e-6)
     at_floor = np.full(6, 50.0)
-    kernels.refine(Z, y, cases, half, 50.0, none, 0.0, 100, planes, at_floor)
+    kernels.refine(Z, y, cases, half, 50.0, none, 0.0, 100, 0.2, planes, at_floor)
     assert np.all(at_floor == 50.0)
 
 
@@ -229,7 +232,9 @@ def test_refinement_leaves_planes_of_dependent_columns():
     Z, y, cases = plane(15)
     Z[1] = Z[0]
     planes, scales = np.zeros((1, 3)), np.ones(1)
-    kernels.refine(Z, y, cases, 0.5 * cases.sum(), 1e-9, np.zeros((3, 3)), 0.0, 9, planes, scales)
+    kernels.refine(
+        Z, y, cases, 0.5 * cases.sum(), 1e-9, np.zeros((3, 3)), 0.0, 9, 0.2, planes, scales
+    )
     assert np.all(planes == 0.0)
 
 

@@ -93,7 +93,7 @@ def test_no_refined_random_subset_has_a_lower_scale(seed):
     draws = np.random.default_rng(seed).integers(len(y), size=(1000, 20))
     planes = kernels.planes_through(Z, y, draws)
     scales = kernels.scales_of(Z, y, cases, half, 1e-9, 1e-6, len(planes), planes)
-    kernels.refine(Z, y, cases, half, 1e-9, np.zeros((5, 5)), 1e-6, 1000, planes, scales)
+    kernels.refine(Z, y, cases, half, 1e-9, np.zeros((5, 5)), 1e-6, 1000, 0.2, planes, scales)
     least = kernels.scales_of(Z, y, cases, half, 1e-9, 1e-12, len(planes), planes).min()
     assert _sigma(X, y, seed=seed) <= (1.0 + 1e-6) * least
 
@@ -104,7 +104,9 @@ def test_no_number_of_steps_raises_the_scale_of_a_plane(steps):
     Z, cases, half = np.ascontiguousarray(X.T), np.ones(60), 28.5
     planes = np.random.default_rng(0).normal(size=(200, 3)) * 5.0
     before = kernels.scales_of(Z, y, cases, half, 1e-9, 1e-12, 200, planes)
-    kernels.refine(Z, y, cases, half, 1e-9, np.zeros((3, 3)), 1e-8, steps, planes, before.copy())
+    kernels.refine(
+        Z, y, cases, half, 1e-9, np.zeros((3, 3)), 1e-8, steps, 0.2, planes, before.copy()
+    )
     after = kernels.scales_of(Z, y, cases, half, 1e-9, 1e-12, 200, planes)
     assert np.all(after <= before * (1.0 + 1e-10))
     assert np.mean(after < before) > 0.9

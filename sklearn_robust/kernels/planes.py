@@ -168,8 +168,10 @@ def _step_length(way, last, length):
 
 
 @entry
-def refine(Z, y, cases, half, floor, ridge, tol, max_steps, planes, scales):
+def refine(Z, y, cases, half, floor, ridge, tol, max_steps, rough, planes, scales):
     """Improve planes and scales in place: reweighted least squares, a step of s each time.
+
+    A scale of 0 is first found to the relative accuracy ``rough``.
 
     Neither kind of step increases s (Salibian-Barrera & Yohai 2006, section 2), nor does one
     that goes less than twice as far; one that goes further is taken back where it does. A plane
@@ -178,11 +180,16 @@ def refine(Z, y, cases, half, floor, ridge, tol, max_steps, planes, scales):
     q, n = Z.shape
     rows, vectors, packed, gram = zeros(3, n), zeros(2, q), zeros(q, BLOCK + LINE), zeros(q, q)
     residuals, weights, weighted, way, last = rows[0], rows[1], rows[2], vectors[0], vectors[1]
+    total, first = half, 0.0
     for k in range(planes.shape[0]):
         plane, length = planes[k], 0.0
         for step in range(max_steps):
             residuals_of(Z, y, plane, residuals)
-            total = weigh(residuals, cases, CONSTANT * scales[k], weights)[0]
+            if scales[k] > 0.0:
+                total = weigh(residuals, cases, CONSTANT * scales[k], weights)[0]
+            else:
+                first = m_scale_of(residuals, cases, half, floor, first, rough, weights)
+                scales[k], total = first, half
             if length > _LONGEST and total > half:
                 for j in range(q):
                     plane[j] -= (length - _LONGEST) * last[j]

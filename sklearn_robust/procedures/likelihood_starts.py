@@ -40,8 +40,20 @@ def at_params(likelihood: Likelihood, start: Start, alpha=1.0) -> AdaptiveStart:
     """
     mad = MadScale(likelihood.design, 1.0)
     scale = float(np.clip(mad.c_at(start.params), *likelihood.scale_bounds))
-    alpha = float(np.clip(alpha, *likelihood.alpha_bounds))
-    return AdaptiveStart(start.params, start.root, scale, alpha, exact=mad.vanished)
+    found = AdaptiveStart(start.params, start.root, scale, alpha, exact=mad.vanished)
+    return _at_shape(likelihood, found, alpha)
+
+
+def _at_shape(likelihood, start: AdaptiveStart, alpha) -> AdaptiveStart:
+    """Return the start at the shape nearest to ``alpha``."""
+    return replace(start, alpha=float(np.clip(alpha, *likelihood.alpha_bounds)))
+
+
+def _likely(likelihood, seed: Start) -> AdaptiveStart:
+    """Return the start at given parameters and the most likely of the shapes compared."""
+    start = at_params(likelihood, seed)
+    shapes = (_at_shape(likelihood, start, alpha) for alpha in _SHAPES)
+    return min(shapes, key=likelihood.value_at)
 
 
 @dataclass(frozen=True)
@@ -150,7 +162,7 @@ class StartSearch:
         """Return the better of the S-estimate and least squares; no rows are left out."""
         likelihood, estimate = self.likelihood, self._shared.s_estimate
         seeds = Start(estimate.params, estimate.root), self._shared.least_squares
-        starts = [at_params(likelihood, seed, alpha) for seed in seeds for alpha in _SHAPES]
+        starts = [_likely(likelihood, seed) for seed in seeds]
         return LikelihoodStart(likelihood, _best(likelihood, starts), NO_ROWS, estimate)
 
     def _compared(self) -> LikelihoodStart:
@@ -182,10 +194,7 @@ class StartSearch:
             replace(robust, params=shared.least_squares.params),
             replace(robust, params=_convex(sampled, robust)),
         ]
-        starts = [
-            min((at_params(sampled, seed, alpha) for alpha in _SHAPES), key=sampled.value_at)
-            for seed in seeds
-        ]
+        starts = [_likely(sampled, seed) for seed in seeds]
         found = []
         for first in starts:
             result = _fastest(sampled, first, **LOOSE | {"tol": _RANKING})

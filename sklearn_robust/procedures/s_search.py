@@ -110,9 +110,13 @@ def search(block: PackedRows, *, half, floor, penalty, given, random_state):
     target = in_units(y, unit)
     Z = np.ascontiguousarray(root.T @ block.columns)
     rows = _Rows(Z, target, cases, half, floor / unit, (root.T * penalty) @ root)
-    parts = np.vstack(
-        [_halves(Z.T, target, cases), *_concentrated(Z, cases, far), cases * (far <= 0.5 * _FAR)]
-    )
+    basis = None  # of the columns, unless far rows or case weights made Z another one
+    if np.max(far) <= _FAR and block.equal:
+        basis = Z.T / math.sqrt(len(y))
+    parts = np.vstack([
+        _halves(Z.T, target, cases, basis), *_concentrated(Z, cases, far),
+        cases * (far <= 0.5 * _FAR),
+    ])  # fmt: skip
     planes = np.vstack([
         np.linalg.lstsq(root, given.T / unit)[0].T, rows.fitted(parts),
         rows.drawn(_DRAWN, _DRAW_WORK, random_state),
@@ -167,16 +171,17 @@ def root_of(columns, weights):
     return right[: len(kept)][kept].T / sizes[:, None] / singular[kept] * math.sqrt(len(columns))
 
 
-def _halves(rows, y, cases):
+def _halves(rows, y, cases, basis=None):
     """Return case weights of the halves of the rows cut at the sensitivity components.
 
-    The shape is (n_halves, n_rows); the first has all rows.
+    The shape is (n_halves, n_rows); the first has all rows. ``basis`` is an orthonormal basis of
+    the columns of ``rows`` times the roots of the case weights, if it is known.
     """
     m, r = rows.shape
     size = max(m // 2, min(r + 1, m))
     cases = cases * max(1.0, m / cases.sum())  # weights with a small sum are proportions
     roots = np.sqrt(cases)[:, None]
-    orthonormal = np.linalg.qr(roots * rows)[0]
+    orthonormal = np.linalg.qr(roots * rows)[0] if basis is None else basis
     fitted = orthonormal @ (orthonormal.T @ (roots[:, 0] * y))
     left = 1.0 - np.einsum("ij,ij->i", orthonormal, orthonormal) / cases
     alone = left < _ALONE
@@ -304,8 +309,7 @@ class _Rows:
         Each plane takes a step. Then ``kept`` planes take further steps, and ``followed`` of these
         are iterated to near convergence.
         """
-        scales = self._scales(planes, _ROUGH, len(planes))
-        planes, scales = self._improved(planes, scales, 1, kept)
+        planes, scales = self._improved(*self._begun(planes), 1, kept)
         planes, scales = self._improved(planes, scales, _STEPS, kept)
         planes, scales = self._different(planes, scales, followed)
         self._refine(planes, scales, _END, self._bearable(_MOST_STEPS, followed))
@@ -352,21 +356,34 @@ class _Rows:
     def _same(self, plane, other, scale):
         return bool(np.linalg.norm(plane - other) <= _SAME * scale)
 
+    @property
+    def _most_steps(self):
+        return int(_REFINE_WORK / self._work)
+
+    def _begun(self, planes):
+        """Return planes and their scales; 0 if they are found with the first step.
+
+        If there are too many planes for a step of each, the best are returned.
+        """
+        if len(planes) <= self._most_steps:
+            return planes, np.zeros(len(planes))
+        return self._best(planes, self._scales(planes, _ROUGH, len(planes)), 1 + self._most_steps)
+
     def _improved(self, planes, scales, steps, count):
         """Return the best of the planes after some steps, and their scales."""
         steps = self._bearable(steps, min(count, len(planes)))
-        planes, scales = self._best(planes, scales, 1 + int(_REFINE_WORK / self._work) // steps)
+        planes, scales = self._best(planes, scales, 1 + self._most_steps // steps)
         self._refine(planes, scales, 0.0, steps)
         return self._best(planes, self._scales(planes, _SHARP, count), count)
 
     def _bearable(self, steps, count):
         """Return how many steps ``count`` planes may take, at most ``steps``."""
-        return min(steps, max(int(_REFINE_WORK / self._work) // count, _LEAST_STEPS))
+        return min(steps, max(self._most_steps // count, _LEAST_STEPS))
 
     def _refine(self, planes, scales, tol, steps):
         kernels.refine(
-            self.Z, self.y, self.cases, self.half, self.floor, self._shrunk, tol, steps, planes,
-            scales,
+            self.Z, self.y, self.cases, self.half, self.floor, self._shrunk, tol, steps, _ROUGH,
+            planes, scales,
         )  # fmt: skip
 
     def _scales(self, planes, tol, wanted=None):
