@@ -2,14 +2,15 @@
 Any regressor: meters that were read in another unit
 ====================================================
 
-Heat that 1500 houses used in a day, by the temperature outside and the kind of the house. Heating
-stops at some temperature, so a plane does not fit. A fifth of the meters showed megajoules, which
-are 3.6 times as many as kilowatt hours, and nobody noted which. Here it is known, since the table
-is simulated. Needs matplotlib and pandas.
+The table has the heat that 1500 houses used in a day, the temperature outside and the kind of
+house. Heating stops at some temperature, so a plane does not fit. A fifth of the meters showed
+megajoules in place of kilowatt hours, which makes the number 3.6 times as large, and nobody noted
+which meters. Here they are known, since the table is simulated. The example needs matplotlib and
+pandas.
 """
 
 # %%
-# The table. Histogram boosting takes the category as it is.
+# This is the table. Histogram boosting accepts the category as it is.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,8 +38,8 @@ in_megajoules = rng.uniform(size=n) < 0.2
 used[in_megajoules] *= 3.6
 
 # %%
-# The noise is a share of what was used, so the logarithm is fitted. Squared errors, absolute
-# errors, and squared errors whose rows are reweighted:
+# The noise is a share of what was used, so the logarithm is fitted. Three fits are compared:
+# squared errors, absolute errors, and squared errors with reweighted rows.
 
 boosting = HistGradientBoostingRegressor(
     max_iter=60, min_samples_leaf=10, max_bins=64, random_state=0

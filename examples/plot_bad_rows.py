@@ -2,13 +2,13 @@
 Which rows were not believed, by name
 =====================================
 
-The table has 392 cars: how far they run on a gallon, and what is known of the engine. No column
-says which of them burn diesel, or have another engine than most. A robust fit lists the cars that
-do not go with the others, by name. The example needs matplotlib, pandas and vega_datasets.
+The table has 392 cars: how far they run on a gallon, and some facts about the engine. No column
+says which of them burn diesel, or have an unusual engine. A robust fit lists the cars that are not
+like the others, by name. The example needs matplotlib, pandas and vega_datasets.
 """
 
 # %%
-# The table has its names as the index. They come back with every result.
+# The index of the table holds the names of the cars. Every result has this index, too.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -35,10 +35,11 @@ worst = rows.worst(10).to_frame()
 worst[["residual", "scaled_residual", "weight", "distance", "leverage"]].round(3)
 
 # %%
-# A residual of 0.3 in the logarithm is a third more miles than a petrol car of that engine would
-# run. Three of the ten say in their names that they are diesels. The Mazda RX-3, which the table
-# spells "maxda", has a rotary engine, whose displacement is counted in another way. The "hi 1200d"
-# is a truck. The others are worth a look. All outliers, and all diesels by name:
+# A residual of 0.3 in the logarithm means that the car runs a third more miles than a petrol car
+# with such an engine would. Three of the ten say in their names that they are diesels. The Mazda
+# RX-3, which the table spells "maxda", has a rotary engine, whose displacement is counted in
+# another way. The "hi 1200d" is a truck. The others are worth a look. This counts all outliers, and
+# all diesels by name:
 
 doubted = outlier_mask(model, X, y)
 diesel = X.index.str.contains("diesel")
@@ -46,8 +47,8 @@ print(f"{doubted.sum()} of {len(X)} cars are outliers, {(doubted & diesel).sum()
       f"{diesel.sum()} diesels by name are among them")  # fmt: skip
 
 # %%
-# A picture of all rows: how far a row is off in y, against how far off it is in X. Right above and
-# right below are rows that would pull a plane of least squares.
+# The plot has all rows: how far a row is off in y, against how far off it is in X. Rows at the
+# upper right and at the lower right would pull a least-squares plane.
 
 display = RobustFitDisplay.from_estimator(model, X, y, kind="distance")
 display.figure_.set_size_inches(8, 5.5)

@@ -1,13 +1,13 @@
 """
-Shape and penalty chosen by held-out rows
-=========================================
+Shape and penalty chosen by cross-validation
+============================================
 
 The data are 209 computers of the 1980s: the vendor, six numbers, and the performance. A few
 computers were very much faster than the rest. ``RobustRegressorCV`` chooses the shape of the loss
-and the penalty by the M-scale of the held-out residuals, which those few do not decide. They do
-decide the mean squared error, which is shown beside it. ``GridSearchCV`` with ``s_scale_scorer``
-does the same, but fits the columns' transformers again in every fold, and takes a multiple of the
-time.
+and the penalty by the M-scale of the held-out residuals, which those few computers hardly change.
+The mean squared error, which is shown beside it, is dominated by them. ``GridSearchCV`` with
+``s_scale_scorer`` does the same, but fits the transformers of the columns again in every fold, and
+takes several times as long.
 
 Run it as ``python examples/plot_cross_validation.py [PICTURE]``. Without a name the picture is
 shown.

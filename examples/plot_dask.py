@@ -8,7 +8,7 @@ is small and simulated, so that the example runs anywhere. It needs matplotlib, 
 """
 
 # %%
-# A block is made when it is read, as files of Parquet would be.
+# A block is made when it is needed, just as a Parquet file would be read.
 
 import dask.dataframe as dd
 import matplotlib.pyplot as plt
@@ -36,7 +36,7 @@ table = dd.from_map(month, range(1, 13))
 table
 
 # %%
-# The fit reads all blocks a few times. Only sums and a sample leave a block.
+# The fit reads all blocks a few times. Only sums and a sample of the rows leave a block.
 
 model = DaskRobustRegressor(random_state=0).fit(table[COLUMNS], table["ozone"])
 print(f"read {model.n_passes_} times; coefficients {model.coef_.round(3)}")
@@ -63,7 +63,7 @@ ax.set(xlabel="month", ylabel="rows not believed, %", xticks=range(1, 13))
 ax.set_title("In the seventh month the device was set to another unit")
 
 # %%
-# Least squares for comparison: the shape 2 of the same estimator.
+# For comparison, least squares: the same estimator with the shape 2.
 
 squares = DaskRobustRegressor(2.0).fit(table[COLUMNS], table["ozone"])
 for name, fit in {"least squares": squares, "robust": model}.items():

@@ -2,13 +2,13 @@
 A dirty table in a pipeline
 ===========================
 
-The table has 398 cars of the years 1970 to 1982: numbers, text, a date, and gaps. What shall be
-predicted is how many miles a car runs on a gallon. In one row of eight we have written kilometres
-per litre instead, and told nobody. The example needs matplotlib, pandas and vega_datasets.
+The table has 398 cars of the years 1970 to 1982: numbers, text, a date, and gaps. The target is how
+many miles a car runs on a gallon. In one row out of eight we have written kilometres per litre
+instead, without marking it. The example needs matplotlib, pandas and vega_datasets.
 """
 
 # %%
-# The table is that of ``vega_datasets``. Kilometres per litre are 0.425 times as many.
+# The table is that of ``vega_datasets``. A mile per gallon is 0.425 kilometres per litre.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -30,9 +30,9 @@ mileage = true_mileage.where(~in_kilometres, 0.425 * true_mileage)
 cars.head()
 
 # %%
-# The columns. Gaps in the numbers are filled, and a flag says that there was one. Numbers and the
-# target span a wide range, so their logarithms are taken. Text becomes columns of zeros and ones,
-# and the date a number.
+# These are the columns. Missing numbers are filled in, and a flag says that one was missing.
+# Numbers and the target span a wide range, so their logarithms are taken. Text becomes columns of
+# zeros and ones, and the date becomes a number.
 
 numbers = ["Displacement", "Horsepower", "Weight_in_lbs", "Acceleration"]
 filled = make_pipeline(
@@ -60,8 +60,8 @@ def with_columns(regressor):
 
 
 # %%
-# The same columns go to three regressors. How far off are they from what the cars really run? Half
-# of the predictions are off by less than this:
+# The same columns go to three regressors. How far off are they from the true mileage? Half of the
+# predictions are off by less than this:
 
 models = {
     "LinearRegression": with_columns(LinearRegression()),
@@ -75,7 +75,7 @@ off = {
 pd.DataFrame({"off by, per cent": 100.0 * pd.Series(off)}).round(1)
 
 # %%
-# The rows that are not believed are nearly those that we changed.
+# The rows that are marked as outliers are nearly those that we changed.
 
 from sklearn_robust.inspection import RobustFitDisplay, outlier_mask, predict_interval
 
@@ -84,8 +84,8 @@ doubted = outlier_mask(robust, cars, mileage)
 pd.crosstab(doubted.to_numpy(), in_kilometres, rownames=["doubted"], colnames=["in kilometres"])
 
 # %%
-# A picture for a report: what the cars run by the table, against what the model predicts. The
-# colour is how much the fit believes a row.
+# A figure for a report: the mileage in the table against the mileage that the model predicts. The
+# colour shows how much the fit believes a row.
 
 figure, axes = plt.subplots(1, 3, figsize=(12, 4.2), sharex=True, sharey=True, layout="constrained")
 weights = robust.regressor_[-1].weights_
@@ -99,7 +99,8 @@ axes[0].set_ylabel("miles per gallon in the table")
 figure.colorbar(points, ax=axes, label="weight in the robust fit")
 
 # %%
-# An interval for a car whose mileage is written as it should be. The ends are in miles per gallon.
+# These are intervals for cars whose mileage is recorded in the right unit. Their ends are in miles
+# per gallon.
 
 first = cars.head(3)
 low, high = predict_interval(robust, first, 0.9).T

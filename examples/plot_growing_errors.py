@@ -3,12 +3,13 @@ Errors that grow: what households spend on food
 ===============================================
 
 Engel's table of 1857 has the income of 235 Belgian households and what they spent on food. Rich
-households differ more from each other than poor ones do. A fit that knows this is more exact, and
-its intervals are narrow where they can be. The example needs matplotlib and statsmodels.
+households differ more from each other than poor ones do. A fit that takes this into account is more
+accurate, and its intervals are narrow where they can be. The example needs matplotlib and
+statsmodels.
 """
 
 # %%
-# First the question whether the size of the errors depends on the income at all.
+# Does the size of the errors depend on the income at all?
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,8 +24,8 @@ plain = RobustRegressor(random_state=0).fit(X, y)
 print(f"p-value of errors of one size: {scale_test(plain, X, y).p_value:.0e}")
 
 # %%
-# It does. ``scale_features`` names the column. The logarithm of the size grows by ``estimate`` for
-# a thousand francs.
+# It does. ``scale_features`` names the column. The logarithm of the size grows by ``estimate`` per
+# thousand francs of income.
 
 grows = AdaptiveRobustRegressor(scale_features=["income"], random_state=0).fit(X, y)
 scale_table(grows, X, y)
@@ -46,8 +47,8 @@ axes[0].set_ylabel("spent on food (1000 francs)")
 axes[0].legend(loc="upper left")
 
 # %%
-# With one size, the poorer half of the households is inside too often, and the richer half too
-# seldom. What should be 90 % is:
+# If one size is assumed, households of the poorer half are inside too often, and those of the
+# richer half not often enough. The share inside should be 90 %; it is:
 
 rich = X["income"] > X["income"].median()
 for name, model in {"one size": plain, "growing": grows}.items():

@@ -7,9 +7,9 @@ them agree that days 1, 3, 4 and 21 are not like the others. The fit does not kn
 """
 
 # %%
-# These are the coefficients with standard errors and limits, first of least squares. The few odd
-# days more than double the effect of the water's temperature, and increase its standard error by
-# half.
+# These are the coefficients with standard errors and confidence limits, first of least squares. In
+# that fit, the few odd days more than double the effect of the water's temperature, and increase
+# its standard error by half.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -46,8 +46,8 @@ coef_table(robust, X, y, covariance="bootstrap", n_resamples=199, random_state=0
 print(1 + np.flatnonzero(outlier_mask(robust, X, y)))
 
 # %%
-# How far off are they in X, and how much does each day hold the plane? Rejected days have no
-# influence, so they have neither leverage nor a distance of Cook.
+# How far off are they in X, and how much influence does each day have on the plane? Rejected days
+# have no influence, so their leverage and Cook's distance are 0.
 
 print(diagnostics(robust, X, y))
 
@@ -60,9 +60,9 @@ for ax, kind in zip(axes.ravel(), ("residuals", "weights", "qq", "distance"), st
     RobustFitDisplay.from_estimator(robust, X, y, kind=kind, ax=ax)
 
 # %%
-# With a probability of 0.9 the loss of a new day like the last but one is in this interval. It is
-# wide: twenty-one days do not show whether the odd ones are a heavy tail or something else, and
-# where this is open, all of them count.
+# For a new day like the last but one, this interval contains the loss of ammonia with a probability
+# of 0.9. It is wide: twenty-one days do not show whether the odd ones are a heavy tail or something
+# else, and if this cannot be decided, all of them count.
 
 print(robust.predict_interval(X.iloc[[19]], 0.9).round(1))
 

@@ -2,13 +2,14 @@
 Intervals that outliers do not widen
 ====================================
 
-The stars of the cluster CYG OB1: brightness against temperature. Four giants are another kind of
-star. An interval for a new star depends on which stars are meant. The example needs matplotlib.
+The data are the stars of the cluster CYG OB1: brightness against temperature. Four giants are
+another kind of star. An interval for a new star depends on which kind of star is meant. The example
+needs matplotlib.
 """
 
 # %%
-# ``rows="good"`` is about a star like most, ``rows="all"`` about a star as they come. The third
-# interval is about the line itself, not about a star.
+# With ``rows="good"`` the interval is for a star like most, with ``rows="all"`` for any star,
+# giants included. The third interval is for the line itself, not for a star.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -40,8 +41,9 @@ ax.invert_xaxis()
 ax.legend(loc="lower left")
 
 # %%
-# Do they hold what they say? With new rows drawn from the same kind of data, the share of good rows
-# inside should be 90 %. Here are 2000 rows, of which a fifth are 10 too high, and a fit to 100.
+# Do the intervals have the coverage that was asked for? With new rows drawn from the same kind of
+# data, the share of good rows inside should be 90 %. Here are 2000 rows, of which a fifth are 10
+# too high, and a fit to 100.
 
 rng = np.random.default_rng(0)
 

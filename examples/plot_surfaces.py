@@ -2,9 +2,9 @@
 The loss over all shapes
 ========================
 
-Barron's loss is a family: every shape alpha is another loss. These surfaces show the loss and the
-influence of a residual, with the shape on the second axis. They are figures 1 and 2 of the paper
-with all shapes between. The example needs matplotlib.
+Barron's loss is a family: every shape alpha gives another loss. These surfaces show the loss and
+the influence of a residual, with the shape on the second axis. They are figures 1 and 2 of the
+paper with all shapes in between. The example needs matplotlib.
 """
 
 # %%

@@ -11,10 +11,10 @@ blocks can be copied and run one after the other. They need matplotlib and panda
 # -----
 #
 # The data are forty-seven stars of one cluster: the hotter a star, the more light it gives. Four of
-# them are giants, cool and bright, which are not on this line. Least squares follows them. So does
-# :class:`~sklearn.linear_model.HuberRegressor`, because the giants are far off in X, and a robust
-# loss alone does not help against such rows. :class:`~sklearn_robust.RobustRegressor` starts from a
-# fit that they cannot move.
+# them are giants, cool and bright, which do not lie on this line. Least squares follows the giants.
+# So does :class:`~sklearn.linear_model.HuberRegressor`, because the giants are far off in X, and a
+# robust loss alone does not help against such rows. :class:`~sklearn_robust.RobustRegressor` starts
+# from a fit that they cannot move.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -43,9 +43,9 @@ ax.legend(loc="lower right")
 # -----------
 #
 # Every row has a weight: 1 is a row that counts fully, 0 a rejected row. The colours of the picture
-# above show it. ``outlier_mask`` returns the rows that are further off than 99 of 100 rows with
-# normal errors, and also takes new rows. Here these are the four giants, and two stars that are
-# less far off and keep some weight.
+# above show the weights. ``outlier_mask`` marks the rows that are further off than 99 of 100 rows
+# with normal errors; it also accepts new rows. Here these are the four giants, and two stars that
+# are less far off and keep some weight.
 
 from sklearn_robust.inspection import outlier_mask
 
@@ -68,7 +68,7 @@ coef_table(robust, X, y)
 #
 # The estimators follow scikit-learn. The next data are 209 computers of the 1980s, with numbers
 # that span several powers of ten, and the vendor. The score of the search is the M-scale of the
-# held-out residuals. Some held-out rows are wrong too, and would decide a mean square.
+# held-out residuals. Some held-out rows are wrong, too, and would dominate a mean square.
 
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.model_selection import GridSearchCV, KFold
@@ -98,8 +98,9 @@ print(f"M-scale of the held-out residuals: {-search.best_score_:.3f}")
 
 # %%
 # If the columns are transformed beforehand, :class:`~sklearn_robust.RobustRegressorCV` does about
-# the same in a fraction of the time, because it computes what the candidates share once for every
-# fold. (Here the transformers are fitted to all rows, in the search above to the training rows.)
+# the same in a fraction of the time, because it computes what the candidates share only once for
+# every fold. (Here the transformers are fitted to all rows; in the search above they were fitted to
+# the training rows.)
 
 from sklearn_robust import RobustRegressorCV
 
@@ -112,7 +113,7 @@ chosen = RobustRegressorCV(
 print(chosen.best_params_, round(-chosen.best_score_, 3))
 
 # %%
-# Shape and scale learned
+# Learned shape and scale
 # -----------------------
 #
 # Nothing has to be chosen if errors are assumed to follow Barron's distribution:
@@ -128,9 +129,9 @@ print(f"shape {adaptive.alpha_:.2f}, scale {adaptive.scale_:.3f}")
 AlphaProfileDisplay.from_estimator(adaptive, X_machines, np.log(performance))
 
 # %%
-# The interval does not contain 2, so tails are heavier than normal. 209 rows hardly show how much
-# heavier. The model also predicts an interval that contains the performance of a new machine with
-# the given probability:
+# The interval does not contain 2, so tails are heavier than normal. From 209 rows one can hardly
+# tell how much heavier. The model also predicts an interval that contains the performance of a new
+# machine with the given probability:
 
 interval = np.exp(adaptive.predict_interval(X_machines[:3], coverage=0.9)).round()
 machines[["vendor", "model"]].head(3).assign(
@@ -141,8 +142,8 @@ machines[["vendor", "model"]].head(3).assign(
 # A file of your own
 # ------------------
 #
-# Read it, fit it, and write the rows to look at to a file. Leave text and missing values to a
-# pipeline, as above.
+# Read the file, fit it, and write the rows that need a look to another file. Leave text and missing
+# values to a pipeline, as above.
 
 import tempfile
 from pathlib import Path

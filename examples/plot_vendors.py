@@ -40,14 +40,15 @@ for model in models.values():
 robust = models["RobustRegressor"]
 
 # %%
-# Which levels lost rows? The worst are first. The columns of the vendors are recognised. The
-# numeric columns have no line, because in none of them two fifths of the machines share one value.
+# Which vendors have rows that were rejected? The worst are first. The columns of the vendors are
+# recognised. The numeric columns have no line, because in none of them two fifths of the machines
+# share one value.
 
 table = rejected_levels(robust, machines)
 table
 
 # %%
-# These are the machines of the two vendors that lost rows.
+# These are the machines of the two vendors whose rows were rejected.
 
 worst = [name.removeprefix("vendor_") for name in table.names[:2]]
 of_worst = machines["vendor"].isin(worst)
@@ -57,8 +58,8 @@ lost = machines[of_worst].assign(
 lost.drop(columns=["cycle_time_ns", "cache_kb", "min_channels"])
 
 # %%
-# The BTI 5000 has 64 kB, an eighth of the next smallest memory in the table, and the model does not
-# hold so far outside the other data. The CYBER 170/750 and 760 of CDC are several times as fast as
+# The BTI 5000 has 64 kB, an eighth of the next smallest memory in the table, and the model is not
+# valid so far outside the other data. The CYBER 170/750 and 760 of CDC are several times as fast as
 # other machines with similar numbers.
 #
 # The plots show the published performance divided by the fitted one, by vendor in the order of the

@@ -8,8 +8,8 @@ whole path. It needs matplotlib.
 """
 
 # %%
-# Neighbouring columns are correlated. The truth is known, so the columns found can be compared with
-# it. The bad rows are drawn at random.
+# Neighbouring columns are correlated. The true coefficients are known, so the selected columns can
+# be compared with them. The bad rows are drawn at random.
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -123,8 +123,9 @@ class _OnCollections(RobustLinearModel):
         X : dask.array or dask.dataframe of shape (n_samples, n_features)
             For an array in memory, intervals are computed at once.
         coverage, kind
-            As for the estimator in memory. Leverages are those among at most 20 000 evenly spaced
-            rows of the fit; if these do not determine all coefficients, every row has the mean.
+            As for the estimator in memory. Leverages are computed from at most 20 000 evenly spaced
+            rows of the fit; if these do not determine all coefficients, every row gets the mean
+            leverage.
         rows : {"good", "all"} or None, default=None
             None is the default of the estimator in memory.
         error_scale : dask.array or dask.dataframe of shape (n_samples,), optional
@@ -185,7 +186,7 @@ class DaskRobustRegressor(_OnCollections, RobustRegressor):
     alpha, loss, scale, efficiency
         As for :class:`RobustRegressor`.
     l1_regularization : float, default=0.0
-        Has to be 0: coefficients of collections are not selected.
+        Must be 0: columns of collections cannot be selected.
     l2_regularization, penalty_weights, fit_intercept, solver, init, max_iter, tol, warm_start, \
 random_state, verbose
         As for :class:`RobustRegressor`.
@@ -212,10 +213,11 @@ n_features_in_, feature_names_in_
 
     Notes
     -----
-    The sums are added in a tree whose form depends only on the number of blocks, so the result
-    has the same bits for any number of workers. If a worker is lost, another worker reads its
-    blocks again. Blocks must be dense. The median of the residuals is exact: residuals near it
-    are gathered in this process, after passes that count them if they are over a million.
+    The sums are added in a tree whose form depends only on the number of blocks, so the result has
+    the same bits for any number of workers. If a worker is lost, another worker reads its blocks
+    again. Blocks must be dense. The median of the residuals is exact: the residuals near it are
+    gathered in this process. If there are more than a million, passes that count residuals narrow
+    the range first.
 
     Examples
     --------
@@ -311,7 +313,7 @@ class DaskAdaptiveRobustRegressor(_OnCollections, AdaptiveRobustRegressor):
     alpha_bounds, scale_bounds
         As for :class:`AdaptiveRobustRegressor`.
     l1_regularization : float, default=0.0
-        Has to be 0: coefficients of collections are not selected.
+        Must be 0: columns of collections cannot be selected.
     l2_regularization, penalty_weights, fit_intercept, solver, init, max_iter, tol, warm_start, \
 random_state, verbose
         As for :class:`AdaptiveRobustRegressor`.

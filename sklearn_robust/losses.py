@@ -116,10 +116,10 @@ def rho(r, alpha=-math.inf, scale=1.0, *, loss="general"):
     scale : float, default=1.0
         The scale c > 0, in the unit of ``r``.
     loss : str, default="general"
-        "general" for the family, or a named loss: "huber", "tukey", "balanced_l1" with
-        threshold c, "optimal", or "l2", "charbonnier", "cauchy", "geman_mcclure", "welsch".
-        "optimal" is squared error up to c and constant from 3.0037 c on. At efficiency 0.95,
-        where c is 1 standard deviation, its psi has nearly the least bias under contamination.
+        "general" for the family, or a named loss: "huber", "tukey", "balanced_l1" with threshold c,
+        "optimal", or "l2", "charbonnier", "cauchy", "geman_mcclure", "welsch". "optimal" is squared
+        error up to c and constant from 3.0037 c on. At an efficiency of 0.95, where c is 1 standard
+        deviation, this loss has nearly the least bias under contamination.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Scores of predictions that outliers do not decide, and their scorers.
+"""Scores of predictions that outliers hardly change, and their scorers.
 
 The parameter ``scoring`` of scikit-learn's ``GridSearchCV``, ``cross_val_score`` and similar
 functions takes a scorer. Greater is better, so the scorer of a size of residuals is minus the size.
@@ -84,9 +84,9 @@ def _of_outputs(measure, y_true, y_pred, sample_weight, multioutput):
 def s_scale(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"):
     r"""M-scale of the residuals, with a breakdown point of 1/2.
 
-    The scale s at which the mean of :math:`\rho(r_i/s)` is 1/2, where :math:`\rho` is Welsch's
-    loss at c = 0.57735 s. An S-estimate minimises this scale. It stays finite however far off
-    fewer than half of the rows are, and hardly depends on how far they are.
+    The scale s at which the mean loss of the residuals is 1/2, under Welsch's loss with c = 0.57735
+    s. An S-estimate minimises this scale. While fewer than half of the rows are outliers, it stays
+    finite and hardly depends on how far off they are.
 
     Parameters
     ----------
@@ -138,8 +138,8 @@ def robust_r2_score(y_true, y_pred, *, sample_weight=None, multioutput="uniform_
     where s is the M-scale of :func:`s_scale` and m the S-estimate of location. It is 1 for exact
     predictions, 0 for the best constant, and negative for worse ones. For normal data without
     outliers it estimates the same share as ``sklearn.metrics.r2_score``, the coefficient of
-    determination. Fewer than half of the rows can be outliers in y or have bad predictions, and
-    hardly change it.
+    determination. Rows that are outliers in y or have bad predictions hardly change it while they
+    are fewer than half.
 
     Parameters
     ----------

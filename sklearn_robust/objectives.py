@@ -137,8 +137,8 @@ class _Round:
 class RobustObjective:
     r"""A robust loss as the objective of XGBoost and LightGBM.
 
-    Gives every row the gradient and the curvature of the quadratic that touches the loss at the
-    present prediction and lies above it, the majorant of reweighted least squares:
+    It gives every row the gradient and the curvature of the quadratic that touches the loss at the
+    present prediction and lies above it, as reweighted least squares does:
 
     .. math:: g_i = -s_i\,w\bigl((r_i - m)/c\bigr)\,r_i, \qquad
               h_i = s_i\,w\bigl((r_i - m)/c\bigr)
@@ -147,7 +147,7 @@ class RobustObjective:
     and m the centre of the residuals; h is never below 1e-6 of its value at zero. The true second
     derivative would be negative where a loss redescends. The unit is that of squared error:
     settings such as ``min_child_weight`` and ``reg_lambda`` mean what they mean there. Scale and
-    centre are found anew in every round.
+    centre are computed again in every round.
 
     Pass it as ``objective`` of ``XGBRegressor`` and ``LGBMRegressor``, as ``obj`` of
     ``xgboost.train``, or as ``params["objective"]`` of ``lightgbm.train``. Let boosting begin at
@@ -203,9 +203,9 @@ class RobustObjective:
     fit gives the same result, and copies and pickles remember nothing. Training that goes on from
     the last fit of the object (``xgb_model``) goes on from its scale.
 
-    Of more than 20 000 rows with a weight, that many evenly spaced ones give centre and scale.
-    Residuals of training rows shrink as trees fit the noise, and the scale with them. Trees that
-    are small, a small learning rate and early stopping by :func:`eval_metric` prevent that.
+    If more than 20 000 rows have a weight, centre and scale are computed from that many evenly
+    spaced ones. Residuals of training rows shrink as trees fit the noise, and the scale with them.
+    Small trees, a small learning rate and early stopping by :func:`eval_metric` prevent that.
 
     References
     ----------
@@ -346,11 +346,12 @@ def _taken(first, second, sample_weight):
 def initial_prediction(y, sample_weight=None):
     """Return a number at which boosting should begin, the median of the targets.
 
-    Boosting corrects a wrong start by the learning rate times what is left in each round. Under a
-    custom objective XGBoost begins at 0.5 and LightGBM at 0, however far from that the targets
-    are. Give XGBoost this as ``base_score``. LightGBM takes ``init_score`` for the training rows
-    only and leaves it out of predictions, so there, and wherever folds or units differ, let
-    scikit-learn's ``TransformedTargetRegressor`` with a ``RobustScaler`` centre the targets.
+    In each round boosting corrects a wrong start only by the learning rate times what is left of
+    the error. Under a custom objective XGBoost begins at 0.5 and LightGBM at 0, however far from
+    that the targets are. Give XGBoost this as ``base_score``. LightGBM takes ``init_score`` for the
+    training rows only and leaves it out of predictions, so there, and wherever folds or units
+    differ, let scikit-learn's ``TransformedTargetRegressor`` with a ``RobustScaler`` centre the
+    targets.
 
     Parameters
     ----------
@@ -383,12 +384,12 @@ def initial_prediction(y, sample_weight=None):
 def eval_metric(y_true, y_pred, sample_weight=None):
     """Return the M-scale of the residuals of validation rows, in the form that a library takes.
 
-    Bad rows among the validation rows decide when boosting stops if these are judged by squared
-    error. The M-scale, :func:`sklearn_robust.metrics.s_scale`, stays what it is while fewer than
-    half are bad. Pass this function as ``custom_metric`` of ``xgboost.train``, ``feval`` of
-    ``lightgbm.train`` or ``eval_metric`` of ``LGBMRegressor.fit``; there ``metric="None"`` keeps
-    LightGBM from stopping by squared error as well. ``XGBRegressor`` takes a score that returns a
-    number: its ``eval_metric`` is ``metrics.s_scale`` itself.
+    By squared error, bad rows among the validation rows decide when boosting stops. The M-scale,
+    :func:`sklearn_robust.metrics.s_scale`, hardly changes while fewer than half of them are bad.
+    Pass this function as ``custom_metric`` of ``xgboost.train``, ``feval`` of ``lightgbm.train`` or
+    ``eval_metric`` of ``LGBMRegressor.fit``; there ``metric="None"`` keeps LightGBM from stopping
+    by squared error as well. ``XGBRegressor`` takes a score that returns a number: its
+    ``eval_metric`` is ``metrics.s_scale`` itself.
 
     Parameters
     ----------

@@ -14,12 +14,12 @@ class GHMWeighting:
 
     With u the residual in units of the scale, the gradient norm of a row is
     :math:`g = |u|/\sqrt{u^2 + \mu^2}`, in [0, 1). This range is divided into bins of equal width.
-    A row counts the less, the more rows are in its bin:
+    The more rows are in a bin, the less each of them counts:
 
     .. math:: w = \frac{N}{\mathrm{bins}\cdot R(g)}\,\frac{1}{\sqrt{1 + (u/\mu)^2}}
 
     Here R(g) is the number of rows in the bin and N that of all rows. The first factor is that of
-    GHM-R. The second makes a fit of squared errors one of the loss that GHM-R divides,
+    GHM-R. The second turns a weighted fit of squared errors into a fit of the loss of GHM-R,
     :math:`\sqrt{u^2 + \mu^2} - \mu`, which is the general loss of shape 1.
 
     Parameters
@@ -29,8 +29,8 @@ class GHMWeighting:
     mu : float in [1e-6, 1e6], default=1.0
         Where the loss turns from a square into a straight line, in units of the scale.
     momentum : float in [0, 1), default=0.0
-        Share of the counts of the rounds before in those of a round. The first round has none
-        before it.
+        How much the counts of the rounds before weigh in those of a round. The first round has no
+        rounds before it.
 
     See Also
     --------
@@ -39,12 +39,12 @@ class GHMWeighting:
     Notes
     -----
     All bins that hold rows count about the same. Outliers are in the last bin, so that together
-    they count as much as the rows of any other bin, however many they are and however far off.
-    They are not rejected, as by losses that redescend. If many outliers lie on one side, from about
-    three rows in ten, the scale grows with them, and the fit may follow them.
+    they count as much as the rows of any other bin, however many they are and however far off. They
+    are not rejected, as they are by losses that redescend. If many outliers lie on one side, from
+    about three rows in ten, the scale grows with them, and the fit may follow them.
 
     A row that moves to another bin changes the weights of all rows of both. With few rows in a bin
-    the weights may therefore never come to rest, and the fit warns. Take fewer bins then.
+    the weights may therefore never converge, and the fit warns. Use fewer bins then.
 
     An object holds the counts of the rounds before. A fit takes a copy of it, so that fits do not
     know of each other.

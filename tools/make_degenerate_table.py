@@ -204,15 +204,16 @@ PAGE = """\
 Degenerate data
 ===============
 
-This page shows the results of this package, and of its peers, for tables with few rows, with
-dependent columns, with values of very different sizes, and with wrong rows. The peers are
-HuberRegressor, RANSACRegressor and TheilSenRegressor of scikit-learn {sklearn}, and RLM of
-statsmodels {statsmodels}, with an intercept and two of its norms. All have their default
+This page shows what this package and others return for difficult tables: with few rows, with
+dependent columns, with values of very different sizes, and with wrong rows. The others, "peers" in
+the tables, are HuberRegressor, RANSACRegressor and TheilSenRegressor of scikit-learn {sklearn},
+and RLM of statsmodels {statsmodels}, with an intercept and two of its norms. All have their default
 parameters, and seed 0 if they draw.
 
 The page is written by ``python tools/make_degenerate_table.py doc/degenerate.rst``. Unless said
-otherwise, there are {rows} rows and three normal columns, and y is a plane through them with normal
-noise. If rounding decides, as for rows fitted exactly, another machine may give other warnings.
+otherwise, there are {rows} rows and three normal columns, and y is a linear function of them (a
+plane) with normal noise. If rounding decides, as for rows fitted exactly, another machine may give
+other warnings. The entries of the tables mean:
 
 right
     The root mean square error of the predictions, over the rows that follow the plane, is at most
@@ -221,7 +222,7 @@ off by 3
     This error is three standard deviations of the true values. Predicting the mean would be
     off by 1.
 finite
-    The predictions hold neither NaN nor infinity; there is no true plane to find.
+    The predictions hold neither NaN nor infinity. There is no true plane to compare them with.
 SomeError: ...
     The error that was raised, with the first words of its message.
 SomeWarning
@@ -265,7 +266,7 @@ INPUTS = {
         "All weights zero but one": partial(weighted, 1.0, 0.0),
         "All weights 1e-300": partial(weighted, 1e-300, 1e-300),
     },
-    "Not numbers": {
+    "NaN and infinity": {
         "NaN in y": partial(not_finite, "y", np.nan),
         "Infinity in X": partial(not_finite, "X", np.inf),
     },
@@ -320,7 +321,7 @@ def answers(models, make, everyone, mark=""):
 def table(section, inputs):
     """Return the lines of one section, an input a row."""
     lines = ["", section, "-" * len(section), "", ".. list-table::", "   :header-rows: 1"]
-    lines += ["   :width: 100%", "   :widths: 25 75", "", "   * - Input", "     - Answers"]
+    lines += ["   :width: 100%", "   :widths: 25 75", "", "   * - Input", "     - Results"]
     for title, make in inputs.items():
         items = answers(OURS, make, "This package", "**") + answers(PEERS, make, "All peers")
         lines += [f"   * - {title}", "     - " + "\n       ".join(items)]

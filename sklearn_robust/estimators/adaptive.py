@@ -34,16 +34,16 @@ class AdaptiveRobustRegressor(RobustLinearModel):
               + \frac{1}{c^2} \sum_j v_j \Bigl(\lambda_1 |\beta_j|
               + \frac{\lambda_2}{2} \beta_j^2\Bigr)
 
-    with sample weights :math:`s_i`. The term with p/n, free coefficients per case, adjusts for what
-    the coefficients fit of the noise: log c counts n - p times, and :math:`I = E\,\psi^2` is the
-    information of a location at c = 1. It matters with few rows for each coefficient; without it,
-    their shape would often end at 0. From 15 rows for each coefficient on it fades, and with 30 it
-    is gone. The penalties have :math:`\lambda_1` = ``l1_regularization``,
-    :math:`\lambda_2` = ``l2_regularization`` and :math:`v_j` = ``penalty_weights``. Without
-    penalties nothing has to be tuned: residuals with light tails lead to a shape near 2 (least
-    squares), residuals with heavy tails to one near 0 (the Cauchy distribution). Bad leverage
-    points, rows that are wrong in X, would attract the fit; by default they are left out of the
-    likelihood.
+    with sample weights :math:`s_i`. The term with p/n, for p free coefficients and n cases,
+    corrects for the part of the noise that the coefficients fit, as restricted maximum likelihood
+    does; :math:`I = E\,\psi^2` is the information of a location at c = 1. It matters with few rows
+    per coefficient; without it, the shape would often end at 0. It fades from 15 rows per
+    coefficient on, and from 30 on it is left out. The penalties have :math:`\lambda_1` =
+    ``l1_regularization``, :math:`\lambda_2` = ``l2_regularization`` and :math:`v_j` =
+    ``penalty_weights``. Without penalties nothing has to be tuned: residuals with light tails lead
+    to a shape near 2 (least squares), residuals with heavy tails to one near 0 (the Cauchy
+    distribution). Bad leverage points, rows that are wrong in X, would attract the fit; by default
+    they are left out of the likelihood.
 
     Parameters
     ----------
@@ -51,17 +51,17 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         Least and largest shape, within [0, 2]. The bounds can be reached; ``(a, a)`` fixes the
         shape.
     scale_bounds : (float, float) or None, default=None
-        Least and largest scale c, in [1e-150, 1e150], in the unit of y; ``(c, c)`` fixes it.
-        None leaves it free. If the bounds allow it, c stops at a floor of about 1e-12 of the
-        spread of y, below which residuals are rounding.
+        Least and largest scale c, in [1e-150, 1e150], in the unit of y; ``(c, c)`` fixes it. None
+        leaves it free. If the bounds allow it, c stops at a floor of about 1e-12 of the spread of
+        y, below which residuals are rounding errors.
     scale_features : None, "all", list of str or int, or callable, default=None
         The columns u of X with which the scale grows, by name or number:
         :math:`\log c_i = \gamma_0 + u_i\gamma`, learned with the coefficients and the shape. A
         callable is given X and returns such a list. With None there is one scale. It cannot be
         combined with ``l1_regularization``.
     scale_l2_regularization : float >= 0, default=0.0
-        Penalty :math:`\lambda_u` on :math:`\gamma`: half of it times the squared coefficients of
-        columns with unit deviation is added to the objective.
+        Penalty :math:`\lambda_u` on :math:`\gamma`: half of it times the sum of the squared
+        coefficients, for columns of unit standard deviation, is added to the objective.
     l1_regularization : float >= 0, default=0.0
         Penalty :math:`\lambda_1` on the absolute coefficients, in the user's units. It makes
         coefficients exactly zero.
@@ -70,7 +70,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         has no penalty.
     penalty_weights : array-like of shape (n_features,) or None, default=None
         Factors :math:`v_j` of both penalties for every column, not negative; 0 leaves a column
-        unpenalised. None is 1 for all.
+        unpenalised. None means 1 for all.
     fit_intercept : bool, default=True
         Whether to fit an intercept b.
     solver : {"auto", "irls", "lbfgs"}, default="auto"
@@ -84,13 +84,13 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     init : "auto", "s", "ols", "gnc" or array-like of shape (n_features + 1,), default="auto"
         Where the search begins, and which rows count in the likelihood.
 
-        - "s": searches from the S-estimate, least squares and a convex fit are compared on a
-          sample of at most 2000 rows, and the best is continued on all rows. Bad leverage points
-          are left out. These are rows whose residual from the S-estimate is over 2.5 M-scales
-          and whose robust distance in X exceeds the largest of as many normal rows, with
-          probability 0.99. Good leverage points and rows that are outliers in y only are kept.
-          With ``scale_features`` residuals count beside the scales of their rows, which are taken
-          to be no larger than those of nine in ten rows that are not far off.
+        - "s": searches from the S-estimate, least squares and a convex fit are compared on a sample
+          of at most 2000 rows, and the best is continued on all rows. Bad leverage points are left
+          out. These are rows whose residual from the S-estimate is over 2.5 M-scales and whose
+          robust distance in X is larger than that of as many normal rows would be, with probability
+          0.99. Good leverage points and rows that are outliers in y only are kept. With
+          ``scale_features`` residuals are compared with the scales of their rows, which are taken
+          to be no larger than those of nine in ten of the rows not far off.
         - "ols": least squares; all rows count.
         - "gnc": a convex fit whose shape is lowered step by step; all rows count.
         - "auto": "s".
@@ -99,7 +99,7 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         ``fit_intercept=False``); for 2-D y also of shape (n_targets, n_features + 1). All rows
         then count.
     max_iter : int >= 1, default=100
-        Iterations allowed.
+        Maximum number of iterations.
     tol : float >= 0, default=1e-6
         The fit has converged when the estimated remaining step is at most ``tol`` in every
         coefficient, :math:`|\Delta\beta_j|\,\mathrm{rms}(x_j) \le \mathrm{tol}\,(c + |\beta_j|\,
@@ -139,8 +139,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         Number of cases that count: the sum of their sample weights, or their number. Weights that
         sum to less than their effective sample size are treated as proportions of it.
     n_parameters_ : float or ndarray of shape (n_targets,)
-        Number of free coefficients, including the intercept, without those of dependent columns
-        and less what a penalty takes.
+        Number of free coefficients, including the intercept. Dependent columns do not count, and a
+        penalty reduces the number.
     weights_ : ndarray of shape (n_samples,) or (n_samples, n_targets)
         Robust weight of each training row in [0, 1], without its sample weight; 0 for a row
         that was left out.
@@ -168,9 +168,9 @@ class AdaptiveRobustRegressor(RobustLinearModel):
     a third of all rows. With ``init="ols"`` no sample is drawn if X holds up to some 260 000
     numbers.
 
-    **Many columns.** With more than 2000 columns, not counting level columns in which most rows
-    share one value (dummies, flags, indicators), the S-estimate is sought from least squares alone,
-    and no row is left out.
+    **Many columns.** With more than 2000 columns, not counting level columns (dummies, flags,
+    indicators; see :class:`RobustRegressor`), the search for the S-estimate starts from least
+    squares alone, and no row is left out.
 
     **Exact planes.** If a share s of the rows lies on one plane and the shape is 0, the
     log-likelihood of that plane grows as (2s - 1 - p/n) log(1/c) as c falls, without bound if s is
@@ -331,7 +331,8 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
         error_scale : array-like of shape (n_samples,) or None, default=None
-            Sizes of the errors of these rows, in the unit of those of the fit. None is 1 for all.
+            Sizes of the errors of these rows, in the unit of those of the fit. None means 1 for
+            all.
 
         Returns
         -------
@@ -367,15 +368,15 @@ class AdaptiveRobustRegressor(RobustLinearModel):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         coverage : float in (0, 1), default=0.9
-            The probability that an interval holds what it is about. It does not apply to bad
-            leverage points.
+            The probability that an interval contains the new observation or the value of the plane.
+            It does not apply to bad leverage points.
         kind : {"prediction", "mean"}, default="prediction"
             Whether the interval holds a new observation, or the value of the plane.
         rows : {"all", "good"}, default="all"
-            Whether intervals are about new observations as they come, or about good ones.
+            Whether intervals are for all new observations, bad ones included, or for good ones.
         error_scale : array-like of shape (n_samples,) or None, default=None
-            Sizes of the errors of the new observations, in the unit of those of the fit. None is 1
-            for all.
+            Sizes of the errors of the new observations, in the unit of those of the fit. None means
+            1 for all.
 
         Returns
         -------

@@ -173,22 +173,22 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         coverage : float in (0, 1), default=0.9
-            The probability that an interval holds what it is about.
+            The probability that an interval contains the new observation or the value of the plane.
         kind : {"prediction", "mean"}, default="prediction"
-            - "prediction": the interval holds a new observation at x.
-            - "mean": the interval holds the value of the plane at x.
+            - "prediction": the interval is for a new observation at x.
+            - "mean": the interval is for the value of the plane at x.
         rows : {"good", "all"}, default="good"
-            Of which new observations the share ``coverage`` is in the intervals: of the good rows,
-            or of rows as they come, bad ones too. It does not matter for "mean".
+            The new observations of which the share ``coverage`` is in the intervals: the good ones,
+            or all, bad ones included. It does not matter for "mean".
         error_scale : array-like of shape (n_samples,) or None, default=None
-            Sizes of the errors of the new observations, in the unit of those of the fit. None is 1
-            for all. They do not matter for "mean".
+            Sizes of the errors of the new observations, in the unit of those of the fit. None means
+            1 for all. They do not matter for "mean".
 
         Returns
         -------
         ndarray of shape (n_samples, 2) or (n_samples, n_targets, 2)
-            Lower and upper ends, in the unit of y. They are infinite, with a warning, for rows
-            with a part that no believed row has, such as a level all of whose rows were rejected.
+            Lower and upper ends, in the unit of y. They are infinite, with a warning, where no
+            believed row determines the plane, as for a level all of whose rows were rejected.
 
         Raises
         ------
@@ -205,12 +205,12 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
 
         Notes
         -----
-        **The mean.** The half-width is :math:`t\,s(x)`, where s(x) is the standard error of the
-        plane by the formula for M-estimates of Huber (1981), in whose matrix rows count by their
-        robust weights if the loss redescends, and t is the quantile of Student's distribution
-        with n - p degrees of freedom. The size of the errors must not depend on X. The bias of a
-        penalty is not included. With more than 500 coefficients the leverage of every row is taken
-        as p/n.
+        **The mean.** The half-width is :math:`t\,s(x)`, where t is the quantile of Student's
+        distribution with n - p degrees of freedom, and s(x) is the standard error of the plane by
+        the formula for M-estimates of Huber (1981). If the loss redescends, rows count in the
+        matrix of X by their robust weights. The size of the errors must not depend on X. The bias
+        of a penalty is not included. With more than 500 coefficients the leverage of every row is
+        taken as p/n.
 
         **The prediction.** The half-width is :math:`\sqrt{q^2 + t^2 s(x)^2}`, where q is the
         quantile of the absolute training residuals at the probability ``coverage``, with the
@@ -228,14 +228,14 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
         Heavy tails are not bad rows. Three models of the absolute residuals are compared by their
         likelihood, with the penalty of Schwarz (1978) for more parameters. In the first, all rows
         have one distribution of Barron's family, of shape 0 to 2; then all count. In the second,
-        good rows are normal, and the size of others has a uniform logarithm; then the weights
-        above are taken. In the third, good rows have a distribution of the family, and the
-        logarithm of the size of others is normal; then rows count by the probability that they
-        are good. As a mixture can imitate any tail, the third needs others that are apart: the
-        density of the logarithm of sizes falls, and further out rises again or nearly stops
-        falling, as that of no distribution of the family does. Outliers far enough off do not pass
-        for a tail: each costs twice the logarithm of its size in the first model, and once in the
-        others.
+        good rows are normal, and the logarithm of the size of the others is uniform; then the
+        weights above are used. In the third, good rows have a distribution of the family, and the
+        logarithm of the size of the others is normal; then rows count by the probability that they
+        are good. As such a mixture can imitate any tail, the third model is admitted only if the
+        others lie apart: the density of the logarithm of the sizes falls, and further out it rises
+        again or nearly stops falling, which it does for no distribution of the family. Outliers far
+        enough off do not pass for a tail: each costs twice the logarithm of its size in the first
+        model, and once in the others.
 
         Where outliers are no further off than the largest good errors, the choice is uncertain,
         the more so with few rows: a few hundred with heavy tails and outliers at 5 to 15 times

@@ -26,11 +26,11 @@ _LARGEST_SEED = 2**31 - 1
 
 
 class RobustRegressorCV(RobustLinearModel):
-    r"""Robust linear regression, its shape, scale and penalty chosen by cross-validation.
+    r"""Robust linear regression with shape, scale and penalty chosen by cross-validation.
 
     Every candidate is a :class:`RobustRegressor`. The candidate whose held-out residuals have the
-    least M-scale is fitted to all rows. Outliers among the held-out rows do not decide this
-    criterion, as they decide the mean squared error.
+    least M-scale is fitted to all rows. Unlike the mean squared error, the M-scale is hardly
+    changed by outliers among the held-out rows.
 
     Parameters
     ----------
@@ -40,21 +40,22 @@ class RobustRegressorCV(RobustLinearModel):
         Scales c, as :class:`RobustRegressor` takes them.
     l1_regularizations : int or sequence of float >= 0, default=(0.0,)
         Penalties on the absolute coefficients, in the user's units. A number asks for a geometric
-        grid of so many, made from the data as by :func:`robust_path`.
+        grid of that size, made from the data as by :func:`robust_path`.
     l2_regularizations : int or sequence of float >= 0, default=(0.0,)
         Penalties on the squared coefficients, in the user's units. A number asks for a geometric
-        grid of so many. The largest is the sum of the columns' mean squares about their mean, under
-        which every direction of the coefficients shrinks by half or more; the least is a millionth.
+        grid of that size. The largest penalty is the sum of the variances of the columns, under
+        which every direction of the coefficients shrinks by half or more; the least is a millionth
+        of it.
     penalty_weights : array-like of shape (n_features,) or None, default=None
         Factors of both penalties for every column, as for :class:`RobustRegressor`.
     adaptive_penalty : bool, default=False
         Whether there is a second search, whose penalty weights come from the coefficients that the
         first has chosen. The weight of a column is the mean absolute standardised coefficient (over
-        those that are not zero) divided by that of the column, times its weight in
-        ``penalty_weights``. Columns with a coefficient of zero stay out.
+        those that are not zero) divided by that of the column, times its ``penalty_weights``.
+        Columns with a coefficient of zero stay out.
     cv : int, splitter, iterable or None, default=None
-        How rows are held out, as in ``GridSearchCV``. A number is that of the folds of ``KFold``;
-        None is 5.
+        How rows are held out, as in ``GridSearchCV``. A number is the number of folds of ``KFold``;
+        None means 5.
     scoring : str, callable or None, default=None
         The score; greater is better. It is a name that :func:`sklearn_robust.metrics.get_scorer`
         takes, such as "tau_size" or "r2", or a callable as in ``GridSearchCV``. None is "s_scale",
@@ -80,7 +81,7 @@ class RobustRegressorCV(RobustLinearModel):
         each fold and penalty serves all shapes and scales, and its scale makes their scores
         comparable.
     max_iter : int >= 1, default=100
-        Iterations allowed in one fit, all scales together.
+        Maximum number of iterations of one fit, all scales together.
     tol : float >= 0, default=1e-6
         Bound on the estimated remaining step.
     warm_start : bool, default=False
@@ -93,11 +94,11 @@ class RobustRegressorCV(RobustLinearModel):
     Attributes
     ----------
     coef_, intercept_, scale_, sigma_, alpha_, weights_, n_iter_
-        Of the fit of all rows, as of :class:`RobustRegressor`.
+        Those of the fit of all rows, as in :class:`RobustRegressor`.
     residual_sizes_, n_cases_, n_parameters_
-        Of the fit of all rows, too.
+        Those of the fit of all rows, too.
     l1_regularization_, l2_regularization_ : float
-        The chosen penalty.
+        The chosen penalties.
     penalty_weights_ : ndarray of shape (n_features,) or None
         The penalty weights of the fit: those given, or with ``adaptive_penalty`` those of the
         second search.
@@ -133,8 +134,8 @@ class RobustRegressorCV(RobustLinearModel):
 
     **Selection of columns.** If penalties select columns and ``init`` is "s", the S-estimates of
     all rows are computed first, along the path of penalties. The S-estimates of the folds and of
-    the last fit are searched near them, so all have the same one of several minima. (The folds thus
-    share a start with the rows held out, but no coefficient.)
+    the last fit are searched near them, so that all end in the same one of several minima. (The
+    folds thus share a start with the rows held out, but no coefficient.)
 
     **Weights and groups.** ``sample_weight`` holds case weights, in the fits and in the scores. A
     scorer gets those of the held-out rows if it takes them: a function if it has a parameter
@@ -143,9 +144,9 @@ class RobustRegressorCV(RobustLinearModel):
     fold once, whatever the weights of its rows. The splitter gets ``groups``.
 
     **Metadata routing.** With metadata routing, the scorer and the splitter get what they request.
-    None and the names of this package request ``sample_weight``. The names of scikit-learn request
-    nothing, so a fit with ``sample_weight`` raises an error, as in ``GridSearchCV`` (before
-    scikit-learn 1.9, its scores are unweighted). Give
+    The default score and the names of this package request ``sample_weight``. The names of
+    scikit-learn request nothing, so a fit with ``sample_weight`` raises an error, as in
+    ``GridSearchCV`` (before scikit-learn 1.9, its scores are unweighted). Give
     ``get_scorer(name).set_score_request(sample_weight=True)`` instead.
 
     **What scorers see.** Scorers and splitters see X as an array or sparse matrix, in whatever form

@@ -20,7 +20,7 @@ from .robust import RobustRegressor
 
 @dataclass(frozen=True, eq=False)
 class RobustPath:
-    """Fits along a grid of absolute penalties.
+    """Fits along a grid of L1 penalties.
 
     It unpacks into ``l1_regularizations, coefs, scales``.
 
@@ -75,10 +75,10 @@ def robust_path(
     random_state=None,
     verbose=0,
 ):
-    """Fit robust linear models along a grid of absolute penalties.
+    """Fit robust linear models along a grid of L1 penalties.
 
-    Every point of the path is the fit of a :class:`RobustRegressor`. The search for it begins at
-    the fit for the next larger penalty, so a path costs far less than its single fits. Under a
+    Every point of the path is the fit of a :class:`RobustRegressor`. Each search begins at the fit
+    for the next larger penalty, so a path takes far less time than its fits one by one. Under a
     redescending loss, S-estimates are searched along the path in both directions first, and every
     fit begins at the one of its penalty.
 
@@ -89,11 +89,11 @@ def robust_path(
         Every target is fitted separately, with the same penalties.
     l1_regularizations : int or array-like of shape (n_penalties,), default=100
         The penalties on the absolute coefficients, in the user's units. A number asks for a
-        geometric grid of so many, from the least penalty at which all penalised coefficients are
-        zero. (Under a redescending loss, values of X more than five robust deviations from the
-        median of their column count there as if they were at that bound.)
+        geometric grid of that size, down from the least penalty at which all penalised coefficients
+        are zero. (To find it under a redescending loss, values of X more than five robust
+        deviations from the median of their column are moved to that bound.)
     eps : float in (0, 1) or None, default=None
-        The least penalty of that grid over the largest. None is 0.001, or 0.01 if X has more
+        The least penalty of that grid divided by the largest. None is 0.001, or 0.01 if X has more
         columns than rows.
     alpha : float in [-inf, 2], default=-inf
         This and all other parameters are as for :class:`RobustRegressor`.
@@ -116,7 +116,7 @@ def robust_path(
     init : "auto", "ols", "gnc", "s" or array-like of shape (n_features + 1,), default="auto"
         Where the searches begin.
     max_iter : int >= 1, default=100
-        Iterations allowed for every point.
+        Maximum number of iterations for every point.
     tol : float >= 0, default=1e-6
         Bound on the estimated remaining step at every point.
     random_state : int, RandomState or None, default=None

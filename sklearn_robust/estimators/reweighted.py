@@ -43,8 +43,8 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
 
     The regressor is fitted in rounds. In each round every row gets a robust weight from its
     residual, and the next fit multiplies the sample weights by the robust ones. A flexible
-    regressor follows the outliers it is fitted to, so that its residuals do not show them: rows
-    are therefore weighed by the residuals of fits that have not seen them.
+    regressor follows the outliers it is fitted to, so that its residuals do not show them. Weights
+    are therefore computed from residuals of fits that have not seen the row.
 
     Parameters
     ----------
@@ -54,9 +54,9 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
         ``HistGradientBoostingRegressor()``. It is cloned, and where its ``random_state`` is None
         every fit of it has the same seed.
     alpha : float in [-inf, 2] or "learned", default=-inf
-        Shape of the loss: how fast the weight of a row falls as its residual grows. 2 is
-        least squares, 1 pseudo-Huber (Charbonnier), 0 Cauchy, -2 Geman-McClure, -inf Welsch.
-        "learned" takes shape, in [0, 2], and scale of the greatest likelihood of the residuals.
+        Shape of the loss: how fast the weight of a row falls as its residual grows. 2 is least
+        squares, 1 pseudo-Huber (Charbonnier), 0 Cauchy, -2 Geman-McClure, -inf Welsch. "learned" is
+        the shape in [0, 2] that, with the scale, maximises the likelihood of the residuals.
     loss : str, default="general"
         "general" for the loss of shape ``alpha``; or another by its name, which ignores
         ``alpha``, such as "huber" or "tukey": :func:`sklearn_robust.losses.rho` lists them.
@@ -66,9 +66,9 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
 
         - "mad": the median absolute residual over 0.6745.
         - "s": the M-scale with a breakdown point of 1/2.
-        - "reweighted": from the M-scale, the standard deviation of the residuals within 2.5
-          sigma, corrected for the window; it may only fall from round to round. Takes back most
-          of what outliers add.
+        - "reweighted": from the M-scale, the standard deviation of the residuals within 2.5 sigma,
+          corrected for the window; it may only fall from round to round. Removes most of what
+          outliers add.
         - "auto": "reweighted" for a loss that redescends, else "mad". With another scale, or a
           shape of 0 or more, 30 % of outliers on one side may make the fit follow them.
 
@@ -83,25 +83,25 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
         "mad", and the weights are used as they are, from the first round on. A deep copy is
         called once a round, so it may remember the rounds before.
     residuals : {"cv", "train"}, default="cv"
-        "cv" weighs every row by the residual of a fit to other folds, and makes the weights of
-        the rows that are clearly good 1 and of those that are clearly bad 0. "train" weighs it by
-        the residual of the fit to all rows, as iteratively reweighted least squares does: for
-        regressors with few parameters beside rows, and one fit a round.
+        "cv" weighs every row by the residual of a fit to other folds; rows that are clearly good
+        get the weight 1, rows that are clearly bad 0. "train" weighs it by the residual of the fit
+        to all rows, as iteratively reweighted least squares does. This takes one fit per round, and
+        is for regressors with few parameters compared with the rows.
     cv : int, splitter, iterable or None, default=None
         How rows are held out, as in ``cross_val_predict``: every row has to be held out once. A
         number is ``KFold`` without shuffling; None is 5 folds of shuffled rows. Rows that belong
         together, such as repeated measurements, need a splitter for groups.
     max_iter : int >= 1, default=20
-        Rounds allowed.
+        Maximum number of rounds.
     tol : float >= 0, default=1e-3
         The rounds end when the weights have changed by at most this on average, relative to the
         mean weight.
     n_jobs : int or None, default=None
-        How many folds are fitted side by side, as in ``cross_val_predict``.
+        Number of folds fitted in parallel, as in ``cross_val_predict``.
     random_state : int, RandomState or None, default=None
         Seed of the default folds, and of estimators that have none.
     verbose : int >= 0, default=0
-        If positive, prints a line for every round.
+        If positive, a line is printed for every round.
 
     Attributes
     ----------
@@ -114,21 +114,21 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
     scale_ : float
         The scale c of the last round, in the unit of y.
     sigma_ : float
-        The residual scale, comparable to a standard deviation, from which c was made; only where
-        c was estimated by one. Held-out residuals hold the error of the fit, so that it is larger
-        than the deviation of y about the truth. Never below about 1e-6 of the spread of y, to
-        which regressors solve.
+        The residual scale, comparable to a standard deviation, from which c was computed, if it
+        was. Held-out residuals include the error of the fit, so it is larger than the deviation of
+        y from the truth. At least about 1e-6 of the spread of y, the accuracy to which regressors
+        solve.
     alpha_ : float
         The shape; NaN for a named loss outside the family, and with ``weighting``.
     n_iter_ : int
-        Rounds.
+        Number of rounds.
     residuals_ : ndarray of shape (n_samples,)
         The residuals that were weighed last, in the unit of y: with ``residuals="cv"`` those of
         rows held out.
     n_features_in_ : int
-        Where the regressor has it.
+        Number of columns of X, if the regressor has it.
     feature_names_in_ : ndarray of shape (n_features,)
-        Where the regressor has it.
+        Names of the columns, if the regressor has them.
 
     See Also
     --------
@@ -136,25 +136,25 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
 
     Notes
     -----
-    **First residuals.** The first residuals are those of the rows held out from fits to the other
-    folds, or those from the median of the fits to single folds, of at most five, whichever have the
-    smaller M-scale about their centre. A group of bad rows that is the majority in a small part of
-    X confirms itself in a fit to many rows, and not in most of the fits to few.
+    **First residuals.** The first residuals of a row are those from the fit to the other folds, or
+    those from the median of fits to single folds (at most five), whichever have the smaller M-scale
+    about their centre. A group of bad rows that is the majority in a small part of X attracts a fit
+    to many rows, but not most of the fits to few.
 
     **First rounds.** For a redescending loss, at least the first two rounds subtract the S-estimate
     of location from the residuals, because one-sided outliers shift the whole fit. There are more
     such rounds while each reduces the scale by a tenth.
 
-    **Weights.** With w the weight that the loss gives, rows that are held out get 1 from w = 0.2
-    up, 0 from 0.02 down, and a weight between that is linear in w; for Welsch's loss these are 3.8
-    and 5.9 sigma. (In the first rounds less is believed: from 0.9 and 0.5, then 0.8 and 0.3. By
-    training residuals the weight is w itself, and the first rounds have the shapes 0 and -2.)
-    Weights that vary among good rows would enlarge the error that the regressor has where the truth
-    is steep; and trees that are grown to single rows follow a row however small its weight is,
-    unless it is zero.
+    **Weights.** Let w be the weight that the loss gives. A held-out row gets the weight 1 if w is
+    at least 0.2, 0 if it is at most 0.02, and between them a weight linear in w; for Welsch's loss
+    these bounds are at 3.8 and 5.9 sigma. (The bounds of the first rounds are stricter: 0.9 and
+    0.5, then 0.8 and 0.3. With training residuals the weight is w itself, and the first rounds have
+    the shapes 0 and -2.) Weights that vary among good rows would enlarge the error that the
+    regressor has where the truth is steep; and trees that are grown to single rows follow a row
+    however small its weight is, unless it is zero.
 
-    **What cannot be helped.** Reweighting cannot help a regressor that fits a small group of bad
-    rows exactly, such as a kernel of small width: its held-out residuals are small there.
+    **Limitations.** Reweighting cannot help a regressor that fits a small group of bad rows
+    exactly, such as a narrow kernel: its held-out residuals are small there.
 
     **When the rounds end.** The weights of trees change in jumps. So the rounds also end when the
     mean change is below 1 % and has stopped shrinking. If it has stopped shrinking above 1 %,
@@ -164,7 +164,7 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
     follows.
 
     **Sample weights.** A sample weight is a case weight: 2 is the row written twice in the same
-    fold, 0 the row absent, as far as the regressor takes weights so.
+    fold, 0 the row absent, as far as the regressor treats weights in this way.
 
     References
     ----------
@@ -309,13 +309,14 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
         ----------
         X : array-like of shape (n_samples, n_features)
         coverage : float in (0, 1), default=0.9
-            The probability, on average over rows like those of the fit.
+            The probability that an interval contains the new observation, on average over rows like
+            those of the fit.
         kind : {"prediction"}, default="prediction"
-            The interval holds a new observation. An interval of the mean, as that of
-            :meth:`RobustRegressor.predict_interval`, needs the covariance of coefficients, which
-            a regressor of any kind does not have.
+            The interval is for a new observation. An interval of the mean, as that of
+            :meth:`RobustRegressor.predict_interval`, needs the covariance of coefficients, which a
+            regressor of any kind does not have.
         rows : {"good", "all"}, default="good"
-            Whether intervals are about good new rows, or about rows as they come, bad ones too.
+            Whether intervals are for good new rows, or for all rows, bad ones included.
             :meth:`RobustRegressor.predict_interval` says which rows are good; here the residuals
             are those of held-out rows.
 

@@ -19,27 +19,27 @@ class RobustRegressor(RobustLinearModel):
               {\sum_i s_i} + \sum_j v_j \Bigl(\lambda_1 |\beta_j|
               + \frac{\lambda_2}{2} \beta_j^2\Bigr)
 
-    where :math:`\rho` is the loss of shape ``alpha``, c is the scale of the residuals,
-    :math:`s_i` are the sample weights, :math:`\lambda_1` is ``l1_regularization``,
-    :math:`\lambda_2` is ``l2_regularization`` and :math:`v_j` are ``penalty_weights``. Rows whose
-    residuals are several c count little or nothing. At ``alpha=2`` the fit is that of
-    scikit-learn's ``ElasticNet(alpha=l1 + l2, l1_ratio=l1 / (l1 + l2))`` or, without
-    ``l1_regularization``, of ``Ridge(alpha=l2_regularization * sum(s))``.
+    where :math:`\rho` is the loss of shape ``alpha``, c is the scale of the residuals, :math:`s_i`
+    are the sample weights, :math:`\lambda_1` is ``l1_regularization``, :math:`\lambda_2` is
+    ``l2_regularization`` and :math:`v_j` are ``penalty_weights``. Rows whose residuals are several
+    times c count little or not at all. At ``alpha=2`` the fit is that of scikit-learn's
+    ``ElasticNet(alpha=l1 + l2, l1_ratio=l1 / (l1 + l2))`` or, without ``l1_regularization``, of
+    ``Ridge(alpha=l2_regularization * sum(s))``.
 
     Parameters
     ----------
     alpha : float in [-inf, 2], default=-inf
-        Shape of the loss: how fast the influence of a row falls as its residual grows. 2 is
-        least squares, 1 pseudo-Huber (Charbonnier), 0 Cauchy, -2 Geman-McClure, -inf Welsch.
-        From 1 up the problem is convex and has one answer. Below 1 far rows lose all
+        Shape of the loss: how fast the influence of a row falls as its residual grows. 2 is least
+        squares, 1 pseudo-Huber (Charbonnier), 0 Cauchy, -2 Geman-McClure, -inf Welsch. From 1 up
+        the objective is convex and has one minimum. Below 1 rows that are far off lose their
         influence, and the start decides which minimum is found.
     loss : str, default="general"
-        "general" is the loss of shape ``alpha``. Named losses, such as "huber" or "tukey"
-        (bisquare) with threshold c, or "optimal", the bias-optimal one of Yohai & Zamar, ignore
-        ``alpha``; :func:`sklearn_robust.losses.rho` lists them.
+        "general" is the loss of shape ``alpha``. Named losses ignore ``alpha``, such as "huber" and
+        "tukey" (bisquare) with threshold c, or "optimal", the bias-optimal loss of Yohai & Zamar.
+        :func:`sklearn_robust.losses.rho` lists them.
     scale : "auto", "mad", "s", "reweighted" or float in [1e-150, 1e150], default="auto"
-        The scale c, in the unit of y: a number, or c = k·sigma for a residual scale sigma and
-        the k that follows from ``efficiency``.
+        The scale c, in the unit of y: a number, or the name of a residual scale sigma. Then c =
+        k·sigma, with the k that follows from ``efficiency``.
 
         - "mad": the median absolute residual divided by 0.6745, iterated with the coefficients to
           a joint fixed point. Where it is zero, as with ties, wider quantiles (0.75, 0.9, 0.99)
@@ -50,55 +50,56 @@ class RobustRegressor(RobustLinearModel):
           ``init="s"`` this is the MM-estimate of R's ``lmrob``. It has a breakdown point of 1/2:
           far outliers, in X too, leave it finite while they are fewer than half of the rows, but
           30 per cent of them raise it by 3/4.
-        - "reweighted": the standard deviation of the residuals within 2.5 sigma, corrected for
-          this window. It begins at the M-scale and is iterated with the coefficients, and may
-          only fall. It removes most of what outliers add, and keeps the breakdown point. With
-          fewer than 30 rows for each free parameter and hardly a penalty, it is the standard
-          deviation, with n - p degrees of freedom, of a set of rows that grows from the half
-          nearest to the S-estimate until the next row is too far off. If a rounded y puts most
-          of so few rows on one plane, it is half a step of the rounding.
+        - "reweighted": the standard deviation of the residuals within 2.5 sigma, corrected for this
+          window. It begins at the M-scale and is iterated with the coefficients, and may only fall.
+          It removes most of what outliers add, and keeps the breakdown point. With fewer than 30
+          rows for each free parameter and hardly a penalty, it is the standard deviation of a set
+          of rows that grows from the half nearest to the S-estimate until the next row is too far
+          off, with n - p degrees of freedom. If y is rounded, and most of so few rows lie on one
+          plane for this reason, it is half a step of the rounding.
         - "auto": "reweighted" with ``init="s"``, else "mad".
     efficiency : float in (0, 1), default=0.95
         Asymptotic efficiency at normal errors, from which k is computed where c is estimated.
         k is never below 0.5: shapes above about 1.58 exceed an efficiency of 0.95 at any c.
     l1_regularization : float >= 0, default=0.0
         Penalty :math:`\lambda_1` on the absolute coefficients, in the user's units. It makes
-        coefficients exactly zero. Under a redescending loss a row adds at most about c² to the
-        objective, so penalties that suit ``Lasso`` can be too large for coefficients that matter
-        to few rows; ``RobustRegressorCV`` compares them.
+        coefficients exactly zero. Under the default loss all rows together add at most c² to the
+        objective, so penalties that suit ``Lasso`` can be too large for coefficients that matter to
+        few rows; ``RobustRegressorCV`` compares penalties.
     l2_regularization : float >= 0, default=0.0
         Penalty :math:`\lambda_2` on the squared coefficients, in the user's units. The intercept
         has no penalty.
     penalty_weights : array-like of shape (n_features,) or None, default=None
         Factors :math:`v_j` of both penalties for every column, not negative; 0 leaves a column
-        unpenalised. None is 1 for all.
+        unpenalised. None means 1 for all.
     fit_intercept : bool, default=True
         Whether to fit an intercept b.
     solver : {"auto", "irls", "lbfgs"}, default="auto"
         "irls" solves weighted normal equations by Cholesky factors. "lbfgs" is SciPy's L-BFGS-B,
         preconditioned by the curvature of least squares. "auto" is the faster one, or, after a
-        sample has been fitted, Newton's method with the sample's curvature,
-        Anderson-accelerated. Under a convex loss (``alpha`` of 1 or more, "huber",
-        "balanced_l1") and a fixed scale, all find the same optimum, within ``tol``, from any
-        start. Under a redescending loss each finds a minimum. From ``init="s"`` it is the same
-        but for rare ties; from other starts they may find different minima that are near.
+        sample has been fitted, Newton's method with the sample's curvature, Anderson-accelerated.
+        Under a convex loss (``alpha`` of 1 or more, "huber", "balanced_l1") and a fixed scale, all
+        find the same optimum, within ``tol``, from any start. Under a redescending loss each finds
+        a minimum. From ``init="s"`` this is the same minimum but for rare ties; from other starts
+        they may find different minima near the start.
     init : "auto", "ols", "gnc", "s" or array-like of shape (n_features + 1,), default="auto"
         Where the search begins. Below ``alpha=1`` and for "tukey" and "optimal" this decides which
         minimum is found.
 
-        - "ols": (penalised) least squares. Survives few and moderate outliers in y.
+        - "ols": (penalised) least squares. Resists few and moderate outliers in y.
         - "gnc": graduated non-convexity: the shape is lowered step by step from 1, at a fixed c.
-          Survives many outliers in y, none in X.
+          Resists many outliers in y, none in X.
         - "s": the S-estimate, the plane of least M-scale, searched from principal sensitivity
-          components and random subsets of the rows. Survives fewer than half of the rows wrong
-          in X and y, as long as the good plane has the least M-scale. The plane through a tight
-          cluster of bad rows, not far from the good one, can have a smaller M-scale.
+          components and random subsets of the rows. Resists bad rows, in X and y, as long as they
+          are fewer than half and the plane of the good rows has the least M-scale. The plane
+          through a tight cluster of bad rows, not far from the good one, can have a smaller
+          M-scale.
         - "auto": "s" where the start matters, else "ols".
 
         An array holds the coefficients in the user's units, then the intercept (none with
         ``fit_intercept=False``); for 2-D y also of shape (n_targets, n_features + 1).
     max_iter : int >= 1, default=100
-        Iterations allowed, all scales together.
+        Maximum number of iterations, all scales together.
     tol : float >= 0, default=1e-6
         The fit has converged when the estimated remaining step is at most ``tol`` in every
         coefficient, :math:`|\Delta\beta_j|\,\mathrm{rms}(x_j) \le \mathrm{tol}\,(c + |\beta_j|\,
@@ -138,8 +139,8 @@ class RobustRegressor(RobustLinearModel):
         Number of cases: the sum of the sample weights, or the number of rows. Weights that sum to
         less than their effective sample size are treated as proportions of it.
     n_parameters_ : float or ndarray of shape (n_targets,)
-        Number of free coefficients, including the intercept, without those that believed rows do
-        not determine and less what a penalty takes.
+        Number of free coefficients, including the intercept. Coefficients that no believed row
+        determines do not count, and a penalty reduces the number.
     n_iter_ : int or ndarray of shape (n_targets,)
         Number of iterations on all rows.
     n_features_in_ : int
@@ -169,17 +170,17 @@ class RobustRegressor(RobustLinearModel):
 
     **Many columns.** With more than 2000 columns "lbfgs" forms no Gram matrix, and coefficients of
     dependent columns are of least norm in units of the columns' root mean squares. With more than
-    2000 columns besides level columns the S-estimate is sought from least squares alone, without
-    its breakdown point.
+    2000 columns besides level columns, the search for the S-estimate starts from least squares
+    alone, and its breakdown point is lost.
 
-    **Level columns.** Level columns are those in which most rows share one value: dummies, flags,
-    indicators of missing values, and their products with each other and with numeric columns. They
-    are recognised from X. The search of the S-estimate treats them separately, as M-S-estimates do:
-    a convex fit removes them from y and from the other columns, and a convex fit gives their
-    coefficients once the other coefficients are known. After every fit under a redescending loss,
-    the coefficient of each level is compared with values that fit some of its rows, and the search
-    continues if one is better. A coefficient that only rejected rows determine comes from a convex
-    fit to these rows, and a warning names its column.
+    **Level columns.** Level columns are those in which at least two fifths of the rows share one
+    value: dummies, flags, indicators of missing values, and their products with each other and with
+    numeric columns. They are recognised from X. The search for the S-estimate treats them
+    separately, as M-S-estimates do: a convex fit removes their effects from y and from the other
+    columns, and another one gives their coefficients once the other coefficients are known. After
+    every fit under a redescending loss, the coefficient of each level is compared with values that
+    fit some of its rows, and the search continues if one is better. A coefficient that only
+    rejected rows determine comes from a convex fit to these rows, and a warning names its column.
 
     **Ties and exact planes.** The M-scale divides by the sum of the weights less the number of
     parameters (less what a penalty takes from it). Weights that sum to less than Kish's effective

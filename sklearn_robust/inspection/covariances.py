@@ -209,9 +209,8 @@ def covariance(
 ):
     r"""Estimate the covariance of the coefficients.
 
-    Every kind is a way to estimate how the coefficients would vary from one sample to another.
-    They differ in what they assume about the errors. n is the number of cases, p that of
-    coefficients with the intercept.
+    Every kind estimates how much the coefficients would vary from one sample to another. The kinds
+    differ in what they assume about the errors.
 
     Parameters
     ----------
@@ -220,30 +219,31 @@ def covariance(
     X, y
         The data of the fit.
     kind : str, default="sandwich"
-        - "sandwich": errors have the same distribution in all rows. Huber's formula (1981) for
-          M-estimates, in which rows count in the matrix of X by their robust weights (Koller &
+        - "sandwich": errors have the same distribution in all rows. Huber's (1981) formula for
+          M-estimates, except that rows count in the matrix of X by their robust weights (Koller &
           Stahel 2011): ``.vcov.w`` of R's ``lmrob``.
         - "classical": the same formula, with all rows in the matrix of X: "H1" of statsmodels'
           ``RLM``. A rejected row that is far off in X makes it too small.
-        - "avar1": the size of errors may depend on X, and their distribution may be skewed. That
-          of an MM-estimate with its scale (Croux et al. 2003): ``.vcov.avar1`` of R's ``lmrob``.
-          For a ``RobustRegressor`` with ``scale="s"`` and no penalty, whose S-estimate is searched
-          again.
+        - "avar1": the size of errors may depend on X, and their distribution may be skewed. The
+          formula for an MM-estimate together with its scale (Croux et al. 2003): ``.vcov.avar1`` of
+          R's ``lmrob``. It needs a ``RobustRegressor`` with ``scale="s"`` and no penalty, and
+          searches its S-estimate again.
         - "hc0", "hc1", "hc2", "hc3": the size of errors may depend on X; c is taken as known. At
           ``alpha=2`` they are the formulas of least squares of the same names. "hc0" is too small
-          for few rows; "hc3" is the one made for them.
-        - "cluster": errors are alike within ``groups`` of rows, and independent between them. It
-          needs many groups, some 30 or more.
+          with few rows; "hc3" is made for few rows.
+        - "cluster": errors may be correlated within ``groups`` of rows, and are independent between
+          them. It needs many groups, some 30 or more.
         - "information": the inverse of the observed information in coefficients, scale and shape of
           an ``AdaptiveRobustRegressor``: errors follow the fitted distribution.
         - "bootstrap": rows are independent. The model is fitted again to rows drawn with
           replacement, starting at the given fit: ``n_resamples`` fits.
         - "fast_bootstrap": the same, with one linear step in place of each fit (Salibian-Barrera &
-          Zamar 2002), in which the robust weights are those of the fit. The S-scale of an
-          MM-estimate is drawn too; other scales are taken as known.
+          Zamar 2002), in which the robust weights are those of the fit. The M-scale of an
+          MM-estimate is resampled, too; other scales are taken as known.
         - "auto": "information" for ``AdaptiveRobustRegressor``, else "sandwich".
     groups : array-like of shape (n_samples,) or (n_samples, 2), optional
-        Labels of the groups of "cluster"; two columns for errors alike within either.
+        Labels of the groups of "cluster"; two columns if errors may be correlated within either
+        grouping.
     sample_weight : array-like of shape (n_samples,), optional
         The case weights of the fit.
     error_scale : array-like of shape (n_samples,), optional
@@ -289,18 +289,19 @@ def covariance(
 
     Notes
     -----
-    With a penalty, the covariance does not include the bias of the penalised coefficients. That of
-    a cross-validated fit treats the chosen parameters as known. The formulas treat the scale as
+    With a penalty, the covariance does not include the bias of the penalised coefficients. For a
+    cross-validated fit, it treats the chosen parameters as known. The formulas treat the scale as
     known, except "avar1" and "information"; it is uncorrelated with the coefficients if errors are
     symmetric.
 
-    A row is believed if its robust weight is above 1e-8 and the fit did not leave it out. If no
-    row of a level is believed, the other standard errors are those without these rows and without
-    that column. If only few rows determine a coefficient, some resamples may hold none of them;
-    the coefficient is 0 there in a refit, and moves by the curvature of all rows in a linear step.
+    A row is believed if its robust weight is above 1e-8 and the fit did not leave it out. If no row
+    of a level is believed, the other standard errors are those without these rows and without that
+    column. If only few rows determine a coefficient, some resamples may hold none of them. In a
+    refit the coefficient is then 0; in a linear step it moves by the curvature of all rows.
 
-    A bootstrap's variances are not those of the draws, some of which may hold more bad rows than
-    good ones. They come from quantiles, and correlations from normal scores of the ranks.
+    The variances of a bootstrap are not those of the draws, because some draws may hold more bad
+    rows than good ones. They come from quantiles, and correlations come from normal scores of the
+    ranks.
 
     References
     ----------

@@ -155,8 +155,8 @@ class DroppedColumns(Table):
     df : ndarray of shape (n_names,) or (n_targets, n_names)
         The number of coefficients that are left out.
     rfpe, aic, bic : ndarray of the same shape
-        By how much the criterion of :func:`robust_information_criteria` is larger without them;
-        what is below 0 is better left out.
+        By how much the criterion of :func:`robust_information_criteria` is larger without them; if
+        it is below 0, the model without them is better.
     wald_p, deviance_p : ndarray of the same shape
         The p-values of :func:`compare`.
     """

@@ -43,7 +43,7 @@ class RowDiagnostics(Table):
     Attributes
     ----------
     names : tuple
-        The labels of the rows: of the index of the frame, or numbers.
+        The labels of the rows: the index of the data frame, or numbers.
     targets : tuple of str or None
         Names of the targets; None if y was 1-D.
     residual : ndarray of shape (n_rows,) or (n_targets, n_rows)
@@ -67,10 +67,10 @@ class RowDiagnostics(Table):
     columns : tuple of str
         Names of the columns of X.
     variance_inflation : ndarray of shape (n_features,) or (n_targets, n_features)
-        How many times the variance of a coefficient exceeds that in the absence of the other
-        columns, under the weights; infinite if the column depends on others.
+        The factor by which the variance of a coefficient, under the weights, is larger than without
+        the other columns; infinite if the column depends on others.
     index_names : tuple
-        The names of the levels of the index of the frame; "row" if it has none.
+        The names of the levels of the index of the data frame; "row" if it has none.
     """
 
     _columns: ClassVar = {
@@ -116,7 +116,7 @@ class RowDiagnostics(Table):
         Parameters
         ----------
         n_rows : int, default=10
-            At most this many. With several targets, a row counts by its largest residual.
+            At most this many. With several targets, rows are ordered by their largest residual.
 
         Returns
         -------
@@ -147,7 +147,7 @@ def diagnostics(
     X, y, sample_weight, error_scale
         The data of the fit. If X or y is a data frame or series, its index labels the rows.
     level : float in (0, 1), default=0.99
-        The share of normal rows that is not flagged, by their residuals and by their distances.
+        The share of rows of normal data that are not flagged, by residuals and by distances.
     random_state : int, RandomState or None, default=0
         Seed of the search of the robust covariance.
 
@@ -178,18 +178,18 @@ def diagnostics(
     one otherwise (Rousseeuw & van Zomeren 1990).
 
     The distance is that of Mahalanobis with location and covariance of the minimum covariance
-    determinant (scikit-learn's ``MinCovDet``). It is about numeric columns only. Level columns, in
-    which at least two fifths of the rows share a value (dummies, flags), have no robust covariance
-    that is not singular; rows of rare levels have a large leverage instead. The columns of a spline
-    basis lie on a curve, not in a cloud, so that many ordinary rows are far off in them: judge by
-    ``residual`` and ``weight`` there, or by the distances of a fit without these columns. With
-    fewer than five rows for each numeric column, the distance ignores correlations.
+    determinant (scikit-learn's ``MinCovDet``). It is computed from the numeric columns only. Level
+    columns, in which at least two fifths of the rows share a value (dummies, flags), have no robust
+    covariance that is not singular; rows of rare levels have a large leverage instead. The columns
+    of a spline basis lie on a curve, not in a cloud, so many ordinary rows are far off in them. In
+    that case look at ``residual`` and ``weight``, or at the distances of a fit without these
+    columns. With fewer than five rows for each numeric column, the distance ignores correlations.
 
     With robust weight w, case weights s and scale :math:`\hat\sigma`, the leverage is
     :math:`h_i = w_i x_i^\top (\sum_k s_k w_k x_k x_k^\top)^{-1} x_i`, with the curvature of a
     penalty in the inverse, and Cook's distance is
-    :math:`w_i r_i^2 h_i/(p\,\hat\sigma^2 (1 - h_i)^2)`. Both are those of weighted least squares
-    at the weights of the fit. A rejected row has neither: it does not hold the plane.
+    :math:`w_i r_i^2 h_i/(p\,\hat\sigma^2 (1 - h_i)^2)`. Both are those of weighted least squares at
+    the weights of the fit. For a rejected row both are 0: it has no influence on the plane.
 
     References
     ----------

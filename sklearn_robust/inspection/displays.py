@@ -34,8 +34,8 @@ class RobustFitDisplay:
     Parameters
     ----------
     predicted, residuals : ndarray of shape (n_rows,)
-        In the units in which the estimator was fitted: those of the transformed target. The
-        residuals rise.
+        In the units in which the estimator was fitted: those of the transformed target. Rows are in
+        the order of rising residuals.
     weights : ndarray of shape (n_rows,)
         Robust weights, in [0, 1]; 0 for rows that the fit left out.
     scale : float
@@ -60,7 +60,7 @@ class RobustFitDisplay:
     distance_cutoff : float, optional
         The distance that one normal row in a hundred exceeds.
     labels : ndarray of shape (n_rows,), optional
-        What the worst rows are called; default is their numbers.
+        Labels of the worst rows; default is their numbers.
     fitted_name : str, optional
         The name of the target in the units of the fit, such as "log(price)"; default is
         ``target_name``.
@@ -175,7 +175,7 @@ class RobustFitDisplay:
         target : int, default=0
             Index of the target, if there are several.
         subsample : int or None, default=10_000
-            Most rows that are drawn; None draws all.
+            At most this many rows are drawn; None draws all.
         random_state : int, RandomState or None, default=None
             Seed for the choice of rows, if not all are drawn.
         error_scale : array-like of shape (n_samples,), optional
@@ -239,7 +239,7 @@ class RobustFitDisplay:
         kind : {"residuals", "weights", "qq"}, default="residuals"
             As in :meth:`from_estimator`.
         labels : sequence of shape (n_samples,), optional
-            What the worst rows are called; default is the index of ``y_true``, or their numbers.
+            Labels of the worst rows; default is the index of ``y_true``, or their numbers.
         n_labels : int, default=3
             How many rows are labelled.
         ax : matplotlib Axes, optional

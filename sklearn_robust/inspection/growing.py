@@ -80,9 +80,9 @@ def scale_test(
     columns : "all" or list of str or int, default="all"
         Columns of X, as the estimator gets it, by name or number.
     kind : {"score", "likelihood"}, default="score"
-        - "score": whether the sizes of the residuals are correlated with the columns. It is the
-          studentised test of Breusch and Pagan (Koenker 1981), made robust: residuals count as at
-          most 2.5 scales, and values of a column as at most three deviations from its median.
+        - "score": tests whether the sizes of the residuals are correlated with the columns. It is
+          the studentised test of Breusch and Pagan (Koenker 1981), made robust: residuals are cut
+          at 2.5 scales, and values of a column at three deviations from its median.
         - "likelihood": twice the difference of the log-likelihoods of ``AdaptiveRobustRegressor``
           with and without these ``scale_features``, on the rows that count in its fit.
     sample_weight, error_scale : array-like of shape (n_samples,), optional
@@ -236,7 +236,7 @@ class ScaleTable(Table):
     estimate, std_error, ci_low, ci_high : ndarray of shape (n_names,) or (n_targets, n_names)
         Of the coefficients of log c.
     z : ndarray of the same shape
-        Estimate divided by standard error; 0 if this is 0.
+        Estimate divided by standard error; 0 if the standard error is 0.
     p_value : ndarray of the same shape
         Probability that a standard normal is further from zero.
     """

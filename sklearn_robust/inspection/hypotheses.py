@@ -30,7 +30,7 @@ class WaldTest:
     Attributes
     ----------
     statistic : float or ndarray of shape (n_targets,)
-        Of the chi-squared distribution, if the constraints are true.
+        It has a chi-squared distribution if the constraints are true.
     df : int
         Its degrees of freedom, the number of constraints.
     p_value : float or ndarray of shape (n_targets,)
@@ -65,9 +65,9 @@ def wald_test(
 ):
     r"""Test linear constraints on the coefficients.
 
-    Whether :math:`R\beta = q`: with the covariance V of the coefficients, the statistic
-    :math:`(R\hat\beta - q)^\top (R V R^\top)^{-1} (R\hat\beta - q)` is chi-squared with as many
-    degrees of freedom as there are constraints.
+    The hypothesis is :math:`R\beta = q`. With the covariance V of the coefficients, the statistic
+    :math:`(R\hat\beta - q)^\top (R V R^\top)^{-1} (R\hat\beta - q)` is chi-squared, if the
+    hypothesis is true, with as many degrees of freedom as there are constraints.
 
     Parameters
     ----------
@@ -225,10 +225,10 @@ def compare(
 ):
     """Test a model with fewer columns against one with more.
 
-    Two tests, as of R's ``anova.lmrob``. "wald" asks whether the coefficients that the smaller
-    model leaves out are zero in the larger one (:func:`wald_test`). "deviance" fits the smaller
-    model with the loss and at the scale of the larger one, from the coefficients of ``smaller``,
-    and compares the losses. It assumes that the errors do not depend on X. For
+    There are two tests, those of R's ``anova.lmrob``. "wald" asks whether the coefficients that the
+    smaller model leaves out are zero in the larger one (:func:`wald_test`). "deviance" fits the
+    smaller model with the loss and at the scale of the larger one, from the coefficients of
+    ``smaller``, and compares the losses. It assumes that the errors do not depend on X. For
     ``AdaptiveRobustRegressor`` it is the likelihood ratio test, with a scale and a shape for each
     model.
 

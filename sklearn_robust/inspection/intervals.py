@@ -22,13 +22,13 @@ def predict_interval(estimator, X, coverage=0.9, *, kind="prediction", rows=None
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         As the outermost estimator takes it.
     coverage : float in (0, 1), default=0.9
-        The probability that an interval holds what it is about.
+        The probability that an interval contains the new observation or the value of the plane.
     kind : {"prediction", "mean"}, default="prediction"
-        Whether intervals hold new observations, or the values of the fitted plane. A
-        ``ReweightedRegressor`` has the first only.
+        Whether intervals are for new observations, or for the values of the plane. A
+        ``ReweightedRegressor`` has only the first.
     rows : {"good", "all"} or None, default=None
-        Whether intervals are about good new rows, or about rows as they come, bad ones too. None
-        is the default of the estimator: "all" for ``AdaptiveRobustRegressor``, else "good".
+        Whether intervals are for good new rows, or for all new rows, bad ones included. None means
+        the default of the estimator: "all" for ``AdaptiveRobustRegressor``, else "good".
     error_scale : array-like of shape (n_samples,) or None, default=None
         Sizes of the errors of the new observations, if the fit had them, in the same unit.
 
@@ -59,8 +59,8 @@ def predict_interval(estimator, X, coverage=0.9, *, kind="prediction", rows=None
     Notes
     -----
     The ends are transformed back one by one. This keeps the coverage if the transformation of the
-    target is monotone. With a logarithm the interval of the mean is one of the geometric mean, and
-    of the median where errors are symmetric, not of the mean of y.
+    target is monotone. With a logarithm, ``kind="mean"`` gives an interval for the geometric mean
+    of y, which is its median where errors are symmetric, not for the mean of y.
 
     Examples
     --------

@@ -35,7 +35,7 @@ class RejectedLevels(Table):
     n_rejected : int, float or ndarray of shape (n_targets,)
         Number of rejected rows among all rows.
     rows : ndarray of shape (n_levels,) or (n_targets, n_levels)
-        Number of rows of a level: those that differ from the value that most rows share.
+        Number of rows of a level: those that do not have the shared value.
     rejected : ndarray of the same shape
         Number of rejected rows of a level.
     share : ndarray of the same shape
@@ -71,11 +71,11 @@ class RejectedLevels(Table):
 def rejected_levels(estimator, X, *, threshold=0.1, sample_weight=None, error_scale=None):
     """Levels of categories with the share of their rows that the fit rejected, worst first.
 
-    In a level column at least two fifths of the rows share one value; the other rows are those of
-    the level, and are fewer than these. Dummies, flags, indicators of missing values, and products
-    of these with other columns are level columns. They are recognised from X, as in the fit. If a
-    level is rejected as a whole, its data may be wrong, or the model may not apply to it; do not
-    rely on its coefficient.
+    In a level column at least two fifths of the rows share one value; the other rows are the rows
+    of the level. Dummies, flags, indicators of missing values, and products of these with other
+    columns are level columns. They are recognised from X, as in the fit. If a level is rejected as
+    a whole, its data may be wrong, or the model may not apply to it; do not rely on its
+    coefficient.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ def outlier_mask(estimator, X, y, *, level=0.99, error_scale=None):
     The scale is ``sigma_`` if it was estimated, and the MAD of the training residuals for an
     ``AdaptiveRobustRegressor``. If c was given, the scale is the MAD of the residuals of the rows
     in X, which is inaccurate for few rows. It is at least the floor that rounding in y allows. A
-    good leverage point, far off in X but on the plane, is not an outlier here.
+    good leverage point, which is far off in X but on the plane, is not an outlier.
 
     References
     ----------

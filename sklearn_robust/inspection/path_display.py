@@ -1,4 +1,4 @@
-"""Display of a path of absolute penalties."""
+"""Display of a path of L1 penalties."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LABELS = len(SERIES)
 
 
 class PathDisplay:
-    """Display of coefficients along a path of absolute penalties.
+    """Display of coefficients along a path of L1 penalties.
 
     Use :meth:`from_estimator` or :meth:`from_path` to create it. It needs the extra "plot"
     (matplotlib). The columns with the largest coefficients have a colour and their name, the others
@@ -136,8 +136,8 @@ class PathDisplay:
     ):
         """Compute and draw the path of a fitted estimator.
 
-        For a :class:`RobustRegressorCV` that has compared absolute penalties, the path has these
-        penalties, and the scores of the shape, scale and squared penalty chosen are drawn below.
+        For a :class:`RobustRegressorCV` that has compared L1 penalties, the path has these
+        penalties, and the scores for the chosen shape, scale and L2 penalty are drawn below.
 
         Parameters
         ----------

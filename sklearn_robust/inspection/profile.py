@@ -118,8 +118,8 @@ def profile_alpha(
     Notes
     -----
     Sample weights are case weights, as in :func:`coef_table`. Rows that the fit left out are left
-    out here too. Every fit begins at that of the nearest shape known. If the shape of the fit is at
-    a bound, the coverage of the interval is ``level`` or more.
+    out here too. Every fit begins at the fit of the nearest shape that is known. If the shape of
+    the fit is at a bound, the coverage of the interval is ``level`` or more.
 
     References
     ----------

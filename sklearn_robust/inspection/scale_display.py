@@ -77,12 +77,13 @@ class ScaleDisplay:
         ----------
         estimator : estimator
             A fitted linear estimator of this package, or a pipeline, search or
-            ``TransformedTargetRegressor`` around one. Without learned growth, curves are level.
+            ``TransformedTargetRegressor`` around one. Without learned growth, curves are
+            horizontal.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The rows of the fit, or others.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
         columns : "all", list of str or int, or None, default=None
-            Columns of X with a panel. None is those with which the scale grows.
+            Columns of X that have a panel. None means those with which the scale grows.
         error_scale : array-like of shape (n_samples,), optional
             The sizes of the errors of these rows, if the fit had any.
         target : int, default=0
@@ -90,7 +91,7 @@ class ScaleDisplay:
         subsample : int or None, default=1000
             At most this many rows are drawn; None draws all.
         random_state : int, RandomState or None, default=0
-            Seed of their choice.
+            Seed for the choice of rows, if not all are drawn.
         axes : sequence of matplotlib Axes, optional
             One for each panel; default is a new figure.
 

@@ -59,9 +59,10 @@ def degrees_of_freedom(estimator, X, y, *, sample_weight=None, error_scale=None)
 
     .. math:: \operatorname{tr}\bigl[(Z^\top W Z + V)^{-1} Z^\top W Z\bigr],
 
-    with the columns in use and ones in Z, the mean robust weights in W and the squared penalty in
-    V. Without a squared penalty it is the number of coefficients that are not zero, and one for the
-    intercept; for least squares that is the expected value of the degrees of freedom of the lasso.
+    with the columns in use and a column of ones in Z, the mean robust weights in W and the L2
+    penalty in V. Without an L2 penalty it is the number of coefficients that are not zero, plus one
+    for the intercept; for least squares that is the expected value of the degrees of freedom of the
+    lasso.
 
     Parameters
     ----------

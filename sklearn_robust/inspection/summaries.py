@@ -45,8 +45,8 @@ class FitTable(Table):
     r2, adjusted_r2 : ndarray of shape (n_targets,)
         Robust R², and the one adjusted for the number of coefficients.
     rows, rejected : ndarray of shape (n_targets,)
-        The numbers of rows with a case weight, and of those with a robust weight below the
-        threshold.
+        The number of rows whose case weight is not zero, and the number of those whose robust
+        weight is below the threshold.
     alpha, scale : ndarray of shape (n_targets,)
         The shape of the loss, NaN for a loss outside the family; and the scale c.
     n_iter, converged : ndarray of shape (n_targets,)
@@ -184,7 +184,7 @@ def summary(
     threshold : float in [0, 1], default=0.1
         A row with a smaller robust weight counts as rejected, as in :func:`rejected_levels`.
     n_worst : int >= 0, default=5
-        Most rows listed of those with a weight below 1/2, the least first.
+        At most this many rows with a weight below 1/2 are listed, the least weight first.
     sample_weight : array-like of shape (n_samples,), optional
         The case weights of the fit.
     error_scale : array-like of shape (n_samples,), optional
