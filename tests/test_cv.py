@@ -58,9 +58,10 @@ def test_a_grid_search_with_the_same_criterion(scale, convert):
             terms = -np.asarray(theirs.cv_results_["mean_test_score"])  # also of their deviation
             assert_close(ours.cv_results_[key], theirs.cv_results_[key], terms=terms, tol=1e-5)
     best = theirs.best_estimator_
-    assert_close(ours.coef_, best.coef_, tol=1e-9)
-    assert_close(ours.weights_, best.weights_, tol=1e-9)
-    assert (ours.alpha_, ours.scale_) == (best.alpha_, pytest.approx(best.scale_, rel=1e-9))
+    # 0.1 tol of the fits: ours ends from the S-estimate that the folds began at.
+    assert_close(ours.coef_, best.coef_, tol=1e-7)
+    assert_close(ours.weights_, best.weights_, tol=1e-7)
+    assert (ours.alpha_, ours.scale_) == (best.alpha_, pytest.approx(best.scale_, rel=1e-7))
     assert ours.l2_regularization_ == best.l2_regularization
 
 

@@ -320,12 +320,12 @@ class RobustRegressorCV(RobustLinearModel):
         initial = self._previous(n_targets) or given_initial(
             self.init, n_targets, self.n_features_in_, self.fit_intercept
         )
-        each = zip(designs, initial, near or [None] * n_targets, strict=True)
+        each = zip(designs, initial, near or [()] * n_targets, strict=True)
         found = [self._fit_target(design, first, report, of) for design, first, of in each]
         store(self, found, one_target=one_target)
         return found
 
-    def _fit_target(self, design, initial, report, near=None):
+    def _fit_target(self, design, initial, report, near=()):
         return self._best_estimator()._fit_target(design, initial, report, near)
 
     def get_metadata_routing(self):

@@ -95,15 +95,16 @@ def designs(estimator, X, y, sample_weight, error_scale=None):
     yield from map(design.with_target, targets[1:])
 
 
-def shared_starts(estimator, design, near=None, neighbour=None) -> SharedStarts:
+def shared_starts(estimator, design, near=(), neighbour=None) -> SharedStarts:
     """Return the starts that all fits of these rows with this penalty share.
 
     Parameters
     ----------
     estimator : RobustRegressor
     design : Design
-    near : Initial or None
-        The S-estimate of a table that has these rows and others, if the penalty selects columns.
+    near : tuple of Initial
+        If it is not empty, the S-estimate is only searched from these. They are those of a table
+        that has these rows and others.
     neighbour : SharedStarts or None
         Those for the next larger penalty.
     """
@@ -116,9 +117,9 @@ def shared_starts(estimator, design, near=None, neighbour=None) -> SharedStarts:
         neighbour=neighbour,
         sharp=isinstance(estimator.scale, str) and estimator.scale == "s",
     )
-    if near is None:
+    if not near:
         return shared
-    return shared.beginning_at(design.from_original(near.coef, near.intercept))
+    return shared.beginning_at(*(design.from_original(of.coef, of.intercept) for of in near))
 
 
 def fit_regression(estimator, shared: SharedStarts, initial, neighbour=None, *, report):
@@ -144,7 +145,7 @@ def regression_fit(estimator, shared: SharedStarts, result) -> TargetFit:
     return _target_fit(
         objective, result, objective.design, sigma=result.sigma, vanished=result.vanished,
         exact=result.exact, unbelieved=result.unbelieved,
-        selects=shared.problem.standardised_penalty.selects,
+        selects=shared.problem.standardised_penalty.selects, root=shared.least_squares_root,
     )  # fmt: skip
 
 
@@ -168,6 +169,13 @@ def largest_penalty(estimator, design) -> float:
     result = _regression(estimator, shared, loss).fit(silent)
     slack = _EXACT if loss.alpha == 2.0 else _SLACK * estimator.tol
     return (1.0 + slack) * largest_l1(shared.problem, result, loss)
+
+
+def s_estimates(estimator, design) -> tuple[Initial, ...]:
+    """Return the S-estimate and its rival, if it has one, in the user's units."""
+    estimate = shared_starts(estimator, design).s_estimate
+    both = estimate, estimate.rival
+    return tuple(Initial(*design.to_original(of.params)) for of in both if of is not None)
 
 
 def s_estimates_of_path(estimator, design, l1_regularizations) -> list[Initial]:
@@ -341,17 +349,19 @@ def _likelihood(estimator, design) -> Likelihood:
 
 
 def _target_fit(
-    objective, result, design, left_out=(), *, sizes=None, selects, n_parameters=None, **more
-) -> TargetFit:
+    objective, result, design, left_out=(), *, sizes=None, selects, n_parameters=None, root=None,
+    **more,
+) -> TargetFit:  # fmt: skip
     """Return the fit of one target.
 
     ``design`` has all rows and the parameters of ``result``. ``objective`` is that of the rows not
-    left out; if rows have errors of learned sizes, it is that of rows divided by these.
+    left out; if rows have errors of learned sizes, it is that of rows divided by these. ``root`` is
+    that of least squares, if it is known.
     """
     loss, params, counted = objective.loss, result.params, objective.design
     coef, intercept = design.to_original(params)
     at = params if sizes is None else objective.design.from_original(coef, intercept)
-    root, free = leverage_root(objective, at)
+    root, free = leverage_root(objective, at, root)
     if sizes is not None:  # all else is about the divided residuals
         divided = residuals(design, params) / sizes
         none = np.empty((len(sizes), 0))

@@ -30,7 +30,7 @@ class Search(NamedTuple):
     """What all folds of a search share.
 
     Without a scorer, the score is minus the M-scale of the held-out residuals. ``near`` holds, for
-    penalties that select columns, the S-estimates of all rows, one for each target.
+    every penalty, the S-estimates of all rows, a tuple for each target.
     """
 
     candidates: list
@@ -90,9 +90,9 @@ class Search(NamedTuple):
         """Yield every candidate's index and estimator, and each target's starts and results.
 
         Candidates with the same penalty share their starts. The fits of a shape may begin at those
-        of the previous shape. If a penalty selects columns, the starts are searched near those of
-        the next larger penalty and, so that folds and all rows have the same one of several minima,
-        near the S-estimate of all rows (as in Kepplinger & Wei 2024).
+        of the previous shape. So that folds and all rows have the same one of several minima, the
+        S-estimates are searched near that of all rows (as in Kepplinger & Wei 2024) and, if the
+        penalty selects columns, near those of the next larger penalty.
         """
         n_features = self.X.shape[1]
         initial = given_initial(template.init, len(designs), n_features, template.fit_intercept)
@@ -105,7 +105,7 @@ class Search(NamedTuple):
             vars(estimator).update(candidate, n_features_in_=n_features)
             group = penalty_of(candidate), candidate["scale"]
             if group[0] != last[0]:
-                near = self.near.get(group[0], [None] * len(designs))
+                near = self.near.get(group[0], [()] * len(designs))
                 if last[0] is None or group[0][1] != last[0][1]:
                     shared = [None] * len(designs)
                 shared = [
@@ -157,7 +157,7 @@ def penalty_of(candidate) -> tuple[float, float]:
 
 
 def s_estimates_of(template, designs, candidates) -> dict:
-    """Return the S-estimates of all rows for every penalty that selects columns.
+    """Return the S-estimates of all rows for every penalty.
 
     Parameters
     ----------
@@ -170,7 +170,8 @@ def s_estimates_of(template, designs, candidates) -> dict:
     Returns
     -------
     dict
-        From penalties to the S-estimate of each target. Empty if fits do not begin there.
+        From penalties to the S-estimates of each target, a tuple. Empty if fits do not begin
+        there.
     """
     found: dict = {}
     if not isinstance(template.init, str) or template.init != "s":
@@ -181,8 +182,11 @@ def s_estimates_of(template, designs, candidates) -> dict:
         template.set_params(l2_regularization=l2)
         paths = [fits().s_estimates_of_path(template, design, falling) for design in designs]
         found |= {
-            (l1, l2): list(of) for l1, of in zip(falling, zip(*paths, strict=True), strict=True)
+            (l1, l2): [(one,) for one in of]
+            for l1, of in zip(falling, zip(*paths, strict=True), strict=True)
         }
+        if (0.0, l2) in penalties:
+            found[0.0, l2] = [fits().s_estimates(template, design) for design in designs]
     return found
 
 

@@ -316,7 +316,7 @@ class RobustRegressor(RobustLinearModel):
         check_scale("scale", self.scale)
         check_number("efficiency", self.efficiency, 0.0, 1.0, "()")
 
-    def _fit_target(self, design, initial, report, near=None):
+    def _fit_target(self, design, initial, report, near=()):
         shared = fits().shared_starts(self, design, near)
         result = fits().fit_regression(self, shared, initial, report=report)
         return fits().regression_fit(self, shared, result)

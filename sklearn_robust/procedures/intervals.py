@@ -53,7 +53,7 @@ _POINTS = 400
 # ---- at the fit ----------------------------------------------------------------------
 
 
-def leverage_root(objective: Objective, params) -> tuple[dict | None, float]:
+def leverage_root(objective: Objective, params, least_squares_root=None):
     r"""Return what leverages are computed from, and the number of free parameters.
 
     The leverage of a row x with the intercept is :math:`x^\top (X^\top W X)^{-1} x` times the sum
@@ -61,6 +61,13 @@ def leverage_root(objective: Objective, params) -> tuple[dict | None, float]:
     information, and 1 otherwise. A penalty is added to the matrix. Columns that a penalty has set
     to zero do not count. A sample of 20 000 rows gives the matrix of rows that are 80 000 or more
     and have no level columns, or that are not in this process.
+
+    Parameters
+    ----------
+    objective : Objective
+    params : ndarray of shape (n_parameters,)
+    least_squares_root : InverseRoot or None
+        Of all rows, if it is known.
 
     Returns
     -------
@@ -81,7 +88,11 @@ def leverage_root(objective: Objective, params) -> tuple[dict | None, float]:
         return None, penalty.n_in_use(params) if penalty.selects else min(size, most)
     design = objective.design
     few = design.take(places_for_leverages(design)) if design.in_process else design.thinned(ENOUGH)
-    root, free = _curvature(replace(objective, problem=objective.problem.on(few)), params, used)
+    if least_squares_root is not None and few is design and not objective.loss.redescending:
+        root, free = least_squares_root, _free(objective, least_squares_root)
+    else:
+        few_rows = replace(objective, problem=objective.problem.on(few))
+        root, free = _curvature(few_rows, params, used)
     if root.null.shape[1] and few is not design:
         if not design.in_process:
             return None, free
@@ -105,7 +116,11 @@ def _curvature(objective: Objective, params, used):
         ]
     shape = objective if objective.loss.redescending else objective.problem.least_squares()
     root = shape.curvature(params)[-1]
-    return root, root.root.shape[1] - objective.problem.standardised_penalty.parameters_taken(root)
+    return root, _free(objective, root)
+
+
+def _free(objective, root):
+    return root.root.shape[1] - objective.problem.standardised_penalty.parameters_taken(root)
 
 
 def places_for_leverages(design: Design) -> np.ndarray | None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -100,9 +100,9 @@ class Regression:
     @cached_property
     def sample(self) -> Regression | None:
         """The same fit for the subsample, to a larger ``tol``; None if the plan has none."""
-        shared = self.shared.sample
-        if shared is None or self.plan.n_first == 0:
+        if self.plan.n_first == 0:
             return None
+        shared = cast(SharedStarts, self.shared.sample)
         objective = replace(self.objective, problem=shared.problem)
         return replace(self, shared=shared, objective=objective)
 

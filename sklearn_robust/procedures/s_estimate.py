@@ -95,7 +95,7 @@ class SEstimate:
         return self.rival or self
 
 
-def s_estimate(problem: Problem, start: Start, minimise, random_state, **options):
+def s_estimate(problem: Problem, start: Start, minimise, random_state, *, near=(), **options):
     """Minimise half the squared M-scale of the residuals, plus half the penalty.
 
     The planes of :func:`candidates` are found on a sample if there are many rows. They are compared
@@ -111,6 +111,8 @@ def s_estimate(problem: Problem, start: Start, minimise, random_state, **options
     minimise : callable
         A solver for a fixed scale.
     random_state : RandomState
+    near : tuple of ndarray of shape (n_parameters,)
+        If it is not empty, these planes and the start are compared, and no others are searched.
     **options
         ``tol`` and ``max_iter`` of the solver.
 
@@ -154,11 +156,12 @@ def s_estimate(problem: Problem, start: Start, minimise, random_state, **options
 
     if not searchable:
         return ended(start.params)
-    sample = design.sample(_sample_size(design), random_state)
-    found = candidates(
-        problem.on(sample), n_parameters, floor=floor, given=start.params[None],
-        random_state=random_state,
-    )  # fmt: skip
+    found = np.array([start.params, *near])
+    if len(near) == 0:
+        sample = design.sample(_sample_size(design), random_state)
+        found = candidates(
+            problem.on(sample), n_parameters, floor=floor, given=found, random_state=random_state
+        )
     least, rival = _least_and_rival(problem, found, criterion, m_scale)
     estimate = ended(least)
     if rival is None or estimate.exact:

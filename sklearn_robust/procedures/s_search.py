@@ -309,7 +309,8 @@ class _Rows:
         Each plane takes a step. Then ``kept`` planes take further steps, and ``followed`` of these
         are iterated to near convergence.
         """
-        planes, scales = self._improved(*self._begun(planes), 1, kept)
+        planes, scales = self._begun(planes)
+        planes, scales = self._improved(planes, scales, 1, kept)
         planes, scales = self._improved(planes, scales, _STEPS, kept)
         planes, scales = self._different(planes, scales, followed)
         self._refine(planes, scales, _END, self._bearable(_MOST_STEPS, followed))

@@ -36,11 +36,12 @@ _RATIO = 0.5
 """Ratio of one multiple of the penalty to the one before, on the way down to the penalty."""
 _BEST = 5
 """Candidates from which the criterion is made smaller."""
-_STEPS = 20
-"""Scales that each of them is given."""
-_SETTLED = 0.01
-"""Relative decrease of the criterion at which they end; M-estimates follow."""
-_A_FEW: dict[str, Any] = {"tol": 1e-3, "max_iter": 5, "report": quiet}
+_STEPS = 200
+"""Most scales that each of them is given."""
+_SETTLED = 1e-9
+"""Relative decrease of the criterion at which it ends. The M-estimates that follow may keep the
+scale there, which depends on the order of the rows if the end is rough."""
+_AT_SCALE: dict[str, Any] = {"tol": 1e-7, "max_iter": 5, "report": quiet}
 """Options of the fit at one scale on the way down the criterion."""
 _CONSTANT = tuning_constant(breakdown=0.5)
 """The scale c of Welsch's loss over the M-scale."""
@@ -252,7 +253,7 @@ class _Criterion:
         return self._rule.sigma_at(params) ** 2 + 2.0 * penalty
 
     def descended(self, params):
-        """Return parameters of a lower criterion, near a minimum of it.
+        """Return parameters of a lower criterion, at a minimum of it.
 
         With s the M-scale and c = k·s, the gradient of s²/2 is that of c² times the mean loss
         over k² times the mean of psi(r)·r. The penalty is multiplied by that, and the sum
@@ -266,7 +267,7 @@ class _Criterion:
             slope = passes.scale_gradient(self._problem.design, params, WELSCH, c)[2]
             scaled = _times(self._problem, -(_CONSTANT**2) * slope)
             start = Start(params, InverseRoot.identity(1))
-            found = irls_selecting(scaled.objective(WELSCH, c), start, **_A_FEW).params
+            found = irls_selecting(scaled.objective(WELSCH, c), start, **_AT_SCALE).params
             after = self(found)
             if not after < value:
                 break

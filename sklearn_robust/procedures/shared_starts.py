@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..limits import LIMITS
 from ..linear_algebra import InverseRoot
 from ..penalties import ElasticNet
 from ..problem import Objective, Problem
@@ -38,7 +39,7 @@ class SharedStarts:
     neighbour : SharedStarts or None
         Those of the same rows with another penalty, near which these are searched.
     near : tuple of ndarray of shape (n_parameters,)
-        Candidates for an S-estimate whose penalty selects columns.
+        Candidates for the S-estimate.
     fresh : bool
         Whether other candidates for it are searched.
     sharp : bool
@@ -66,9 +67,9 @@ class SharedStarts:
         problem = replace(self.problem, penalty=penalty)
         return replace(self, problem=problem, neighbour=self)
 
-    def beginning_at(self, near) -> SharedStarts:
+    def beginning_at(self, *near) -> SharedStarts:
         """Return the same starts, for which an S-estimate is only searched from parameters."""
-        return replace(self, near=(near,), fresh=False)
+        return replace(self, near=near, fresh=False)
 
     @cached_property
     def sample(self) -> SharedStarts | None:
@@ -89,6 +90,13 @@ class SharedStarts:
         if self.sample is not None:
             return True
         return self.least_squares.root.well_conditioned
+
+    @property
+    def least_squares_root(self) -> InverseRoot | None:
+        """The root of :attr:`least_squares`, if it was needed and is that of all columns."""
+        known = vars(self).get("least_squares")
+        wide = self.problem.design.columns.n_parameters > LIMITS.widest
+        return None if known is None or self.selects or wide else known.root
 
     @cached_property
     def least_squares(self) -> Start:
@@ -132,7 +140,7 @@ class SharedStarts:
         def searched():
             return s_estimate(
                 self.problem, self.least_squares, self.minimise, self.random_state,
-                tol=self.tol, max_iter=self.max_iter,
+                near=() if self.fresh else self.near, tol=self.tol, max_iter=self.max_iter,
             )  # fmt: skip
 
         if self.sample is None or exact_plane(self.problem.design) is not None:
