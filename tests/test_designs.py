@@ -21,6 +21,8 @@ da = pytest.importorskip("dask.array")
 from sklearn_robust.design.dask import DaskDesign, GatheredDesign  # noqa: E402
 from sklearn_robust.design.dask_blocks import Scheduler, parts_of  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("unpacked")
+
 N, P, SCALE, ALPHA = 300, 4, 1.5, 0.5
 BLOCKS = (120, 1, 179)
 LOSS = resolve(alpha=ALPHA)

@@ -246,6 +246,26 @@ def test_a_block_is_that_of_the_present_rows():
     assert design.packed() is packed
 
 
+@pytest.mark.parametrize("keywords", EACH_LOSS)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_passes_over_packed_rows_are_those_over_the_rows(keywords, weighted):
+    X, y = contaminated(n=300, p=4)
+    cases = np.random.default_rng(0).integers(0, 3, 300).astype(float) if weighted else None
+    params, loss = np.array([1.0, 0.5, -0.3, 0.2, 0.1]), resolve(**keywords)
+
+    def read():
+        design = make_design(X, y, cases)
+        majorants = [passes.curvature(design, params, loss, 1.3, share) for share in (1.0, 0.25)]
+        slopes = passes.scale_gradient(design, params, loss, 1.3)
+        present = slice(None) if cases is None else cases > 0.0
+        return *sum(majorants, ()), *slopes, residuals.residuals(design, params)[present]
+
+    packed = read()
+    with changed_limits(packed=0):
+        for ours, theirs in zip(packed, read(), strict=True):
+            assert_close(ours, theirs, tol=1e-12)
+
+
 # ---- threads -------------------------------------------------------------------------
 
 

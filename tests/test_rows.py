@@ -16,6 +16,8 @@ from sklearn_robust.design.algebra import triangular
 from sklearn_robust.losses import resolve, rho, weight
 from sklearn_robust.scales import mad
 
+pytestmark = pytest.mark.usefixtures("unpacked")
+
 LAYOUTS = {
     "row-major": np.ascontiguousarray,
     "column-major": np.asfortranarray,

@@ -28,6 +28,15 @@ class PackedRows:
     cases: np.ndarray
     n_features: int
 
+    def residuals(self, params):
+        """Return y minus the fitted values, shape (n_rows,)."""
+        return self.y - params @ self.columns
+
+    @cached_property
+    def total(self) -> float:
+        """The sum of the case weights."""
+        return float(self.cases.sum())
+
     @cached_property
     def equal(self) -> bool:
         """Whether every row counts once."""

@@ -139,6 +139,12 @@ def abs_residuals_gradient(design: Design, params, loss: Loss, scale: float, bou
 
 def _means(design, params, loss, scale, **extra):
     """Return the sums of a pass, divided by the total case weight, in standardised parameters."""
+    packed = design.packed()
+    if packed is not None and extra.get("extra", kernels.NOTHING) in (
+        kernels.NOTHING,
+        kernels.GRAM,
+    ):
+        return _packed_means(packed, params, loss, scale, **extra)
     coef, intercept = design.columns.split(params)
     wanted = LossPass(coef, intercept, loss, scale, **extra)
 
@@ -152,3 +158,13 @@ def _means(design, params, loss, scale, **extra):
     gradient = gradient / total
     gradient[:-1] /= design.columns.unit
     return sums / total, gradient[: design.columns.n_parameters], gram / total, lists
+
+
+def _packed_means(rows, params, loss, scale, extra=kernels.NOTHING, majorant=1.0):
+    """Return the same for packed rows."""
+    sums, gradient, gram = kernels.packed_pass(
+        rows.columns, rows.y, rows.cases, loss.code, loss.alpha, scale, extra == kernels.GRAM,
+        majorant, np.array(params),  # never read-only: a kernel is compiled for each type
+    )  # fmt: skip
+    gram, total = np.tril(gram) + np.tril(gram, -1).T, rows.total
+    return sums / total, gradient / total, gram / total, []

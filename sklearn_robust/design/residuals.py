@@ -31,6 +31,9 @@ _WELSCH = resolve("welsch")
 
 def residuals(design: Design, params):
     """Return y minus the fitted values, shape (n_rows,)."""
+    packed = design.packed()
+    if packed is not None and len(packed.y) == design.n_rows:
+        return packed.residuals(params)
     coef, intercept = design.columns.split(params)
     return design.map_rows(
         lambda rows, start, stop: rows.residuals_of_range(coef, intercept, start, stop)

@@ -12,7 +12,7 @@ from .level_moves import move_blocks
 from .levels import change_blocks, fit_blocks, redraw_blocks, refine_mixed
 from .likelihood import fit_likelihood_packed
 from .losses import GENERAL, psi_slopes, rho_influence_weight, rho_psi_weights
-from .packed import irls_packed
+from .packed import irls_packed, packed_pass
 from .partition import log_information, log_normaliser, log_partition
 from .planes import planes_of_parts, planes_through, refine, scales_of
 from .residuals import (
@@ -58,6 +58,7 @@ __all__ = [
     "log_partition",
     "m_scale",
     "move_blocks",
+    "packed_pass",
     "planes_of_parts",
     "planes_through",
     "psi_slopes",

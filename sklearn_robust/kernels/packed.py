@@ -157,6 +157,30 @@ def still_owed(change, previous):
 
 
 @entry
+def packed_pass(Z, y, cases, code, alpha, c, wants_gram, majorant, params):
+    """Return the sums of ``block_weights``, c times the gradient, and the Gram matrix if wanted.
+
+    The matrix, whose lower triangle counts, has the weights of ``block_curvatures``.
+    """
+    q, n = Z.shape
+    rows, size = zeros(3, n), q if wants_gram else 0
+    residuals, influence, weights = rows[0], rows[1], rows[2]
+    sums, gradient, rho = zeros(1, 6)[0], zeros(1, q)[0], zeros(1, BLOCK)[0]
+    gram, packed = zeros(size, size), zeros(size, BLOCK + LINE)
+    residuals_of(Z, y, params, residuals)
+    weigh_rows(cases, code, alpha, c, residuals, influence, weights, rho, sums)
+    for j in range(q):
+        gradient[j] = -dot(Z[j], influence)
+    if wants_gram:
+        if majorant < 1.0:
+            block_curvatures(code, alpha, c, residuals, cases, n, majorant, weights)
+        for i in range(n):
+            weights[i] = math.sqrt(weights[i])
+        add_weighted_gram(Z, weights, packed, gram)
+    return sums, gradient, gram
+
+
+@entry
 def irls_packed(
     Z, y, cases, ridge, n_slopes, code, alpha, c, learned, newton, tol, max_iter, rounding,
     params, history,
