@@ -45,6 +45,8 @@ def robust_weights(design: Design, params, loss: Loss, scale: float, *, zero_at=
 
     The weights of the rows ``zero_at``, as :func:`large_residuals` gives them, are 0.
     """
+    if design.in_process:
+        return _weights_of(design, residuals(design, params), loss, scale, zero_at)
     coef, intercept = design.columns.split(params)
 
     def task(rows, start, stop):
@@ -79,18 +81,26 @@ def final_weights(design: Design, counted: Design, params, loss: Loss, scale: fl
         return weights, largest, scales.abs_residual_quantiles(sizes, few.sample_weight)
     left = residuals(design, params)
     quantiles = scales.abs_residual_quantiles(left, counted.sample_weight)
+    weights = _weights_of(design, left, loss, scale, left_out)
+    return weights, float(weights.max()), quantiles
+
+
+def _weights_of(design, left, loss, scale, zero_at):
+    """Return the robust weights of residuals, which are overwritten."""
 
     def task(rows, start, stop):
         part = left[start:stop]
         kernels.residuals_to_weights(loss.code, loss.alpha, scale, loss.weight_at_zero, part)
         return part
 
-    weights = design.map_rows(task, zero_at=left_out)
-    return weights, float(weights.max()), quantiles
+    return design.map_rows(task, zero_at=zero_at)
 
 
 def large_residuals(design: Design, params, size):
     """Return the numbers of the rows with a weight whose absolute residual is over ``size``."""
+    if design.in_process:
+        present = design.present()
+        return present[np.abs(residuals(design, params)[present]) > size]
     coef, intercept = design.columns.split(params)
 
     def task(rows, start, stop):
