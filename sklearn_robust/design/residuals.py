@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from ..losses import Loss, resolve, tuning_constant
 from ..scales import AbsResiduals
 from .base import Design
 from .passes import abs_residuals_gradient, loss_gradient, scale_gradient
+
+if TYPE_CHECKING:
+    from .local import LocalDesign
 
 _MANY = 50_000
 """Most rows of which all residuals are held at once; with more, quantiles are bracketed first."""
@@ -99,7 +103,7 @@ def _weights_of(design, left, loss, scale, zero_at):
 def large_residuals(design: Design, params, size):
     """Return the numbers of the rows with a weight whose absolute residual is over ``size``."""
     if design.in_process:
-        present = design.present()
+        present = cast("LocalDesign", design).present()
         return present[np.abs(residuals(design, params)[present]) > size]
     coef, intercept = design.columns.split(params)
 
