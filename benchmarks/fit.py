@@ -41,8 +41,8 @@ SIZES = [(200, 5), (1_000, 10), (10_000, 20), (100_000, 50), (1_000_000, 20)]
 YARDSTICKS = {"Ridge": Ridge(1e-6, solver="cholesky"), "HuberRegressor": HuberRegressor()}
 MODELS = {
     "alpha=1": RobustRegressor(1.0),
-    "default": RobustRegressor(random_state=0),
-    "adaptive": AdaptiveRobustRegressor(random_state=0),
+    "default": RobustRegressor(),
+    "adaptive": AdaptiveRobustRegressor(),
 }
 LIMITS = {
     ("alpha=1", "Ridge"): (1.15, 1.3, 1.6, 1.0, 1.2),

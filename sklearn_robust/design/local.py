@@ -168,6 +168,8 @@ class LocalDesign(Design):
         weights[which] = 0.0
         other._count(weights)
         other._packed, other._floor, other._working_set = None, None, None
+        if self._packed is not None:
+            other._packed = self._packed.among(weights[self.present()] > 0.0)
         other._forget_levels(other.level_columns())
         return other
 

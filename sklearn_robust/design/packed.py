@@ -28,6 +28,12 @@ class PackedRows:
     cases: np.ndarray
     n_features: int
 
+    def among(self, which) -> PackedRows:
+        """Return the rows that a mask selects."""
+        columns, cases = np.ascontiguousarray(self.columns[:, which]), self.cases[which]
+        cases.flags.writeable = False
+        return PackedRows(columns, self.y[which], cases, self.n_features)
+
     def residuals(self, params):
         """Return y minus the fitted values, shape (n_rows,)."""
         return self.y - params @ self.columns

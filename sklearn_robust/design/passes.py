@@ -166,5 +166,4 @@ def _packed_means(rows, params, loss, scale, extra=kernels.NOTHING, majorant=1.0
         rows.columns, rows.y, rows.cases, loss.code, loss.alpha, scale, extra == kernels.GRAM,
         majorant, np.array(params),  # never read-only: a kernel is compiled for each type
     )  # fmt: skip
-    gram, total = np.tril(gram) + np.tril(gram, -1).T, rows.total
-    return sums / total, gradient / total, gram / total, []
+    return sums / rows.total, gradient / rows.total, gram / rows.total, []

@@ -2,7 +2,7 @@
 
 import math
 
-from .algebra import LINE, add_weighted_gram, dot, factor, substitute, zeros
+from .algebra import LINE, add_weighted_gram, dot, factor, mirror, substitute, zeros
 from .compiled import compiled, entry
 from .elementary import larger, smaller
 from .linked import COUNT, FLAG, MATRIX, NUMBER, OUT, OUT_MATRIX, ROW, VOID, linked
@@ -160,7 +160,7 @@ def still_owed(change, previous):
 def packed_pass(Z, y, cases, code, alpha, c, wants_gram, majorant, params):
     """Return the sums of ``block_weights``, c times the gradient, and the Gram matrix if wanted.
 
-    The matrix, whose lower triangle counts, has the weights of ``block_curvatures``.
+    The matrix has the weights of ``block_curvatures``.
     """
     q, n = Z.shape
     rows, size = zeros(3, n), q if wants_gram else 0
@@ -177,6 +177,7 @@ def packed_pass(Z, y, cases, code, alpha, c, wants_gram, majorant, params):
         for i in range(n):
             weights[i] = math.sqrt(weights[i])
         add_weighted_gram(Z, weights, packed, gram)
+        mirror(gram)
     return sums, gradient, gram
 
 

@@ -16,8 +16,13 @@ _JOINT_WORK = 20_000_000
 search that treats level columns separately."""
 
 
-def candidates(problem: Problem, n_parameters, *, floor, given, random_state) -> np.ndarray:
+def candidates(
+    problem: Problem, n_parameters, *, floor, given, random_state, near=()
+) -> np.ndarray:
     """Return different parameters of small M-scale, the best first, at most four.
+
+    If the S-estimates of a table that has these rows and others are near, and no rows are far off
+    or few, these and the given ones are returned, in any order: a search leads to the same minimum.
 
     Parameters
     ----------
@@ -30,7 +35,10 @@ def candidates(problem: Problem, n_parameters, *, floor, given, random_state) ->
     given : ndarray of shape (n_given, n_parameters)
         Further parameters to start from.
     random_state : RandomState
+    near : tuple of ndarray of shape (n_parameters,)
+        Those S-estimates; empty if there are none.
     """
+    given = np.array([*given, *near])
     design = cast(LocalDesign, problem.design)
     options = {
         "half": design.half_of_cases(n_parameters), "floor": floor,
@@ -38,6 +46,9 @@ def candidates(problem: Problem, n_parameters, *, floor, given, random_state) ->
     }  # fmt: skip
     with serial_algebra():
         if design.level_blocks(bases=True) is None:
+            rows = design.packed_columns(slice(None))
+            if len(near) > 0 and not s_search.may_have_several_minima(rows):
+                return given
             return _among_all_columns(design, given, random_state, options)
         return _with_levels_apart(problem, given, random_state, options)
 

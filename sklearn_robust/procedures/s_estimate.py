@@ -112,7 +112,7 @@ def s_estimate(problem: Problem, start: Start, minimise, random_state, *, near=(
         A solver for a fixed scale.
     random_state : RandomState
     near : tuple of ndarray of shape (n_parameters,)
-        If it is not empty, these planes and the start are compared, and no others are searched.
+        As of :func:`candidates`.
     **options
         ``tol`` and ``max_iter`` of the solver.
 
@@ -156,12 +156,11 @@ def s_estimate(problem: Problem, start: Start, minimise, random_state, *, near=(
 
     if not searchable:
         return ended(start.params)
-    found = np.array([start.params, *near])
-    if len(near) == 0:
-        sample = design.sample(_sample_size(design), random_state)
-        found = candidates(
-            problem.on(sample), n_parameters, floor=floor, given=found, random_state=random_state
-        )
+    sample = design.sample(_sample_size(design), random_state)
+    found = candidates(
+        problem.on(sample), n_parameters, floor=floor, given=start.params[None], near=near,
+        random_state=random_state,
+    )  # fmt: skip
     least, rival = _least_and_rival(problem, found, criterion, m_scale)
     estimate = ended(least)
     if rival is None or estimate.exact:

@@ -122,11 +122,20 @@ def search(block: PackedRows, *, half, floor, penalty, given, random_state):
         rows.drawn(_DRAWN, _DRAW_WORK, random_state),
     ])  # fmt: skip
     planes, scales = rows.minima(planes, *_FIRST)
-    doubtful = np.max(far) > _FAR or len(y) < _CROWDED * len(Z) or rows.several(planes, scales)
+    doubtful = _are_doubtful(far, len(Z)) or rows.several(planes, scales)
     if doubtful and scales[0] > rows.floor and rows.cheap:
         planes, scales = rows.met_again(planes, scales, random_state)
         planes, scales = rows.descended(planes, scales)
     return unit * (planes[:_RETURNED] @ root.T)
+
+
+def may_have_several_minima(block: PackedRows) -> bool:
+    """Return whether rows are far off in X, or few for the number of columns."""
+    return _are_doubtful(distances(block.columns.T), len(block.columns))
+
+
+def _are_doubtful(far, n_columns):
+    return bool(np.max(far) > _FAR or len(far) < _CROWDED * n_columns)
 
 
 def unit_of(y):

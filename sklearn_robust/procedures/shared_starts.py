@@ -23,6 +23,10 @@ from .selecting_starts import selecting_s_estimate
 from .starts import least_squares
 from .subsample import accuracy_of, sample_of, sampling_error, subsample_size
 
+_MANY_DIGITS = 1e-7
+"""With a smaller ``tol`` the scale, which jumps as rows enter its window, gets the same digits
+from any sample of the rows, because its search begins at the same plane."""
+
 
 @dataclass(frozen=True)
 class SharedStarts:
@@ -44,7 +48,7 @@ class SharedStarts:
         Whether other candidates for it are searched.
     sharp : bool
         Whether the S-estimate is found to ``tol``. If it is only a start, that of many rows is
-        found to the standard error of its coefficients.
+        found to the standard error of its coefficients, unless ``tol`` asks for many digits.
     """
 
     problem: Problem
@@ -146,7 +150,7 @@ class SharedStarts:
         if self.sample is None or exact_plane(self.problem.design) is not None:
             return searched()
         sample, options = self.sample, self.options(quiet)
-        if not self.sharp:
+        if not self.sharp and self.tol >= _MANY_DIGITS:
             options["tol"] = max(self.tol, sampling_error(self.problem.design))
         refined = partial(
             refined_from_subsample, self.problem, sample.problem, sample.s_estimate, options
