@@ -229,7 +229,7 @@ def s_location(residuals, cases) -> float:
     design = make_design(np.empty((len(residuals), 0)), residuals, cases, fit_intercept=True)
     starts = SharedStarts(
         Problem(design, ElasticNet()), solver="auto", random_state=np.random.RandomState(0),
-        max_iter=100, tol=1e-6,
+        max_iter=100, tol=1e-9,
     )  # fmt: skip
     return float(design.to_original(starts.s_estimate.least_biased.params)[1])
 
