@@ -132,10 +132,12 @@ class RobustRegressorCV(RobustLinearModel):
     previous shape if the objective is lower there than at the start, unless this could change which
     minimum is found.
 
-    **Selection of columns.** If penalties select columns and ``init`` is "s", the S-estimates of
-    all rows are computed first, along the path of penalties. The S-estimates of the folds and of
-    the last fit are searched near them, so that all end in the same one of several minima. (The
-    folds thus share a start with the rows held out, but no coefficient.)
+    **Starts of the folds.** If ``init`` is "s" or "auto", the S-estimates of all rows are computed
+    first, for every penalty. The S-estimates of the folds and of the last fit are searched near
+    them, which is fast, and all end in the same one of several minima. (The folds thus share a
+    start with the rows held out, but no coefficient.) Unless the penalty selects columns, a fold
+    is searched like any table if it has few rows, rows far off in X, or level columns, because it
+    may then have another minimum.
 
     **Weights and groups.** ``sample_weight`` holds case weights, in the fits and in the scores. A
     scorer gets those of the held-out rows if it takes them: a function if it has a parameter
