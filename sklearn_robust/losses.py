@@ -15,6 +15,9 @@ from .validation import check_unmasked
 
 __all__ = ["psi", "psi_prime", "rho", "tuning_constant", "weight"]
 
+REJECTED = 0.1
+"""A row with a smaller robust weight counts as rejected, where nothing else is asked for."""
+
 
 @dataclass(frozen=True)
 class Loss:

@@ -265,6 +265,7 @@ def test_adaptive_line_is_drawn_and_animated(tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Most rows of level")  # the fast computers of one vendor
 def test_cross_validation_example(tmp_path):
     pytest.importorskip("matplotlib")
     pytest.importorskip("pandas")

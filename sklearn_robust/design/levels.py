@@ -96,6 +96,17 @@ class Levels:
             for i in range(0, len(group), _WIDEST)
         ]
 
+    def case_weights(self, cases, among):
+        """Return, for every level, the case weight of its rows that are among some, and of all.
+
+        Parameters
+        ----------
+        cases : ndarray of shape (n_rows,)
+        among : ndarray of bool of shape (n_rows,)
+        """
+        belongs = (self.apart != 0).astype(np.float64)
+        return (cases * among) @ belongs, cases @ belongs
+
     def _rows(self, k):
         return self.apart.indices[self.apart.indptr[k] : self.apart.indptr[k + 1]]
 

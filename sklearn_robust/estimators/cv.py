@@ -252,8 +252,9 @@ class RobustRegressorCV(RobustLinearModel):
             If ``max_iter`` iterations were not enough, in folds or in the last fit.
         UserWarning
             If more than half of the rows are fitted exactly, so that the residual scale is zero,
-            or lie on a plane that is not the one fitted. If ``sample_weight`` is given and the
-            scorer does not take it.
+            or lie on a plane that is not the one fitted. If only rejected rows determine the
+            coefficient of a column. If of the rows of a level column, five or more, most are
+            rejected. If ``sample_weight`` is given and the scorer does not take it.
         """
         return self._fit(X, y, sample_weight, error_scale, **params)
 

@@ -300,7 +300,8 @@ class RobustRegressor(RobustLinearModel):
         UserWarning
             If more than half of the rows are fitted exactly, so that the residual scale is zero,
             or lie on a plane that is not the one fitted. If only rejected rows determine the
-            coefficient of a column. If ``l1_regularization`` is so large beside the scale that
+            coefficient of a column. If of the rows of a level column, five or more, most are
+            rejected (weight under 0.1). If ``l1_regularization`` is so large beside the scale that
             coefficients are zero and most rows are rejected.
         """
         return self._fit(X, y, sample_weight, error_scale)

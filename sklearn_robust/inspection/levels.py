@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import _num_samples
 
+from ..losses import REJECTED
 from ..validation import check_error_scale, check_number
 from .fitted import feature_names, model_of
 from .tables import Table
@@ -68,7 +69,7 @@ class RejectedLevels(Table):
         return f"rejected: weight under {self.threshold:g}; {all_rows}"
 
 
-def rejected_levels(estimator, X, *, threshold=0.1, sample_weight=None, error_scale=None):
+def rejected_levels(estimator, X, *, threshold=REJECTED, sample_weight=None, error_scale=None):
     """Levels of categories with the share of their rows that the fit rejected, worst first.
 
     In a level column at least two fifths of the rows share one value; the other rows are those of
