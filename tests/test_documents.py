@@ -34,8 +34,9 @@ PUBLIC = [
 ]
 """The modules whose ``__all__`` is public."""
 INTERNAL = {
-    "design", "estimators", "kernels", "limits", "linear_algebra", "penalties", "pipelines",
-    "problem", "procedures", "scale", "scale_rules", "solvers", "validation", "warm_up",
+    "callers", "design", "estimators", "kernels", "limits", "linear_algebra", "penalties",
+    "pipelines", "problem", "procedures", "scale", "scale_rules", "solvers", "validation",
+    "warm_up",
 }  # fmt: skip
 
 FAULTS = {"GL08", "PR01", "PR02", "PR03", "RT01"}

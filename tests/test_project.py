@@ -30,7 +30,7 @@ LAYERS = [
     ["distribution"],
     ["partition", "losses", "scales", "datasets", "weightings"],
     ["kernels"],
-    ["linear_algebra", "validation", "limits", "pipelines"],
+    ["linear_algebra", "validation", "limits", "pipelines", "callers"],
 ]
 """A file imports from its own folder and from the layers below its own."""
 

@@ -1,5 +1,6 @@
 """Inspection of estimators that others stand around; names of columns."""
 
+import re
 import warnings
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from closeness import assert_close
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor, make_column_transformer
 from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
@@ -353,6 +354,35 @@ def test_infinite_ends_are_transformed_back_too():
         model = TransformedTargetRegressor(RobustRegressor(random_state=0), **options).fit(X, y)
         with pytest.warns(UserWarning, match="1 of 1 intervals are infinite"):
             assert predict_interval(model, [[0.0, 0.0, 0.0]]).tolist() == [[low, np.inf]]
+
+
+def test_of_several_categories_the_one_with_an_unknown_level_is_named():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"x": rng.normal(size=200), "constant": 1.0})
+    for name, levels in (("city", "ABCDEF"), ("sex", "fm"), ("kind", "uvw")):
+        table[name] = rng.choice(list(levels), size=200)
+    y = table["x"] + (table["city"] == "B") + 0.1 * rng.normal(size=200)
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    columns = make_column_transformer(
+        (encoder, ["city", "sex", "kind"]), remainder="passthrough",
+        verbose_feature_names_out=False,
+    )  # fmt: skip
+    model = make_pipeline(columns, RobustRegressor(random_state=0)).fit(table, y)
+    new = table.head(3)
+    assert np.all(np.isfinite(predict_interval(model, new)))
+    for changed, named in (
+        ({"sex": "?"}, ["sex_f", "sex_m"]),
+        ({"kind": "?"}, ["kind_u", "kind_v", "kind_w"]),
+        ({"constant": 2.0}, ["constant"]),
+    ):
+        with pytest.warns(UserWarning, match="3 of 3 intervals are infinite") as caught:
+            assert np.all(np.isinf(predict_interval(model, new.assign(**changed))))
+        [said] = caught
+        assert set(re.findall("'(\\w+)'", str(said.message))) == set(named)
+        assert said.filename == __file__
+    model.set_params(columntransformer__onehotencoder__drop="first").fit(table, y)
+    with pytest.warns(UserWarning, match="unknown categories"):  # scikit-learn's
+        assert np.all(np.isfinite(predict_interval(model, new.assign(sex="?"))))
 
 
 @pytest.mark.parametrize("inner", ["transformed", "searched"])

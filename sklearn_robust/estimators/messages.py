@@ -79,11 +79,9 @@ def _about_rejected_rows(estimator, found):
     if unbelieved:
         # A last number may be the intercept.
         columns = [k for k in unbelieved if k < estimator.n_features_in_]
-        of = "column" if len(columns) == 1 else "columns"
         messages.append(
-            f"No believed row determines the coefficients of {of} "
-            f"{_listed([named(estimator, k) for k in columns])}: they come from a convex fit to "
-            "rejected rows."
+            "No believed row determines the coefficients of "
+            f"{columns_named(estimator, columns)}: they come from a convex fit to rejected rows."
         )
     counts: dict = {}
     for fit in found:
@@ -93,7 +91,7 @@ def _about_rejected_rows(estimator, found):
     if counts:
         several = len(counts) > 1
         shown = [
-            f"{named(estimator, k)} ({rejected:.10g} of {rows:.10g})"
+            f"{_named(estimator, k)} ({rejected:.10g} of {rows:.10g})"
             for k, (rejected, rows) in sorted(counts.items())
         ]
         messages.append(
@@ -105,8 +103,19 @@ def _about_rejected_rows(estimator, found):
     return messages
 
 
-def named(estimator, column):
-    """Return the name of a column in quotes, or its number if columns have no names."""
+def columns_named(estimator, columns):
+    """Return a phrase with the names of some columns, or their numbers if they have no names."""
+    word = "column" if len(columns) == 1 else "columns"
+    return f"{word} {_listed([_named(estimator, k) for k in columns])}"
+
+
+def _named(estimator, column):
+    """Return the name of a column in quotes, or its number if columns have no names.
+
+    ``inspection`` knows the names that the steps of a pipeline give.
+    """
+    if hasattr(estimator, "_column_names"):
+        return repr(estimator._column_names()[column])
     names = getattr(estimator, "feature_names_in_", None)
     return str(column) if names is None else repr(str(names[column]))
 

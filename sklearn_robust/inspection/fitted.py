@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ..callers import level_of_caller
 from ..design import LocalDesign
 from ..estimators.adaptive import AdaptiveRobustRegressor
 from ..estimators.base import RobustLinearModel
@@ -109,7 +110,7 @@ def target_of_fit(model, y):
             "The index of y differs from that of X. Rows are matched by their places, not by "
             "their labels: is one of the two in another order?",
             UserWarning,
-            stacklevel=4,
+            stacklevel=level_of_caller(),
         )
     for transformer in model._transformers_of_target:
         y = np.asarray(check_unmasked("y", y))
