@@ -210,11 +210,43 @@ def test_a_reweighted_regressor_is_refused_with_where_its_weights_are():
         (searched, ".best_estimator_[-1]"),
     ):
         model.fit(X, y)
-        for call in (coef_table, outlier_mask, diagnostics, RobustFitDisplay.from_estimator):
+        for call in (coef_table, diagnostics, RobustFitDisplay.from_estimator):
             with pytest.raises(TypeError, match="a linear estimator of sklearn_robust") as error:
                 call(model, X, y)
             assert f"`estimator{place}.weights_`" in str(error.value)
+            assert "`outlier_mask` and `predict_interval` take it" in str(error.value)
         assert eval(f"estimator{place}.weights_", {"estimator": model}).shape == (60,)
+
+
+def test_outliers_of_a_reweighted_regressor_are_those_of_its_residuals():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(90, 2)), columns=["a", "b"])
+    X.index = [f"row {k}" for k in range(90)]
+    y = pd.Series(np.exp(X["a"] + 0.1 * rng.normal(size=90)), name="price")
+    y.iloc[:9] *= 100.0
+    inner = ReweightedRegressor(LinearRegression(), random_state=0)
+    model = TransformedTargetRegressor(
+        make_pipeline(StandardScaler(), inner), func=np.log, inverse_func=np.exp
+    )
+    with pytest.raises(NotFittedError):
+        outlier_mask(inner, X, y)
+    last = model.fit(X, y).regressor_[-1]
+    for level, cutoff in ((0.99, 2.5758), (0.9, 1.6449)):
+        mask = outlier_mask(model, X, y, level=level)
+        expected = np.abs(last.residuals_) > cutoff * last.sigma_
+        pd.testing.assert_series_equal(mask, pd.Series(expected, X.index, name="outlier"))
+    assert mask.iloc[:9].all()
+    assert outlier_mask(model, X.to_numpy(), y.to_numpy()).dtype == bool
+    given = ReweightedRegressor(LinearRegression(), scale=0.5, random_state=0).fit(X, np.log(y))
+    sigma = np.median(np.abs(given.residuals_)) / 0.674489750196
+    found = outlier_mask(given, X, np.log(y)).to_numpy()
+    np.testing.assert_array_equal(found, np.abs(given.residuals_) > 2.5758 * sigma)
+    with pytest.raises(ValueError, match=r"X must hold the 90 rows of the fit .* got 89 rows"):
+        outlier_mask(model, X.iloc[1:], y.iloc[1:])
+    with pytest.raises(ValueError, match=r"y must hold the 90 rows of the fit .* got 89 rows"):
+        outlier_mask(model, X, y.iloc[1:])
+    with pytest.raises(ValueError, match="error_scale must be None for a ReweightedRegressor"):
+        outlier_mask(model, X, y, error_scale=np.ones(90))
 
 
 @pytest.mark.parametrize(
