@@ -1,5 +1,5 @@
 """
-Which rows were not believed, by name
+Which rows to check, by name
 =====================================
 
 The table has 392 cars: how far they run on a gallon, and what is known of the engine. No column

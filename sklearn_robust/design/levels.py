@@ -1,4 +1,4 @@
-"""Level columns, in which most rows share one value: dummies, flags and their products."""
+"""Level columns, in which many rows share one value: dummies, flags and their products."""
 
 from __future__ import annotations
 

@@ -31,8 +31,9 @@ class RobustRegressor(RobustLinearModel):
     alpha : float in [-inf, 2], default=-inf
         Shape of the loss: how fast the influence of a row falls as its residual grows. 2 is
         least squares, 1 pseudo-Huber (Charbonnier), 0 Cauchy, -2 Geman-McClure, -inf Welsch.
-        From 1 up the problem is convex and has one answer. Below 1 far rows lose all
-        influence, and the start decides which minimum is found.
+        From 1 up the problem is convex and has one answer. Below 1 the influence of far rows
+        falls towards zero, and the start decides which minimum is found. It is no penalty,
+        unlike the ``alpha`` of ``Ridge``, ``Lasso`` and ``HuberRegressor``.
     loss : str, default="general"
         "general" is the loss of shape ``alpha``. Named losses, such as "huber" or "tukey"
         (bisquare) with threshold c, or "optimal", the bias-optimal one of Yohai & Zamar, ignore
@@ -67,8 +68,8 @@ class RobustRegressor(RobustLinearModel):
         objective, so penalties that suit ``Lasso`` can be too large for coefficients that matter
         to few rows; ``RobustRegressorCV`` compares them.
     l2_regularization : float >= 0, default=0.0
-        Penalty :math:`\lambda_2` on the squared coefficients, in the user's units. The intercept
-        has no penalty.
+        Penalty :math:`\lambda_2` on the squared coefficients, in the user's units: 1/n of the
+        ``alpha`` of ``Ridge``. The intercept has no penalty.
     penalty_weights : array-like of shape (n_features,) or None, default=None
         Factors :math:`v_j` of both penalties for every column, not negative; 0 leaves a column
         unpenalised. None is 1 for all.
@@ -172,12 +173,12 @@ class RobustRegressor(RobustLinearModel):
     2000 columns besides level columns the S-estimate is sought from least squares alone, without
     its breakdown point.
 
-    **Level columns.** Level columns are those in which most rows share one value: dummies, flags,
-    indicators of missing values, and their products with each other and with numeric columns. They
-    are recognised from X. The search of the S-estimate treats them separately, as M-S-estimates do:
-    a convex fit removes them from y and from the other columns, and a convex fit gives their
-    coefficients once the other coefficients are known. After every fit under a redescending loss,
-    the coefficient of each level is compared with values that fit some of its rows, and the search
+    **Level columns.** Level columns are those in which at least two fifths of the rows share one
+    value: dummies, flags, indicators of missing values, and their products with each other and with
+    numeric columns. They are recognised from X. The search of the S-estimate treats them
+    separately, as M-S-estimates do: a convex fit removes them from y and from the other columns,
+    and a convex fit gives their coefficients once the other coefficients are known. After every fit
+    under a redescending loss, the coefficient of each level is compared with values that fit some of its rows, and the search
     continues if one is better. A coefficient that only rejected rows determine comes from a convex
     fit to these rows, and a warning names its column.
 

@@ -81,8 +81,9 @@ class RowDiagnostics(Table):
 
     _columns: ClassVar = {
         "recorded": "{:.4g}", "expected": "{:.4g}", "residual": "{:.4g}",
-        "scaled_residual": "{:.2f}", "weight": "{:.3f}", "distance": "{:.2f}", "leverage": "{:.3f}", "cook": "{:.3f}", "outlier": "{!s}",
-        "good_leverage": "{!s}", "bad_leverage": "{!s}",
+        "scaled_residual": "{:.2f}", "weight": "{:.3f}", "distance": "{:.2f}",
+        "leverage": "{:.3f}", "cook": "{:.3f}", "outlier": "{!s}", "good_leverage": "{!s}",
+        "bad_leverage": "{!s}",
     }  # fmt: skip
     _label: ClassVar = "row"
     names: tuple
@@ -199,7 +200,8 @@ def diagnostics(
     which at least two fifths of the rows share a value (dummies, flags), have no robust covariance
     that is not singular; rows of rare levels have a large leverage instead. The columns of a spline
     basis lie on a curve, not in a cloud, so that many ordinary rows are far off in them: judge by
-    ``residual`` and ``weight`` there, or by the distances of a fit without these columns. With
+    ``residual`` and ``weight`` there, or by the distances of a fit without these columns. So it is
+    with sine and cosine of a date, which lie on a circle, and with columns of few values. With
     fewer than five rows for each numeric column, the distance ignores correlations.
 
     With robust weight w, case weights s and scale :math:`\hat\sigma`, the leverage is

@@ -23,7 +23,7 @@ _NORMAL_QUARTILE = float(ndtri(0.75))
 
 
 def outlier_mask(estimator, X, y, *, level=0.99, error_scale=None):
-    r"""Rows whose residual is larger than a normal one would be.
+    r"""Flag the rows to check: those whose residual is larger than a normal one would be.
 
     These are the rows with
     :math:`|r_i| > \hat\sigma\,\Phi^{-1}\bigl((1 + \mathrm{level})/2\bigr)`. The residual scale
@@ -42,7 +42,8 @@ def outlier_mask(estimator, X, y, *, level=0.99, error_scale=None):
         Rows of X and y are matched by their places. If both have an index of pandas and these
         differ, a UserWarning says so.
     level : float in (0, 1), default=0.99
-        The share of rows with normal errors that are not flagged.
+        The share of rows with normal errors that are not flagged; ``1 - 1/n`` flags about one good
+        row of n. With heavy-tailed or skewed errors more good rows are flagged.
     error_scale : array-like of shape (n_samples,), optional
         The sizes of the errors of these rows, by which residuals are divided. None for a
         ``ReweightedRegressor``.
@@ -65,6 +66,10 @@ def outlier_mask(estimator, X, y, *, level=0.99, error_scale=None):
 
     Notes
     -----
+    A flagged row need not be rejected: in the default fit, a row just flagged at level 0.99, 2.58
+    sigma off, has the weight 0.47. A row counts as rejected if its weight is under 0.1, which is so
+    from 4.5 sigma on.
+
     The scale is ``sigma_`` if it was estimated, and the MAD of the training residuals for an
     ``AdaptiveRobustRegressor``. If c was given, the scale is the MAD of the residuals of the rows
     in X, which is inaccurate for few rows. It is at least the floor that rounding in y allows. A
