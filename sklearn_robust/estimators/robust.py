@@ -178,9 +178,9 @@ class RobustRegressor(RobustLinearModel):
     numeric columns. They are recognised from X. The search of the S-estimate treats them
     separately, as M-S-estimates do: a convex fit removes them from y and from the other columns,
     and a convex fit gives their coefficients once the other coefficients are known. After every fit
-    under a redescending loss, the coefficient of each level is compared with values that fit some of its rows, and the search
-    continues if one is better. A coefficient that only rejected rows determine comes from a convex
-    fit to these rows, and a warning names its column.
+    under a redescending loss, the coefficient of each level is compared with values that fit some
+    of its rows, and the search continues if one is better. A coefficient that only rejected rows
+    determine comes from a convex fit to these rows, and a warning names its column.
 
     **Ties and exact planes.** The M-scale divides by the sum of the weights less the number of
     parameters (less what a penalty takes from it). Weights that sum to less than Kish's effective

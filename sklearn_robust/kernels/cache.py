@@ -40,7 +40,8 @@ def _say_that_it_compiles(folder):
         _said = True
         _LOGGER.warning(
             "Compiling what is used for the first time; later processes read it from %s. Other "
-            "parts compile when they are first used: `python -m sklearn_robust.warm_up` compiles all.",
+            "parts compile when they are first used; `python -m sklearn_robust.warm_up` compiles "
+            "all of them.",
             folder,
         )
 
