@@ -349,7 +349,7 @@ def test_infinity_is_named_and_arrays_have_no_names():
         RobustRegressor().fit(X, y)
     with pytest.raises(ValueError, match="Input X contains infinity"):
         RobustRegressor().fit(X.to_numpy(), y)
-    with pytest.raises(ValueError, match="Input y contains NaN"):
+    with pytest.raises(ValueError, match="y must hold finite numbers, got NaN in 4 rows: 0, 1, 2"):
         RobustRegressor().fit(good(), np.where(y > 3.0, y, np.nan))
 
 

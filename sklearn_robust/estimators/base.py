@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..validation import (
     check_choice,
     check_error_scale,
+    check_finite_rows,
     check_flag,
     check_integer,
     check_number,
@@ -117,6 +118,8 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
             if at_fault is None and "ensure_all_finite" not in options:
                 at_fault = not_finite_in(X)
             if at_fault is None:
+                for y in args:
+                    check_finite_rows("y", y)
                 raise
             raise ValueError(f"X must hold {at_fault}.") from error
 
@@ -181,7 +184,8 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
         -------
         ndarray of shape (n_samples, 2) or (n_samples, n_targets, 2)
             Lower and upper ends, in the unit of y. They are infinite, with a warning, for rows
-            with a part that no believed row has, such as a level all of whose rows were rejected.
+            with a part that no believed row has, such as a level all of whose rows were rejected,
+            and if the fit has as many coefficients as rows.
 
         Raises
         ------
@@ -194,7 +198,8 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
         Warns
         -----
         UserWarning
-            If intervals are infinite.
+            If intervals are infinite, because no believed row determines the plane there, or
+            because the fit has as many coefficients as rows.
 
         Notes
         -----

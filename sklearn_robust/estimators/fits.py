@@ -17,7 +17,7 @@ from sklearn.utils import check_random_state
 from ..design import divided_designs, make_design, serial_algebra
 from ..design.level_columns import mostly_rejected_levels
 from ..design.residuals import final_weights, residuals, robust_weights
-from ..losses import NAMED, resolve
+from ..losses import NAMED, check_loss, resolve
 from ..penalties import ElasticNet
 from ..problem import Likelihood, Objective, Problem
 from ..procedures import (
@@ -47,6 +47,7 @@ __all__ = [
     "SCALES",
     "SOLVERS",
     "STARTS",
+    "check_loss",
     "designs",
     "fit_growing",
     "fit_likelihood",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from .targets import TargetFit
 
 _NO_WEIGHT = 1e-12
@@ -9,8 +11,8 @@ _NO_WEIGHT = 1e-12
 _NAMED = 10
 """Columns that a warning names, at most."""
 _NO_SCALE = (
-    "the residual scale there is zero to rounding, and scale_ is at its floor or comes from a "
-    "wider quantile of the residuals."
+    "so the residual scale is zero to rounding; scale_ is the least that rounding allows, or comes "
+    "from the rows that are further off."
 )
 
 
@@ -25,6 +27,9 @@ def messages_about(estimator, found: list[TargetFit], n_unconverged=0):
         Fits of folds that did not converge.
     """
     messages = []
+    loss, alpha = getattr(estimator, "loss", "general"), getattr(estimator, "alpha", -math.inf)
+    if loss != "general" and alpha != -math.inf:
+        messages.append(f"alpha={alpha:g} has no effect with loss={loss!r}.")
     converged = all(fit.converged or fit.exact for fit in found) and not n_unconverged
     if not converged:
         where = f" in {n_unconverged} fits of folds" if n_unconverged else ""
@@ -64,10 +69,10 @@ def _about_exact_fits(estimator, found):
             if n_rows <= n_coefs
             else ""
         )
-        messages.append(f"More than half of the rows are fitted exactly: {_NO_SCALE}{few}")
+        messages.append(f"More than half of the rows are fitted exactly, {_NO_SCALE}{few}")
     if any(fit.vanished and not fit.exact for fit in found):
         messages.append(
-            f"More than half of the rows lie on a plane that is not the one fitted: {_NO_SCALE}"
+            f"More than half of the rows lie on a plane that is not the one fitted, {_NO_SCALE}"
         )
     return messages
 

@@ -37,7 +37,8 @@ class RobustRegressor(RobustLinearModel):
     loss : str, default="general"
         "general" is the loss of shape ``alpha``. Named losses, such as "huber" or "tukey"
         (bisquare) with threshold c, or "optimal", the bias-optimal one of Yohai & Zamar, ignore
-        ``alpha``; :func:`sklearn_robust.losses.rho` lists them.
+        ``alpha``, and a warning says so if one is given; :func:`sklearn_robust.losses.rho` lists
+        them.
     scale : "auto", "mad", "s", "reweighted" or float in [1e-150, 1e150], default="auto"
         The scale c, in the unit of y: a number, or c = k·sigma for a residual scale sigma and
         the k that follows from ``efficiency``.
@@ -311,7 +312,7 @@ class RobustRegressor(RobustLinearModel):
         super()._check_parameters()
         check_penalty(self)
         check_number("alpha", self.alpha, -math.inf, 2.0)
-        check_choice("loss", self.loss, ["general", *fits().NAMED])
+        fits().check_loss(self.loss)
         if isinstance(self.init, str):
             check_choice("init", self.init, ["auto", *fits().STARTS], " or an array")
         check_scale("scale", self.scale)
