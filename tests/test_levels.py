@@ -164,6 +164,7 @@ def test_rare_levels_of_a_clean_table_are_where_least_squares_has_them(seed):
 
 
 @pytest.mark.parametrize("how", ["one-sided", pytest.param("leverage", marks=pytest.mark.slow)])
+@pytest.mark.filterwarnings("ignore:Most rows of level:UserWarning")
 def test_order_and_storage_do_not_matter(how):
     X, y, *_ = spoilt_table(two_factors, how, 0, n=300)
     fit = RobustRegressor(random_state=0).fit(X, y)
