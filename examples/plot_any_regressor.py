@@ -76,7 +76,7 @@ axes[0].set_ylabel("heat of a day (kWh); dotted: the truth")
 figure.colorbar(points, ax=axes, label="weight in the reweighted fit")
 
 # %%
-# Which rows were not believed? Those that are known to be bad.
+# Which rows have lost most of their weight? Those that are known to be bad.
 
 doubted = weights < 0.5
 area = roc_auc_score(in_megajoules, 1.0 - weights)

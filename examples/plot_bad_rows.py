@@ -1,6 +1,6 @@
 """
-Which rows were not believed, by name
-=====================================
+Which rows to check, by name
+============================
 
 The table has 392 cars: how far they run on a gallon, and some facts about the engine. No column
 says which of them burn diesel, or have an unusual engine. A robust fit lists the cars that are not
@@ -27,7 +27,7 @@ y = np.log(cars["Miles_per_Gallon"])
 model = RobustRegressor(random_state=0).fit(X, y)
 
 # %%
-# ``outlier_mask`` marks the rows that lie far off. ``diagnostics`` describes every row. These are
+# ``outlier_mask`` flags the rows that lie far off. ``diagnostics`` describes every row. These are
 # the ten that the fit believes least:
 
 rows = diagnostics(model, X, y)

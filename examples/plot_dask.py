@@ -59,7 +59,7 @@ wrong = table.map_partitions(count, meta={"month": float, "wrong": float}).compu
 figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 colours = ["#d55e00" if share > 0.5 else "#0072b2" for share in wrong["wrong"]]
 ax.bar(wrong["month"], 100.0 * wrong["wrong"], color=colours)
-ax.set(xlabel="month", ylabel="rows not believed, %", xticks=range(1, 13))
+ax.set(xlabel="month", ylabel="rows over 4 sigma off, %", xticks=range(1, 13))
 ax.set_title("In the seventh month the device was set to another unit")
 
 # %%

@@ -75,7 +75,7 @@ off = {
 pd.DataFrame({"off by, per cent": 100.0 * pd.Series(off)}).round(1)
 
 # %%
-# The rows that are marked as outliers are nearly those that we changed.
+# The rows that are flagged are nearly those that we changed.
 
 from sklearn_robust.inspection import RobustFitDisplay, outlier_mask, predict_interval
 

@@ -1,5 +1,5 @@
 """
-After the fit: coefficients, their standard errors, rejected rows
+After the fit: coefficients, their standard errors, rows to check
 =================================================================
 
 The data are twenty-one days of a plant that makes nitric acid from ammonia. Those who have analysed
@@ -46,8 +46,8 @@ coef_table(robust, X, y, covariance="bootstrap", n_resamples=199, random_state=0
 print(1 + np.flatnonzero(outlier_mask(robust, X, y)))
 
 # %%
-# How far off are they in X, and how much influence does each day have on the plane? Rejected days
-# have no influence, so their leverage and Cook's distance are 0.
+# How far off are they in X, and how much influence does each day have on the plane? Days with a
+# weight near 0 have hardly any influence, so their leverage and Cook's distance are near 0, too.
 
 print(diagnostics(robust, X, y))
 

@@ -61,7 +61,7 @@ display.figure_.suptitle("Performance of 209 computers")
 plt.show()
 
 # %%
-# Some machines are not believed: they are faster or slower than the columns say.
+# Some machines have little or no weight: they are faster or slower than the columns say.
 
 weights = search.weights_
 worst = np.argsort(weights)[:5]

@@ -57,7 +57,7 @@ display.figure_.suptitle("Ten columns of 200 count; ten rows of 100 are wrong")
 plt.show()
 
 # %%
-# The rows that were not believed are the bad ones.
+# The rejected rows are the bad ones.
 
 rejected = np.flatnonzero(model.weights_ < 0.01)
 print("rejected:", rejected.tolist())

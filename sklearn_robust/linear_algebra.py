@@ -133,6 +133,32 @@ def _exactly_dependent(scaled, diagonal, vanish) -> InverseRoot | None:
     return InverseRoot(root - null @ (null.T @ root), null)
 
 
+def sparse_basis(directions, last):
+    """Return a basis, of unit vectors, in which each direction has a parameter that no other has.
+
+    If all levels of several categories are columns, each direction is about one category.
+
+    Parameters
+    ----------
+    directions : ndarray of shape (n_parameters, n_directions)
+    last : int
+        Parameters from this one on, the intercept, are taken for this only if no others are left.
+    """
+    basis, used = np.array(directions.T), np.zeros(directions.shape[0], dtype=bool)
+    for k in range(len(basis)):
+        sizes = np.abs(basis[k:]) * ~used
+        if np.max(sizes[:, :last], initial=0.0) > _IN_NO_DIRECTION:
+            sizes[:, last:] = 0.0
+        row, pivot = divmod(int(np.argmax(sizes)), sizes.shape[1])
+        used[pivot] = True
+        basis[[k, k + row]] = basis[[k + row, k]]
+        basis[k] /= basis[k, pivot]
+        others = np.arange(len(basis)) != k
+        basis[others] -= np.outer(basis[others, pivot], basis[k])
+    basis /= np.linalg.norm(basis, axis=1, keepdims=True)
+    return np.where(np.abs(basis) > _IN_NO_DIRECTION, basis, 0.0).T
+
+
 def minimum_norm(params, unit, null):
     """Return the parameters with the same fit whose coefficients, in the user's units, are least.
 

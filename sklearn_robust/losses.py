@@ -11,9 +11,12 @@ from scipy.optimize import brentq
 
 from . import kernels
 from .kernels import losses as branches
-from .validation import check_unmasked
+from .validation import check_choice, check_unmasked
 
 __all__ = ["psi", "psi_prime", "rho", "tuning_constant", "weight"]
+
+REJECTED = 0.1
+"""A row with a smaller robust weight counts as rejected, where nothing else is asked for."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,11 @@ NAMED = {
     ),
 }
 """Every named loss; "general" is the family."""
+_ELSEWHERE = {
+    "bisquare": "tukey", "biweight": "tukey", "tukey_biweight": "tukey", "squared_error": "l2",
+    "pseudo_huber": "charbonnier", "lorentzian": "cauchy", "leclerc": "welsch",
+}  # fmt: skip
+"""Other names of these losses."""
 
 
 def resolve(loss: str = "general", alpha: float = -math.inf) -> Loss:
@@ -80,9 +88,18 @@ def resolve(loss: str = "general", alpha: float = -math.inf) -> Loss:
         if math.isnan(alpha):
             raise ValueError("alpha must be a number in [-inf, inf], got nan.")
         return _member(alpha)
-    if loss not in NAMED:
-        raise ValueError(f"loss must be one of {['general', *NAMED]}, got {loss!r}.")
+    check_loss(loss)
     return NAMED[loss]
+
+
+def check_loss(loss) -> None:
+    """Raise unless ``loss`` is "general" or the name of a loss."""
+    if isinstance(loss, str) and loss in _ELSEWHERE:
+        raise ValueError(
+            f"loss must be one of {['general', *NAMED]}, got {loss!r}, which is called "
+            f"{_ELSEWHERE[loss]!r} here."
+        )
+    check_choice("loss", loss, ["general", *NAMED])
 
 
 def _on_array(quantity, r, alpha, scale, loss):

@@ -13,7 +13,7 @@ from numbers import Real
 
 import numpy as np
 
-from .losses import NAMED, Loss, regression_constant, resolve
+from .losses import Loss, check_loss, regression_constant, resolve
 from .metrics import s_scale
 from .scales import ENOUGH, TIE, WINDOW, m_scale, mad, middle, scale_floor, truncated_deviation
 from .validation import check_choice, check_number, check_unmasked, check_weights
@@ -243,7 +243,7 @@ class RobustObjective:
 
     def __post_init__(self):
         check_number("alpha", self.alpha, -math.inf, 2.0)
-        check_choice("loss", self.loss, ["general", *NAMED])
+        check_loss(self.loss)
         if isinstance(self.scale, Real):
             check_number("scale", self.scale, 1e-150, 1e150)
         else:

@@ -12,6 +12,8 @@ from sklearn.utils import check_random_state
 
 _SIZES = 1e-150, 1e150
 """Least and largest size of an error: its square does not under- or overflow."""
+_SHORT = 10
+"""From this many numbers on, an error does not repeat them all."""
 _NAMED = 10
 """Most columns that a message names."""
 
@@ -133,6 +135,29 @@ def not_finite_in(X: Any, names=None) -> str | None:
     return f"finite numbers, got infinity in {_columns(infinite)}" if infinite else None
 
 
+def check_finite_rows(name: str, values: Any) -> None:
+    """Raise if numbers are NaN or infinite; the error names their rows by label or number."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "fO" or array.ndim == 0:
+        return
+    try:
+        array = array.astype(np.float64).reshape(len(array), -1)
+    except (TypeError, ValueError):  # what is no number is refused elsewhere
+        return
+    if np.all(np.isfinite(array)):
+        return
+    missing = np.any(np.isnan(array), axis=1)
+    rows = np.flatnonzero(missing if np.any(missing) else np.any(np.isinf(array), axis=1))
+    take = getattr(getattr(values, "index", None), "take", None)  # that of a frame or series
+    labels = rows.tolist() if take is None else list(take(rows))
+    shown = ", ".join(map(repr, labels[:_NAMED]))
+    more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+    raise ValueError(
+        f"{name} must hold finite numbers, got {'NaN' if np.any(missing) else 'infinity'} in "
+        f"{len(rows)} row{'s' if len(rows) > 1 else ''}: {shown}{more}; leave these rows out."
+    )
+
+
 def _by_name(X, names=None):
     """Yield the name of every column that has one, its values, and where these are missing."""
     if hasattr(X, "columns") and hasattr(X, "dtypes"):
@@ -164,9 +189,19 @@ def _numbers(name: str, value: Any, accepted: str) -> np.ndarray:
         array = array.astype(np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name} must be {accepted}, got {value!r}.") from error
-    if not np.all(np.isfinite(array)):
-        raise ValueError(f"{name} must be {accepted}, without NaN or infinity, got {value!r}.")
+    finite = np.isfinite(array)
+    if not np.all(finite):
+        got = repr(value) if array.size < _SHORT else _first_of_many(array, finite)
+        raise ValueError(f"{name} must be {accepted}, without NaN or infinity, got {got}.")
     return array
+
+
+def _first_of_many(array, finite) -> str:
+    """Return how many numbers are not finite, and where the first of them is."""
+    first = tuple(int(k) for k in np.argwhere(~finite)[0])
+    where = first[0] if array.ndim == 1 else first
+    many = np.count_nonzero(~finite)
+    return f"{many} of them, the first {float(array[first])!r} at position {where}"
 
 
 def _factors(name: str, value, size: int, which: str) -> np.ndarray:

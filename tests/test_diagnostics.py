@@ -6,7 +6,10 @@ import pytest
 import statsmodels.api as sm
 from closeness import assert_close
 from scipy import sparse
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.covariance import MinCovDet
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor
@@ -139,7 +142,7 @@ def test_kinds_of_data_targets_and_cases():
     assert rows.targets == ("y0", "y1")
     assert_close(rows.leverage, np.array([one.leverage, one.leverage]), terms=1.0, tol=1e-6)
     assert_close(rows.residual[1], -2.0 * one.residual, terms=np.max(np.abs(y)), tol=1e-6)
-    assert rows.to_frame().shape == (150, 9)
+    assert rows.to_frame().shape == (150, 11)
     thin = sparse.csr_array(X)
     same = diagnostics(model.fit(thin, y, cases), thin, y, sample_weight=cases)
     assert_close(same.cook, one.cook, terms=1.0, tol=1e-6)
@@ -147,6 +150,48 @@ def test_kinds_of_data_targets_and_cases():
     twice = diagnostics(model.fit(X[written], y[written]), X[written], y[written])
     first = np.unique(written, return_index=True)[1]
     assert_close(twice.leverage[first], one.leverage[cases > 0], terms=1.0, tol=1e-6)
+
+
+def test_some_rows_say_how_many_there_are_of_all():
+    X, y = load_hbk(return_X_y=True)
+    rows = diagnostics(RobustRegressor(random_state=0).fit(X, y), X, y)
+    footer = "largest residuals first; of all: 10 outlier, 4 good leverage, 10 bad leverage)"
+    assert repr(rows).endswith(f"(10 of 75 rows, {footer}")
+    assert repr(rows.worst(3)).endswith(f"(3 of 75 rows, {footer}")
+    assert repr(rows.worst(30)).endswith(f"(10 of 75 rows, {footer}")
+    assert repr(rows.worst(9).worst(2)).endswith(f"(2 of 75 rows, {footer}")
+    chosen = repr(rows.loc[[70, 3]])
+    assert "(2 of 75 rows; of all: 10 outlier" in chosen
+
+
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_what_is_recorded_and_expected_is_in_the_unit_of_y(n_targets):
+    X, y = load_hbk(return_X_y=True)
+    X = pd.DataFrame(X, columns=list("abc"))
+    price = np.exp(0.1 * y) if n_targets == 1 else np.exp(0.1 * np.column_stack([y, -y]))
+    model = TransformedTargetRegressor(
+        make_pipeline(StandardScaler(), RobustRegressor(random_state=0)),
+        func=np.log, inverse_func=np.exp,
+    ).fit(X, price)  # fmt: skip
+    rows = diagnostics(model, X, price)
+    np.testing.assert_array_equal(rows.recorded, price.T)
+    np.testing.assert_array_equal(rows.expected, model.predict(X).T)
+    assert_close(np.log(rows.recorded) - np.log(rows.expected), rows.residual, terms=10.0)
+    frame = rows.worst(5).to_frame()
+    assert list(frame.columns[:3]) == ["recorded", "expected", "residual"]
+
+
+def test_one_target_may_be_a_column_or_a_series():
+    X, y = load_hbk(return_X_y=True)
+    X, y = pd.DataFrame(X, columns=list("abc")), pd.Series(y, name="price")
+    column = y.to_frame()
+    fits = [RobustRegressor(random_state=0).fit(X, of) for of in (y, column)]
+    known = outlier_mask(fits[0], X, y)
+    for model in fits:
+        pd.testing.assert_series_equal(outlier_mask(model, X, y), known)
+        pd.testing.assert_frame_equal(outlier_mask(model, X, column), known.to_frame("price"))
+        weights = [diagnostics(model, X, of).weight.ravel() for of in (y, column)]
+        np.testing.assert_array_equal(*weights)
 
 
 def test_rows_of_another_fit_are_refused():

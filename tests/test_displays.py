@@ -64,7 +64,9 @@ def test_rows_are_where_they_are(data, kind):
     assert "price" in display.ax_.get_ylabel() + display.ax_.get_xlabel()
     order = np.argsort(y - model.predict(X), kind="stable")
     assert_close(display.points_.get_array(), model.weights_[order])
-    assert display.colorbar_.ax.get_ylabel() == "robust weight"
+    n_rejected = np.sum(model.weights_ < 0.1)
+    label = f"robust weight ({n_rejected} of {len(y)} under 0.1)"
+    assert display.colorbar_.ax.get_ylabel() == label
 
 
 def test_a_learned_distribution_is_that_of_the_quantiles(data):
@@ -118,6 +120,20 @@ def test_labels_do_not_cover_each_other():
     ax.figure.canvas.draw()
     boxes = [text.get_window_extent().shrunk(0.8, 0.8) for text in texts]
     assert not any(boxes[k].overlaps(other) for k in range(4) for other in boxes[:k])
+
+
+def test_labels_cover_no_points_if_there_is_room():
+    _, ax = plt.subplots()
+    ax.set(xlim=(0.0, 1.0), ylim=(0.0, 1.0))
+    right = np.column_stack([np.linspace(0.52, 0.7, 50), np.full(50, 0.5)])
+    [text] = labelled(ax, [0.5], [0.5], ["a long name"], right)
+    ax.figure.canvas.draw()
+    box = text.get_window_extent()
+    places = ax.transData.transform(right)
+    assert not any(box.contains(*place) for place in places)
+    [covering] = labelled(ax, [0.5], [0.5], ["a long name"])
+    ax.figure.canvas.draw()
+    assert any(covering.get_window_extent().contains(*place) for place in places)
 
 
 @pytest.mark.parametrize("kind", KINDS)

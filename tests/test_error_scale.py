@@ -317,7 +317,8 @@ def test_rejected_levels_are_those_of_the_fit(make, table):
     level = np.flatnonzero(X[:, 3])
     y = y.copy()
     y[level[::2]] += 500.0
-    model = RobustRegressor(random_state=0).fit(make(X), y, error_scale=sizes)
+    with pytest.warns(UserWarning, match=r"Most rows of level column 3 \(18 of 35\)"):
+        model = RobustRegressor(random_state=0).fit(make(X), y, error_scale=sizes)
     found = rejected_levels(model, make(X), error_scale=sizes)
     assert found.names == ("x3",)
     assert found.rows == [len(level)]

@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor, RobustRegressorCV
 from sklearn_robust.datasets import load_phones
 from sklearn_robust.inspection import outlier_mask, profile_alpha
+from sklearn_robust.losses import REJECTED, tuning_constant, weight
 from sklearn_robust.partition import log_normaliser
 
 SHARP = {"tol": 1e-10, "max_iter": 500, "random_state": 0}
@@ -161,6 +162,13 @@ def test_rows_fitted_exactly_are_no_outliers(model):
     with pytest.warns(UserWarning, match="fitted exactly"):
         model = clone(model).set_params(max_iter=500).fit(X, y)
     np.testing.assert_array_equal(np.flatnonzero(outlier_mask(model, X, y)), np.arange(8))
+
+
+def test_flagged_and_rejected_rows_are_those_of_the_pages():
+    """The README and the guide: just flagged, weight 0.47; rejected from 4.5 sigma on."""
+    c = tuning_constant(efficiency=0.95)
+    assert weight(2.5758, scale=c) == pytest.approx(0.47, abs=0.005)
+    assert weight(4.53, scale=c) < REJECTED < weight(4.52, scale=c)
 
 
 def test_outlier_mask_refuses():

@@ -289,6 +289,8 @@ def test_a_level_that_is_not_known_has_no_interval():
     with pytest.warns(UserWarning, match="1 of 2 intervals are infinite") as caught:
         found = model.predict_interval([[0.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 5.0]])
     assert len(caught) == 1
+    assert "columns 0, 1, 2 as no believed row does" in str(caught[0].message)
+    assert caught[0].filename == __file__
     assert np.isinf(found).tolist() == [[True, True], [False, False]]
 
 

@@ -136,6 +136,7 @@ def test_a_level_thrown_out_by_its_start_comes_back():
     ["one-sided", *(pytest.param(how, marks=pytest.mark.slow) for how in ("clean", "leverage"))],
 )
 @pytest.mark.parametrize("make", TABLES, ids=lambda make: make.__name__)
+@pytest.mark.filterwarnings("ignore:Most rows of level:UserWarning")
 def test_a_fit_is_as_good_as_one_told_where_to_begin(make, how):
     X, y, bad, truth = spoilt_table(make, how, 5)
     counted = decidable(X, bad)
@@ -163,6 +164,7 @@ def test_rare_levels_of_a_clean_table_are_where_least_squares_has_them(seed):
 
 
 @pytest.mark.parametrize("how", ["one-sided", pytest.param("leverage", marks=pytest.mark.slow)])
+@pytest.mark.filterwarnings("ignore:Most rows of level:UserWarning")
 def test_order_and_storage_do_not_matter(how):
     X, y, *_ = spoilt_table(two_factors, how, 0, n=300)
     fit = RobustRegressor(random_state=0).fit(X, y)

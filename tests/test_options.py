@@ -113,6 +113,7 @@ def test_too_few_iterations_warn_once(solver):
     assert np.all(np.isfinite(model.coef_))
 
 
+@pytest.mark.filterwarnings("ignore:alpha=.* has no effect with loss:UserWarning")
 @pytest.mark.parametrize("alpha", ALPHAS)
 def test_alpha_is_stored_and_named_losses_have_none(alpha):
     X, y = contaminated()

@@ -30,7 +30,7 @@ LAYERS = [
     ["distribution"],
     ["partition", "losses", "scales", "datasets", "weightings"],
     ["kernels"],
-    ["linear_algebra", "validation", "limits", "pipelines"],
+    ["linear_algebra", "validation", "limits", "pipelines", "callers"],
 ]
 """A file imports from its own folder and from the layers below its own."""
 
@@ -88,7 +88,13 @@ def test_the_oldest_versions_are_the_lower_bounds():
     """``requirements/oldest.txt`` is written by ``make lock`` from the bounds of pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    bounds = [*project["dependencies"], *extras["test"], *extras["dask"], *extras["plot"]]
+    bounds = [
+        *project["dependencies"],
+        *extras["test"],
+        *extras["dask"],
+        *extras["pandas"],
+        *extras["plot"],
+    ]
     text = (ROOT / "requirements" / "oldest.txt").read_text(encoding="utf-8")
     pinned = dict(re.findall(r"^([\w.-]+)==(\S+)", text, flags=re.MULTILINE))
     for bound in bounds:

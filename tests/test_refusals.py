@@ -3,14 +3,17 @@
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 from problems import contaminated
 from sklearn.base import clone
+from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_robust import (
     AdaptiveRobustRegressor,
+    ReweightedRegressor,
     RobustRegressor,
     RobustRegressorCV,
     inspection,
@@ -238,3 +241,65 @@ def test_masked_first_coefficients_are_refused():
     init = np.ma.masked_array(np.zeros(5), mask=[0, 1, 0, 0, 1])
     with pytest.raises(ValueError, match="init must be without masked values, got 2 masked values"):
         RobustRegressor(init=init).fit(X, y)
+
+
+# ---- where in the data the fault is, and what else it is called -------------------------
+
+
+@pytest.mark.parametrize("model", [RobustRegressor(), ReweightedRegressor(LinearRegression())])
+def test_rows_of_y_that_are_no_numbers_are_named(model):
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    y = pd.Series(X[:, 0], index=[f"row {k}" for k in range(30)])
+    y.iloc[[3, 7]] = np.nan
+    with pytest.raises(ValueError, match="got NaN in 2 rows: 'row 3', 'row 7'; leave these"):
+        model.fit(X, y)
+    with pytest.raises(ValueError, match="y must hold finite numbers, got NaN in 2 rows: 3, 7;"):
+        model.fit(X, y.to_numpy())
+    with pytest.raises(ValueError, match="got infinity in 1 row: 'row 5'"):
+        model.fit(X, pd.Series(X[:, 0], index=y.index).where(np.arange(30) != 5, np.inf))
+
+
+def test_many_numbers_are_not_repeated_in_an_error():
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    cases = np.ones(30)
+    cases[[4, 9]] = np.nan
+    with pytest.raises(ValueError, match="got 2 of them, the first nan at position 4") as error:
+        RobustRegressor().fit(X, X[:, 0], cases)
+    assert len(str(error.value)) < 200
+
+
+@pytest.mark.parametrize("make", [RobustRegressor, ReweightedRegressor])
+def test_another_name_of_a_loss_is_told(make):
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    with pytest.raises(ValueError, match="got 'bisquare', which is called 'tukey' here"):
+        make(loss="bisquare").fit(X, X[:, 0])
+    with pytest.raises(ValueError, match="which is called 'tukey' here"):
+        losses.rho(1.0, loss="biweight")
+
+
+def test_a_shape_beside_a_named_loss_is_not_ignored_silently():
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    y = X[:, 0] + np.random.default_rng(1).normal(size=30)
+    with pytest.warns(UserWarning, match="alpha=1 has no effect with loss='huber'"):
+        model = RobustRegressor(1.0, loss="huber").fit(X, y)
+    np.testing.assert_array_equal(model.coef_, RobustRegressor(loss="huber").fit(X, y).coef_)
+
+
+@pytest.mark.parametrize("make", [RobustRegressor, AdaptiveRobustRegressor])
+def test_as_many_coefficients_as_rows_leave_no_interval(make):
+    X, y = np.random.default_rng(0).normal(size=(4, 3)), np.arange(4.0)
+    with pytest.warns(UserWarning, match="4 rows are too few for 4 coefficients"):
+        model = make(random_state=0).fit(X, y)
+    for kind in ("prediction", "mean"):
+        with pytest.warns(UserWarning, match="2 of 2 intervals are infinite: the fit has as many"):
+            assert np.all(np.isinf(model.predict_interval(X[:2], kind=kind)))
+
+
+def test_rejected_levels_take_y_as_the_others_do():
+    X = np.column_stack([np.arange(40.0), np.arange(40) % 4 == 0])
+    y = X[:, 0] + np.sin(np.arange(40))
+    model = RobustRegressor(random_state=0).fit(X, y)
+    known, found = (inspection.rejected_levels(model, *data) for data in ((X,), (X, y)))
+    assert repr(found) == repr(known)
+    with pytest.raises(ValueError, match="y must hold a row for each of the 40 rows of X, got 39"):
+        inspection.rejected_levels(model, X, y[1:])

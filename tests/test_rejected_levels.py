@@ -19,6 +19,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn_robust import AdaptiveRobustRegressor, RobustRegressor, RobustRegressorCV
 from sklearn_robust.inspection import outlier_mask, rejected_levels
 
+pytestmark = pytest.mark.filterwarnings("ignore:Most rows of level:UserWarning")
+
 COLUMNS = ["rows", "rejected", "share", "mean_weight"]
 
 
@@ -261,3 +263,68 @@ def test_a_fit_of_collections_has_its_weights_elsewhere():
         rejected_levels(model.to_local(), X)
     assert outlier_mask(model.to_local(), X, sales).any()
     assert rejected_levels(model, X).names[:2] == ("x6", "x4")
+
+
+# ---- what the fit itself says ----------------------------------------------------------
+
+
+def merged(n_small=9, n_large=6, n=200):
+    """Return two numbers and a dummy that stands for two categories which are not alike."""
+    rng = np.random.default_rng(0)
+    x, rare = rng.normal(size=n), np.zeros(n)
+    rare[: n_small + n_large] = 1.0
+    y = x + 0.1 * rng.normal(size=n)
+    y[:n_small] += rng.uniform(5.0, 9.0, size=n_small)
+    return pd.DataFrame({"x": x, "rare": rare}), y
+
+
+def said(fit):
+    """Return the one warning of a fit, or None."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit()
+    assert len(caught) <= 1
+    return str(caught[0].message) if caught else None
+
+
+def test_a_fit_names_levels_most_of_whose_rows_are_rejected():
+    X, y = merged()
+    message = said(lambda: RobustRegressor(random_state=0).fit(X, y))
+    assert "Most rows of level column 'rare' (9 of 15) are rejected" in message
+    numbers = said(lambda: RobustRegressor(random_state=0).fit(X.to_numpy(), y))
+    assert "Most rows of level column 1 (9 of 15) are rejected" in numbers
+    stored = said(lambda: RobustRegressor(random_state=0).fit(sparse.csr_array(X.to_numpy()), y))
+    assert stored == numbers
+    chosen = RobustRegressorCV([-np.inf], scales=("auto",), cv=2, random_state=0)
+    assert "'rare' (9 of 15)" in said(lambda: chosen.fit(X, y))
+
+
+def test_a_fit_does_not_name_levels_half_of_whose_rows_are_believed():
+    for n_small, n_large in ((6, 6), (2, 2), (0, 15)):
+        X, y = merged(n_small, n_large)
+        assert said(lambda X=X, y=y: RobustRegressor(random_state=0).fit(X, y)) is None
+    X, y = merged(3, 1)  # four rows say little
+    assert said(lambda: RobustRegressor(random_state=0).fit(X, y)) is None
+    X, y = merged()
+    assert said(lambda: RobustRegressor(1.0).fit(X, y)) is None
+
+
+def test_rows_of_warned_levels_are_counted_by_their_case_weights():
+    X, y = merged()
+    cases = np.ones(len(y), dtype=int)
+    cases[:9], cases[9:12], cases[12:15] = 2, 3, 0
+    written = np.repeat(np.arange(len(y)), cases)
+    message = said(lambda: RobustRegressor(random_state=0).fit(X, y, cases))
+    assert "'rare' (18 of 27)" in message
+    assert said(lambda: RobustRegressor(random_state=0).fit(X.iloc[written], y[written])) == message
+
+
+def test_a_level_without_any_believed_row_is_named_once():
+    table, sales = shops()
+    X = encoded(table)
+    far = np.flatnonzero(table["shop"] == "F")
+    sales[far] = np.linspace(-1e4, 1e4, len(far))
+    start = np.append(np.zeros(X.shape[1]), 0.0)
+    start[:2] = 2.0, 0.0
+    message = said(lambda: RobustRegressor(init=start, scale=0.05).fit(X, sales))
+    assert message.count("shop_F") == 1

@@ -51,6 +51,7 @@ OTHERS = [
 
 
 @pytest.mark.filterwarnings("ignore:More than half of the rows:UserWarning")
+@pytest.mark.filterwarnings("ignore:alpha=0.01 has no effect with loss")  # a check sets alpha
 @pytest.mark.filterwarnings("ignore:No convergence:sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @parametrize_with_checks(FAST)
@@ -60,6 +61,7 @@ def test_scikit_learn_checks(estimator, check):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:More than half of the rows:UserWarning")
+@pytest.mark.filterwarnings("ignore:alpha=0.01 has no effect with loss")  # a check sets alpha
 @pytest.mark.filterwarnings("ignore:No convergence:sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @parametrize_with_checks(OTHERS)

@@ -34,7 +34,7 @@ def run(folder, *arguments):
 def test_after_the_command_a_process_does_not_compile(tmp_path):
     cold = run(tmp_path / "cold", "-c", FIT)
     [line] = cold.stderr.splitlines()
-    assert "Compiling, once" in line
+    assert "Compiling what is used for the first time" in line
     assert str(tmp_path / "cold") in line
     folder = tmp_path / "warm"
     command = "-m", "sklearn_robust.warm_up", "--jobs", "1", "--cache-dir", str(folder), "convex"

@@ -1,5 +1,6 @@
 """Inspection of estimators that others stand around; names of columns."""
 
+import re
 import warnings
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from closeness import assert_close
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor, make_column_transformer
 from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
@@ -209,11 +210,43 @@ def test_a_reweighted_regressor_is_refused_with_where_its_weights_are():
         (searched, ".best_estimator_[-1]"),
     ):
         model.fit(X, y)
-        for call in (coef_table, outlier_mask, diagnostics, RobustFitDisplay.from_estimator):
+        for call in (coef_table, diagnostics, RobustFitDisplay.from_estimator):
             with pytest.raises(TypeError, match="a linear estimator of sklearn_robust") as error:
                 call(model, X, y)
             assert f"`estimator{place}.weights_`" in str(error.value)
+            assert "`outlier_mask` and `predict_interval` accept it" in str(error.value)
         assert eval(f"estimator{place}.weights_", {"estimator": model}).shape == (60,)
+
+
+def test_outliers_of_a_reweighted_regressor_are_those_of_its_residuals():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(90, 2)), columns=["a", "b"])
+    X.index = [f"row {k}" for k in range(90)]
+    y = pd.Series(np.exp(X["a"] + 0.1 * rng.normal(size=90)), name="price")
+    y.iloc[:9] *= 100.0
+    inner = ReweightedRegressor(LinearRegression(), random_state=0)
+    model = TransformedTargetRegressor(
+        make_pipeline(StandardScaler(), inner), func=np.log, inverse_func=np.exp
+    )
+    with pytest.raises(NotFittedError):
+        outlier_mask(inner, X, y)
+    last = model.fit(X, y).regressor_[-1]
+    for level, cutoff in ((0.99, 2.5758), (0.9, 1.6449)):
+        mask = outlier_mask(model, X, y, level=level)
+        expected = np.abs(last.residuals_) > cutoff * last.sigma_
+        pd.testing.assert_series_equal(mask, pd.Series(expected, X.index, name="outlier"))
+    assert mask.iloc[:9].all()
+    assert outlier_mask(model, X.to_numpy(), y.to_numpy()).dtype == bool
+    given = ReweightedRegressor(LinearRegression(), scale=0.5, random_state=0).fit(X, np.log(y))
+    sigma = np.median(np.abs(given.residuals_)) / 0.674489750196
+    found = outlier_mask(given, X, np.log(y)).to_numpy()
+    np.testing.assert_array_equal(found, np.abs(given.residuals_) > 2.5758 * sigma)
+    with pytest.raises(ValueError, match=r"X must hold the 90 rows of the fit .* got 89 rows"):
+        outlier_mask(model, X.iloc[1:], y.iloc[1:])
+    with pytest.raises(ValueError, match=r"y must hold the 90 rows of the fit .* got 89 rows"):
+        outlier_mask(model, X, y.iloc[1:])
+    with pytest.raises(ValueError, match="error_scale must be None for a ReweightedRegressor"):
+        outlier_mask(model, X, y, error_scale=np.ones(90))
 
 
 @pytest.mark.parametrize(
@@ -316,7 +349,7 @@ def test_infinity_is_named_and_arrays_have_no_names():
         RobustRegressor().fit(X, y)
     with pytest.raises(ValueError, match="Input X contains infinity"):
         RobustRegressor().fit(X.to_numpy(), y)
-    with pytest.raises(ValueError, match="Input y contains NaN"):
+    with pytest.raises(ValueError, match="y must hold finite numbers, got NaN in 4 rows: 0, 1, 2"):
         RobustRegressor().fit(good(), np.where(y > 3.0, y, np.nan))
 
 
@@ -353,6 +386,35 @@ def test_infinite_ends_are_transformed_back_too():
         model = TransformedTargetRegressor(RobustRegressor(random_state=0), **options).fit(X, y)
         with pytest.warns(UserWarning, match="1 of 1 intervals are infinite"):
             assert predict_interval(model, [[0.0, 0.0, 0.0]]).tolist() == [[low, np.inf]]
+
+
+def test_of_several_categories_the_one_with_an_unknown_level_is_named():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"x": rng.normal(size=200), "constant": 1.0})
+    for name, levels in (("city", "ABCDEF"), ("sex", "fm"), ("kind", "uvw")):
+        table[name] = rng.choice(list(levels), size=200)
+    y = table["x"] + (table["city"] == "B") + 0.1 * rng.normal(size=200)
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    columns = make_column_transformer(
+        (encoder, ["city", "sex", "kind"]), remainder="passthrough",
+        verbose_feature_names_out=False,
+    )  # fmt: skip
+    model = make_pipeline(columns, RobustRegressor(random_state=0)).fit(table, y)
+    new = table.head(3)
+    assert np.all(np.isfinite(predict_interval(model, new)))
+    for changed, named in (
+        ({"sex": "?"}, ["sex_f", "sex_m"]),
+        ({"kind": "?"}, ["kind_u", "kind_v", "kind_w"]),
+        ({"constant": 2.0}, ["constant"]),
+    ):
+        with pytest.warns(UserWarning, match="3 of 3 intervals are infinite") as caught:
+            assert np.all(np.isinf(predict_interval(model, new.assign(**changed))))
+        [said] = caught
+        assert set(re.findall("'(\\w+)'", str(said.message))) == set(named)
+        assert said.filename == __file__
+    model.set_params(columntransformer__onehotencoder__drop="first").fit(table, y)
+    with pytest.warns(UserWarning, match="unknown categories"):  # scikit-learn's
+        assert np.all(np.isfinite(predict_interval(model, new.assign(sex="?"))))
 
 
 @pytest.mark.parametrize("inner", ["transformed", "searched"])

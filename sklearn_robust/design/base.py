@@ -152,6 +152,11 @@ class Design(ABC):
         """Return the rows with a weight as one packed copy, or None if they are many."""
         return None
 
+    @property
+    def levels_known(self) -> bool:
+        """Whether :meth:`levels` returns at once, because the rows have been looked through."""
+        return False
+
     def levels(self) -> Levels | None:
         """Return the level columns of the rows present, or None if none are known."""
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import kernels
-from ..losses import Loss
+from ..losses import REJECTED, Loss
 from .base import Design
 from .levels import fit_levels
 from .local import LocalDesign
@@ -18,6 +18,8 @@ _HARDEST = 1e200
 """Bound on the penalty of a level, in units of its scale, far above one that makes it zero."""
 _RARE = 64
 """Most rows of a rare level."""
+_TOLD = 5.0
+"""Least case weight of a level of which a fit says that most of its rows are rejected."""
 
 
 def move_levels(design: Design, params, loss: Loss, scale: float, ridge):
@@ -70,6 +72,34 @@ def rare_level_rows(design: LocalDesign) -> np.ndarray:
     sizes = np.diff(blocks.firsts)
     rare = np.repeat(sizes <= _RARE, sizes)
     return design.present()[np.unique(blocks.members[rare])]
+
+
+def mostly_rejected_levels(design: Design, weights) -> tuple[tuple[int, float, float], ...]:
+    """Return the level columns most of whose rows are rejected.
+
+    Parameters
+    ----------
+    design : Design
+        With rows in this process.
+    weights : ndarray of shape (n_rows,)
+        The robust weights.
+
+    Returns
+    -------
+    tuple of (int, float, float)
+        The number of the column, and the case weight of its rejected and of all its rows.
+    """
+    rows, levels = design.rows_with_levels(), design.levels()
+    if rows is None or levels is None:
+        return ()
+    which = rows.present()
+    rejected = weights[which] < REJECTED
+    if not np.any(rejected):
+        return ()
+    rejected_cases, cases = levels.case_weights(rows.own_cases()[which], rejected)
+    told = (cases >= _TOLD) & (rejected_cases > 0.5 * cases)
+    columns = levels.columns[told].tolist()
+    return tuple(zip(columns, rejected_cases[told].tolist(), cases[told].tolist(), strict=True))
 
 
 def numeric_given_levels(design: LocalDesign) -> np.ndarray:

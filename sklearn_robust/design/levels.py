@@ -1,4 +1,4 @@
-"""Level columns, in which most rows share one value: dummies, flags and their products."""
+"""Level columns, in which many rows share one value: dummies, flags and their products."""
 
 from __future__ import annotations
 
@@ -95,6 +95,17 @@ class Levels:
             for group in groups.values()
             for i in range(0, len(group), _WIDEST)
         ]
+
+    def case_weights(self, cases, among):
+        """Return, for every level, the case weight of its rows that are among some, and of all.
+
+        Parameters
+        ----------
+        cases : ndarray of shape (n_rows,)
+        among : ndarray of bool of shape (n_rows,)
+        """
+        belongs = (self.apart != 0).astype(np.float64)
+        return (cases * among) @ belongs, cases @ belongs
 
     def _rows(self, k):
         return self.apart.indices[self.apart.indptr[k] : self.apart.indptr[k + 1]]

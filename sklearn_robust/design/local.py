@@ -239,6 +239,10 @@ class LocalDesign(Design):
             self._level_columns = np.flatnonzero(likely), base[likely]
         return self._level_columns
 
+    @property
+    def levels_known(self) -> bool:
+        return "levels" in self._level_blocks
+
     def levels(self) -> Levels | None:
         if "levels" not in self._level_blocks:
             columns, base = self.level_columns()

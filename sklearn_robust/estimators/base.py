@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..validation import (
     check_choice,
     check_error_scale,
+    check_finite_rows,
     check_flag,
     check_integer,
     check_number,
@@ -28,6 +29,7 @@ from ..validation import (
     not_finite_in,
     text_in,
 )
+from .messages import messages_about
 from .progress import WRAPPERS, CallbackSupportMixin, Progress
 from .targets import Initial, TargetFit, given_initial, store
 
@@ -35,14 +37,6 @@ DOCUMENTATION = "https://sklearn-robust.readthedocs.io/en/stable"
 """The address of the documentation."""
 GIVEN_SCALES = 1e-150, 1e150
 """Least and largest scale that users may give: its square does not under- or overflow."""
-_NO_WEIGHT = 1e-12
-"""If no robust weight is above this, the fit has rejected every row."""
-_NAMED = 10
-"""Columns that a warning names, at most."""
-_NO_SCALE = (
-    "the residual scale there is zero to rounding, and scale_ is at its floor or comes from a "
-    "wider quantile of the residuals."
-)
 _DATA = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
@@ -124,6 +118,8 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
             if at_fault is None and "ensure_all_finite" not in options:
                 at_fault = not_finite_in(X)
             if at_fault is None:
+                for y in args:
+                    check_finite_rows("y", y)
                 raise
             raise ValueError(f"X must hold {at_fault}.") from error
 
@@ -188,7 +184,8 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
         -------
         ndarray of shape (n_samples, 2) or (n_samples, n_targets, 2)
             Lower and upper ends, in the unit of y. They are infinite, with a warning, where no
-            believed row determines the plane, as for a level all of whose rows were rejected.
+            believed row determines the plane, as for a level all of whose rows were rejected, and
+            everywhere if the fit has as many coefficients as rows.
 
         Raises
         ------
@@ -201,7 +198,8 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
         Warns
         -----
         UserWarning
-            If intervals are infinite.
+            If intervals are infinite, because no believed row determines the plane there, or
+            because the fit has as many coefficients as rows.
 
         Notes
         -----
@@ -362,54 +360,9 @@ class RobustLinearModel(Documented, CallbackSupportMixin, RegressorMixin, BaseEs
             return list(map(Initial, previous, *map(np.atleast_1d, others)))
         return None
 
-    def _told_by_rejected_rows(self, columns):
-        """Return the warning about columns whose coefficients only rejected rows determine."""
-        names = getattr(self, "feature_names_in_", None)
-        columns = [k for k in columns if k < self.n_features_in_]  # a last one may be the intercept
-        named = [repr(str(names[k])) if names is not None else str(k) for k in columns[:_NAMED]]
-        more = f" and {len(columns) - _NAMED} others" if len(columns) > _NAMED else ""
-        of = "column" if len(columns) == 1 else "columns"
-        return (
-            f"No believed row determines the coefficients of {of} {', '.join(named)}{more}: "
-            "they come from a convex fit to rejected rows."
-        )
-
     def _warn(self, found, n_unconverged=0):
         """Issue at most one warning, about all targets and ``n_unconverged`` fits of folds."""
-        messages = []
-        converged = all(fit.converged or fit.exact for fit in found) and not n_unconverged
-        if not converged:
-            where = f" in {n_unconverged} fits of folds" if n_unconverged else ""
-            messages.append(
-                f"No convergence to tol={self.tol:g} in max_iter={self.max_iter} iterations"
-                f"{where}; raise max_iter or tol."
-            )
-        if any(fit.largest_weight < _NO_WEIGHT for fit in found):
-            messages.append(
-                "No row has any weight: the scale is far below all residuals at the start, so the "
-                "search could not move; give a larger scale."
-            )
-        if any(fit.exact for fit in found):
-            messages.append(f"More than half of the rows are fitted exactly: {_NO_SCALE}")
-        if any(fit.vanished and not fit.exact for fit in found):
-            messages.append(
-                f"More than half of the rows lie on a plane that is not the one fitted: {_NO_SCALE}"
-            )
-        n_at_floor = sum(fit.growth.n_at_floor for fit in found if fit.growth is not None)
-        if n_at_floor:
-            messages.append(
-                f"The scale of {n_at_floor} rows is at its floor, because rows like them are "
-                "fitted exactly."
-            )
-        if any(fit.few_believed for fit in found):
-            messages.append(
-                "Most rows are rejected: l1_regularization is so large beside scale_ that "
-                "coefficients have gone to zero with the rows; take a smaller penalty, a larger "
-                "scale or alpha=1."
-            )
-        unbelieved = sorted({column for fit in found for column in fit.unbelieved})
-        if unbelieved:
-            messages.append(self._told_by_rejected_rows(unbelieved))
+        messages, converged = messages_about(self, found, n_unconverged)
         if messages:
             category = UserWarning if converged else ConvergenceWarning
             warnings.warn(" ".join(messages), category, stacklevel=4 + WRAPPERS)

@@ -66,8 +66,7 @@ class RobustRegressorCV(RobustLinearModel):
         mean score is within one standard error of the best: that with the largest penalty, then
         the largest shape, then the best score.
     n_jobs : int or None, default=None
-        Number of folds fitted in parallel, as in ``GridSearchCV``; it changes no bit of the
-        result.
+        Number of folds fitted in parallel, as in ``GridSearchCV``; it changes no bit of a result.
     loss : str, default="general"
         This and all parameters that follow are as for :class:`RobustRegressor`.
     efficiency : float in (0, 1), default=0.95
@@ -151,8 +150,7 @@ class RobustRegressorCV(RobustLinearModel):
     ``GridSearchCV`` (before scikit-learn 1.9, its scores are unweighted). Give
     ``get_scorer(name).set_score_request(sample_weight=True)`` instead.
 
-    **What scorers see.** Scorers and splitters see X as an array or sparse matrix, in whatever form
-    it was given.
+    **What scorers see.** Scorers and splitters always see X as an array or sparse matrix.
 
     References
     ----------
@@ -230,8 +228,7 @@ class RobustRegressorCV(RobustLinearModel):
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             One candidate is chosen for all targets.
         sample_weight : array-like of shape (n_samples,), optional
-            Case weights, not negative, and not all zero in the training or held-out rows of a
-            fold.
+            Case weights, not negative, and not all zero in the training or held-out rows of a fold.
         error_scale : array-like of shape (n_samples,), optional
             Sizes of the errors of the rows relative to each other, as for
             :meth:`RobustRegressor.fit`. The fit of a fold gets those of its rows. Scores are of
@@ -255,8 +252,9 @@ class RobustRegressorCV(RobustLinearModel):
             If ``max_iter`` iterations were not enough, in folds or in the last fit.
         UserWarning
             If more than half of the rows are fitted exactly, so that the residual scale is zero,
-            or lie on a plane that is not the one fitted. If ``sample_weight`` is given and the
-            scorer does not take it.
+            or lie on a plane that is not the one fitted. If only rejected rows determine the
+            coefficient of a column. If most rows of a level with five rows or more are rejected.
+            If ``sample_weight`` is given and the scorer does not accept it.
         """
         return self._fit(X, y, sample_weight, error_scale, **params)
 

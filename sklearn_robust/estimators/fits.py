@@ -15,8 +15,9 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from ..design import divided_designs, make_design, serial_algebra
+from ..design.level_columns import mostly_rejected_levels
 from ..design.residuals import final_weights, residuals, robust_weights
-from ..losses import NAMED, resolve
+from ..losses import NAMED, check_loss, resolve
 from ..penalties import ElasticNet
 from ..problem import Likelihood, Objective, Problem
 from ..procedures import (
@@ -46,6 +47,7 @@ __all__ = [
     "SCALES",
     "SOLVERS",
     "STARTS",
+    "check_loss",
     "designs",
     "fit_growing",
     "fit_likelihood",
@@ -142,11 +144,17 @@ def fit_regression(estimator, shared: SharedStarts, initial, neighbour=None, *, 
 def regression_fit(estimator, shared: SharedStarts, result) -> TargetFit:
     """Return what is stored of a result of :func:`fit_regression`."""
     objective = shared.problem.objective(resolve(estimator.loss, estimator.alpha), result.scale)
-    return _target_fit(
+    fit = _target_fit(
         objective, result, objective.design, sigma=result.sigma, vanished=result.vanished,
         exact=result.exact, unbelieved=result.unbelieved,
         selects=shared.problem.standardised_penalty.selects, root=shared.least_squares_root,
     )  # fmt: skip
+    design, weights = objective.design, fit.weights
+    if not objective.loss.redescending or not design.levels_known:
+        return fit
+    if not isinstance(weights, np.ndarray):  # a collection, whose few rows are in this process
+        weights = robust_weights(design, result.params, objective.loss, result.scale)
+    return replace(fit, mostly_rejected=mostly_rejected_levels(design, weights))
 
 
 def _regression(estimator, shared, loss, initial=None) -> Regression:

@@ -7,12 +7,16 @@ import warnings
 import numpy as np
 from sklearn.utils.validation import validate_data
 
+from ..callers import level_of_caller
 from ..losses import resolve
-from ..procedures.intervals import Errors, leverages
+from ..procedures.intervals import Errors, leverages, undetermined_columns
 from ..validation import check_choice, check_error_scale, check_number, check_unmasked
+from .messages import columns_named
 
 KINDS = ("prediction", "mean")
 """What an interval holds: a new observation, or the value of the plane."""
+_NO_FREEDOM = 1e-6
+"""Rows beyond the free parameters below which residuals say nothing about the size of errors."""
 ROWS = ("good", "all")
 """The new observations that prediction intervals are about."""
 
@@ -46,15 +50,37 @@ def intervals_of_linear(model, X, coverage, kind, rows, error_scale=None):
         ],
         axis=-1,
     ).reshape(middle.shape)
-    n_infinite = int(np.count_nonzero(np.isinf(half)))
-    if n_infinite:
-        warnings.warn(
-            f"{n_infinite} of {half.size} intervals are infinite: no believed row of the fit "
-            "determines the plane there.",
-            UserWarning,
-            stacklevel=3,
-        )
+    if np.any(np.isinf(half)):
+        warnings.warn(_about_infinite(model, X, half), UserWarning, stacklevel=level_of_caller())
     return np.stack([middle - half, middle + half], axis=-1)
+
+
+def _about_infinite(model, X, half):
+    """Return what to warn of where half-widths are infinite."""
+    freedom = np.atleast_1d(model.n_cases_) - np.atleast_1d(model.n_parameters_)
+    if np.any(freedom < _NO_FREEDOM):
+        return (
+            f"{np.count_nonzero(np.isinf(half))} of {half.size} intervals are infinite: the fit "
+            f"has as many coefficients as rows ({float(np.min(model.n_cases_)):.10g}), so that its "
+            "residuals do not show how large errors are."
+        )
+    rows = np.flatnonzero(np.any(np.isinf(half.reshape(len(half), -1)), axis=1))
+    columns = sorted({k for root in model._leverage_ for k in undetermined_columns(root, X[rows])})
+    message = (
+        f"{np.count_nonzero(np.isinf(half))} of {half.size} intervals are infinite: no believed "
+        "row of the fit determines the plane there."
+    )
+    if not columns:
+        return message
+    message += (
+        f" The new rows combine values of {columns_named(model, columns)} as no believed row does."
+    )
+    if len(columns) > 1:
+        message += (
+            " Where these are all levels of a category, the level of the new row is unknown; with "
+            'OneHotEncoder(drop="first") it counts as the first level.'
+        )
+    return message
 
 
 def _of_targets(model):
@@ -76,6 +102,8 @@ def _half_widths(errors, loss, scale, root, X, sizes, coverage, kind, rows):
         found = np.full(X.shape[0], errors.n_fitted)
     else:
         found = leverages(root, X)
+    if errors.n_cases - errors.n_parameters < _NO_FREEDOM:
+        return np.full(X.shape[0], np.inf)
     of_mean = errors.half_width_of_mean(loss, scale, coverage, found)
     if kind == "mean":
         return of_mean

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from ..scales import abs_residual_quantiles, n_cases
 from ..validation import (
     check_choice,
+    check_finite_rows,
     check_integer,
     check_number,
     check_seed,
@@ -257,6 +258,7 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
             If no row has a weight, as at a scale far below all residuals.
         """
         self._check_parameters()
+        check_finite_rows("y", check_unmasked("y", y))
         y = column_or_1d(check_unmasked("y", y), warn=True)
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y", estimator=self)
         check_consistent_length(X, y)
@@ -378,7 +380,7 @@ class ReweightedRegressor(Documented, CallbackSupportMixin, RegressorMixin, Base
 
     def _check_parameters(self):
         check_inner(self._inner())
-        check_choice("loss", self.loss, ["general", *fits().NAMED])
+        fits().check_loss(self.loss)
         if isinstance(self.alpha, str):
             check_choice("alpha", self.alpha, ["learned"], " or a number in [-inf, 2]")
             check_choice("loss", self.loss, ["general"], " with alpha='learned'")

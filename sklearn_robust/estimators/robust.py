@@ -31,11 +31,13 @@ class RobustRegressor(RobustLinearModel):
     alpha : float in [-inf, 2], default=-inf
         Shape of the loss: how fast the influence of a row falls as its residual grows. 2 is least
         squares, 1 pseudo-Huber (Charbonnier), 0 Cauchy, -2 Geman-McClure, -inf Welsch. From 1 up
-        the objective is convex and has one minimum. Below 1 rows that are far off lose their
-        influence, and the start decides which minimum is found.
+        the objective is convex and has one minimum. Below 1 the influence of rows that are far off
+        falls towards zero, and the start decides which minimum is found. It is not a penalty,
+        unlike the ``alpha`` of ``Ridge``, ``Lasso`` and ``HuberRegressor``.
     loss : str, default="general"
         "general" is the loss of shape ``alpha``. Named losses ignore ``alpha``, such as "huber" and
-        "tukey" (bisquare) with threshold c, or "optimal", the bias-optimal loss of Yohai & Zamar.
+        "tukey" (bisquare) with threshold c, or "optimal", the bias-optimal loss of Yohai & Zamar;
+        if ``alpha`` is given as well, a warning says that it has no effect.
         :func:`sklearn_robust.losses.rho` lists them.
     scale : "auto", "mad", "s", "reweighted" or float in [1e-150, 1e150], default="auto"
         The scale c, in the unit of y: a number, or the name of a residual scale sigma. Then c =
@@ -67,8 +69,8 @@ class RobustRegressor(RobustLinearModel):
         objective, so penalties that suit ``Lasso`` can be too large for coefficients that matter to
         few rows; ``RobustRegressorCV`` compares penalties.
     l2_regularization : float >= 0, default=0.0
-        Penalty :math:`\lambda_2` on the squared coefficients, in the user's units. The intercept
-        has no penalty.
+        Penalty :math:`\lambda_2` on the squared coefficients, in the user's units: 1/n of the
+        ``alpha`` of ``Ridge``. The intercept has no penalty.
     penalty_weights : array-like of shape (n_features,) or None, default=None
         Factors :math:`v_j` of both penalties for every column, not negative; 0 leaves a column
         unpenalised. None means 1 for all.
@@ -301,7 +303,8 @@ class RobustRegressor(RobustLinearModel):
         UserWarning
             If more than half of the rows are fitted exactly, so that the residual scale is zero,
             or lie on a plane that is not the one fitted. If only rejected rows determine the
-            coefficient of a column. If ``l1_regularization`` is so large beside the scale that
+            coefficient of a column. If most rows of a level with five rows or more are rejected
+            (their weight is under 0.1). If ``l1_regularization`` is so large beside the scale that
             coefficients are zero and most rows are rejected.
         """
         return self._fit(X, y, sample_weight, error_scale)
@@ -310,7 +313,7 @@ class RobustRegressor(RobustLinearModel):
         super()._check_parameters()
         check_penalty(self)
         check_number("alpha", self.alpha, -math.inf, 2.0)
-        check_choice("loss", self.loss, ["general", *fits().NAMED])
+        fits().check_loss(self.loss)
         if isinstance(self.init, str):
             check_choice("init", self.init, ["auto", *fits().STARTS], " or an array")
         check_scale("scale", self.scale)

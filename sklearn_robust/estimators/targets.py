@@ -17,7 +17,9 @@ class TargetFit:
     ``few_believed`` says that a penalty that selects columns is large beside the scale.
     ``leverage`` is that of :func:`~sklearn_robust.procedures.intervals.leverage_root`.
     ``vanished``, ``exact`` and ``unbelieved`` are those of
-    :class:`~sklearn_robust.solvers.result.RegressionResult`.
+    :class:`~sklearn_robust.solvers.result.RegressionResult`. ``mostly_rejected`` holds the numbers
+    of level columns most of whose rows are rejected, with the numbers of these and of all their
+    rows.
     """
 
     coef: np.ndarray
@@ -36,6 +38,7 @@ class TargetFit:
     n_parameters: float
     nll: float | None = None
     unbelieved: tuple[int, ...] = ()
+    mostly_rejected: tuple[tuple[int, float, float], ...] = ()
     few_believed: bool = False
     leverage: dict | None = None
     growth: Growth | None = None

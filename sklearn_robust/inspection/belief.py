@@ -23,6 +23,8 @@ _NOTHING = 1e-7
 """Relative size of rounding errors in directions of the standardised parameters."""
 _NAMED = 10
 """Most columns that a warning names."""
+_NAMED_DEPENDENT = 5
+"""Most dependent columns that a warning names; one of a category is enough to recognise it."""
 
 
 def disbelieved(objective: Objective, params) -> np.ndarray:
@@ -72,19 +74,33 @@ class Undetermined:
         Columns of X that vary over all rows, but not over the believed rows.
     others : ndarray of bool of shape (n_names,)
         The other parameters that can change without changing the fitted values of believed rows.
-    dependent : bool
-        Whether columns of X are dependent over all rows, so that parameters can change without
-        changing any fitted value.
+    dependent : ndarray of bool of shape (n_names,)
+        Parameters that can change without changing the fitted value of any row, because columns of
+        X are dependent.
     """
 
     columns: np.ndarray
     others: np.ndarray
-    dependent: bool
+    dependent: np.ndarray
 
     @property
     def mask(self) -> np.ndarray:
         """Whether a parameter is not determined."""
         return self.columns | self.others
+
+    def of_dependent_columns(self, names) -> list[str]:
+        """Return the sentences of a warning about dependent columns, if there are any."""
+        which = [name for name, chosen in zip(names, self.dependent, strict=True) if chosen]
+        if not which:
+            return []
+        slopes = [repr(name) for name in which if name != "intercept"]
+        with_intercept = " with the intercept" if len(slopes) < len(which) else ""
+        named = _listed(slopes, _NAMED_DEPENDENT)
+        return [
+            f"Columns of X are dependent{with_intercept}: {named}. Standard errors are those of "
+            "the coefficients of least norm. Columns are not dependent if none is constant and one "
+            'level of every category is left out: OneHotEncoder(drop="first").'
+        ]
 
     def sentences(self, names, target=None) -> list[str]:
         """Return the sentences of a warning; ``target`` is the name of the target, if any."""
@@ -123,16 +139,16 @@ def undetermined(rows: LocalDesign, X, told, null) -> Undetermined:
     present[rows.present()] = True
     told = told & present
     flagged, others = np.zeros((2, columns.n_parameters), dtype=bool)
-    dependent = null.shape[1] > 0
+    jacobian = columns.jacobian()
     if np.all(told[present]):
-        return Undetermined(flagged, others, dependent)
+        return Undetermined(flagged, others, _moved(null, jacobian))
     values, constant = _values_of_constant(X, told, columns.has_intercept)
     flagged[:n_slopes] = constant & ~_values_of_constant(X, present, columns.has_intercept)[1]
-    if dependent:
+    of_no_row = null
+    if null.shape[1] > 0:
         squares, turned = np.linalg.eigh(gram(rows, null, np.ones(rows.n_present)))
         # Directions along which no fitted value changes, of believed rows or others.
         of_no_row = null @ turned[:, squares <= _NOTHING**2]
-        dependent = of_no_row.shape[1] > 0
         which = np.flatnonzero(flagged)
         alone = np.zeros((len(flagged), len(which)))
         alone[which, np.arange(len(which))] = 1.0
@@ -140,8 +156,8 @@ def undetermined(rows: LocalDesign, X, told, null) -> Undetermined:
             alone[-1] = (columns.zero[which] - values[which]) / columns.unit[which]
             alone[-1] *= columns.intercept_unit
         accounted = np.hstack([of_no_row, alone / np.linalg.norm(alone, axis=0)])
-        others = _moved(_beyond(null, accounted), columns.jacobian()) & ~flagged
-    return Undetermined(flagged, others, dependent)
+        others = _moved(_beyond(null, accounted), jacobian) & ~flagged
+    return Undetermined(flagged, others, _moved(of_no_row, jacobian))
 
 
 def _values_of_constant(X, which, any_value):
@@ -175,9 +191,9 @@ def _moved(directions, jacobian):
     return change > _NOTHING * np.sum(np.abs(jacobian), axis=1)
 
 
-def _listed(names) -> str:
+def _listed(names, most=_NAMED) -> str:
     """Return the first few names as a phrase."""
-    shown, hidden = names[:_NAMED], len(names) - _NAMED
+    shown, hidden = names[:most], len(names) - most
     if hidden > 0:
         return f"{', '.join(shown)} and {hidden} more"
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

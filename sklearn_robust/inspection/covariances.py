@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel
 
+from ..callers import level_of_caller
 from .belief import Undetermined
 from .fitted import (
     NOT_OF_THESE,
@@ -25,9 +26,6 @@ from .formulas import inverse_root, lengths
 from .methods import FORMULAS, Options, Target, is_mm_estimate, s_residuals
 from .resampling import linear_steps, refits, spread
 
-_DEPENDENT = (
-    "Columns of X are dependent: standard errors are those of the coefficients of least norm."
-)
 _OWED = 0.1
 """Distance from the minimum, in standard errors, above which a warning is issued."""
 
@@ -108,13 +106,13 @@ class Estimates:
         """Return values of the targets as an array, without the axis of targets for 1-D y."""
         return np.asarray(values if self.targets is not None else values[0])
 
-    def warn(self, stacklevel=3):
+    def warn(self):
         """Issue at most one warning of a kind."""
         if self.unconverged is not None:
-            warnings.warn(self.unconverged, ConvergenceWarning, stacklevel=stacklevel)
+            warnings.warn(self.unconverged, ConvergenceWarning, stacklevel=level_of_caller())
         if self.doubts:
             text = " ".join(dict.fromkeys(self.doubts))
-            warnings.warn(text, UserWarning, stacklevel=stacklevel)
+            warnings.warn(text, UserWarning, stacklevel=level_of_caller())
 
 
 def estimates(estimator, X, y, of_rows, options: Options) -> Estimates:
@@ -150,6 +148,8 @@ def estimates(estimator, X, y, of_rows, options: Options) -> Estimates:
     else:
         found = [_of_formula(target, options, X, doubts) for target in at]
     for of, target in zip(found, targets or [None], strict=True):
+        if options.kind != "bootstrap":
+            doubts += of.gap.of_dependent_columns(names)
         doubts += of.gap.sentences(names, target)
     estimate = coefficients_of(model)
     return Estimates(model, options.kind, names, targets, estimate, found, at, doubts, unconverged)
@@ -159,8 +159,6 @@ def _of_formula(target, options, X, doubts) -> Uncertainty:
     found, df = FORMULAS[options.kind](target, options, doubts)
     _check_minimum(target, found.owed, found.errors(), doubts)
     gap = target.gap(found.null, X)
-    if gap.dependent:
-        doubts.append(_DEPENDENT)
     factor = target.rows.columns.jacobian() @ found.factor
     return Uncertainty(factor, found.n - found.p if df is None else df, gap)
 
@@ -180,8 +178,6 @@ def _of_steps(target, options, rng, X, doubts) -> Uncertainty:
     errors = lengths(spread(steps))
     _check_minimum(target, terms.owed(inverse_root(terms.newton)), errors, doubts)
     gap = target.gap(terms.root.null, X)
-    if gap.dependent:
-        doubts.append(_DEPENDENT)
     changes = steps @ target.rows.columns.jacobian().T
     centre = np.append(target.fit.coef, [target.fit.intercept] * target.model.fit_intercept)
     return Uncertainty(spread(changes), terms.n - terms.p, gap, centre + changes)

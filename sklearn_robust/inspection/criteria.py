@@ -11,6 +11,7 @@ import numpy as np
 from scipy.stats import chi2
 from sklearn.exceptions import ConvergenceWarning
 
+from ..callers import level_of_caller
 from ..validation import check_number
 from .covariances import estimates
 from .fitted import is_adaptive, model_of, targets_with_rows, training_data
@@ -272,7 +273,7 @@ def drop_one(
         warnings.warn(
             f"No convergence without {', '.join(dict.fromkeys(unconverged))}; raise max_iter.",
             ConvergenceWarning,
-            stacklevel=2,
+            stacklevel=level_of_caller(),
         )
     table = np.array(lines).reshape(len(parts), len(found.fits), -1).T
     return DroppedColumns(tuple(parts), found.targets, *map(found.arranged, table))

@@ -46,6 +46,8 @@ class RowDiagnostics(Table):
         The labels of the rows: the index of the data frame, or numbers.
     targets : tuple of str or None
         Names of the targets; None if y was 1-D.
+    recorded, expected : ndarray of shape (n_rows,) or (n_targets, n_rows)
+        y as it was given, and the prediction of the outermost estimator, both in the unit of y.
     residual : ndarray of shape (n_rows,) or (n_targets, n_rows)
         In the units in which the estimator was fitted: those of the transformed target.
     scaled_residual : ndarray of the same shape
@@ -71,16 +73,23 @@ class RowDiagnostics(Table):
         the other columns; infinite if the column depends on others.
     index_names : tuple
         The names of the levels of the index of the data frame; "row" if it has none.
+    n_rows : int
+        Number of rows of the fit. The table may have fewer, as after :meth:`worst`.
+    n_outlier, n_good_leverage, n_bad_leverage : int
+        How many of all rows of the fit are flagged, all targets together.
     """
 
     _columns: ClassVar = {
-        "residual": "{:.4g}", "scaled_residual": "{:.2f}", "weight": "{:.3f}",
-        "distance": "{:.2f}", "leverage": "{:.3f}", "cook": "{:.3f}", "outlier": "{!s}",
-        "good_leverage": "{!s}", "bad_leverage": "{!s}",
+        "recorded": "{:.4g}", "expected": "{:.4g}", "residual": "{:.4g}",
+        "scaled_residual": "{:.2f}", "weight": "{:.3f}", "distance": "{:.2f}",
+        "leverage": "{:.3f}", "cook": "{:.3f}", "outlier": "{!s}", "good_leverage": "{!s}",
+        "bad_leverage": "{!s}",
     }  # fmt: skip
     _label: ClassVar = "row"
     names: tuple
     targets: tuple[str, ...] | None
+    recorded: np.ndarray
+    expected: np.ndarray
     residual: np.ndarray
     scaled_residual: np.ndarray
     weight: np.ndarray
@@ -95,7 +104,11 @@ class RowDiagnostics(Table):
     distance_cutoff: float
     columns: tuple[str, ...]
     variance_inflation: np.ndarray
-    index_names: tuple = ("row",)
+    index_names: tuple
+    n_rows: int
+    n_outlier: int
+    n_good_leverage: int
+    n_bad_leverage: int
 
     @property
     def _index_names(self):
@@ -103,12 +116,18 @@ class RowDiagnostics(Table):
 
     @property
     def _caption(self):
-        n_rows, shown = len(self.names), min(len(self.names), _SHOWN)
+        sizes = self._sizes()[: min(len(self.names), _SHOWN)]
+        in_order = len(self.names) > _SHOWN or np.all(np.diff(sizes) <= 0.0)
+        order = ", largest residuals first" if in_order else ""
         counts = (
-            f"{np.count_nonzero(getattr(self, name))} {name.replace('_', ' ')}"
+            f"{getattr(self, f'n_{name}')} {name.replace('_', ' ')}"
             for name in ("outlier", "good_leverage", "bad_leverage")
         )
-        return f"{shown} of {n_rows} rows, largest residuals first; of all: {', '.join(counts)}"
+        return f"{len(sizes)} of {self.n_rows} rows{order}; of all: {', '.join(counts)}"
+
+    def _sizes(self):
+        """Return the largest scaled residual of every row."""
+        return np.max(np.atleast_2d(np.abs(self.scaled_residual)), axis=0)
 
     def worst(self, n_rows=_SHOWN):
         """Return the rows with the largest scaled residuals, largest first.
@@ -123,8 +142,7 @@ class RowDiagnostics(Table):
         RowDiagnostics
         """
         check_integer("n_rows", n_rows, 1)
-        sizes = np.max(np.atleast_2d(np.abs(self.scaled_residual)), axis=0)
-        order = np.argsort(-sizes, kind="stable")[:n_rows]
+        order = np.argsort(-self._sizes(), kind="stable")[:n_rows]
         columns = {name: getattr(self, name)[..., order] for name in self._columns}
         return replace(self, names=tuple(self.names[k] for k in order), **columns)
 
@@ -181,15 +199,17 @@ def diagnostics(
     determinant (scikit-learn's ``MinCovDet``). It is computed from the numeric columns only. Level
     columns, in which at least two fifths of the rows share a value (dummies, flags), have no robust
     covariance that is not singular; rows of rare levels have a large leverage instead. The columns
-    of a spline basis lie on a curve, not in a cloud, so many ordinary rows are far off in them. In
-    that case look at ``residual`` and ``weight``, or at the distances of a fit without these
-    columns. With fewer than five rows for each numeric column, the distance ignores correlations.
+    of a spline basis lie on a curve, not in a cloud, so many ordinary rows are far off in them. The
+    same is true of sine and cosine of a date, which lie on a circle, and of columns with few
+    values. In these cases look at ``residual`` and ``weight``, or at the distances of a fit without
+    these columns. With fewer than five rows for each numeric column, the distance ignores
+    correlations.
 
     With robust weight w, case weights s and scale :math:`\hat\sigma`, the leverage is
     :math:`h_i = w_i x_i^\top (\sum_k s_k w_k x_k x_k^\top)^{-1} x_i`, with the curvature of a
     penalty in the inverse, and Cook's distance is
     :math:`w_i r_i^2 h_i/(p\,\hat\sigma^2 (1 - h_i)^2)`. Both are those of weighted least squares at
-    the weights of the fit. For a rejected row both are 0: it has no influence on the plane.
+    the weights of the fit. Both are 0 for a row of weight 0: it has no influence on the plane.
 
     References
     ----------
@@ -213,7 +233,7 @@ def diagnostics(
     check_seed("random_state", random_state)
     model, seen = model_of(estimator, X)
     columns, index = feature_names(model, estimator), index_of(X, y)
-    targets = target_names(model, y)
+    targets, given = target_names(model, y), (y, estimator.predict(X))
     seen, y, cases = training_data(model, seen, y, sample_weight, error_scale)
     residuals = np.empty((len(model.coef_) if targets else 1, len(y)))
     weights, leverage, cook = np.zeros((3, *residuals.shape))
@@ -237,13 +257,20 @@ def diagnostics(
     near = distances <= cutoff(rank, level)
     largest = float(ndtri(0.5 + 0.5 * level))
     outlier = np.abs(scaled) > largest
+    own = (
+        np.asarray(of, dtype=np.float64).reshape(y.shape).T.reshape(scaled.shape) for of in given
+    )
     parts = (
-        residuals, scaled, weights, np.tile(distances, (len(residuals), 1)), leverage, cook,
+        *own, residuals, scaled, weights, np.tile(distances, (len(residuals), 1)), leverage, cook,
         outlier, ~outlier & ~near, outlier & ~near,
     )  # fmt: skip
     named = dict(zip(RowDiagnostics._columns, parts, strict=True))
     named["variance_inflation"] = inflation
     return RowDiagnostics(
+        n_rows=len(distances),
+        n_outlier=int(np.count_nonzero(outlier)),
+        n_good_leverage=int(np.count_nonzero(named["good_leverage"])),
+        n_bad_leverage=int(np.count_nonzero(named["bad_leverage"])),
         names=tuple(range(len(distances))) if index is None else tuple(index),
         index_names=_names_of(index),
         targets=targets,

@@ -395,7 +395,8 @@ class RobustFitDisplay:
         """Write the labels of the rows with the largest residuals."""
         labels = np.arange(len(x)) if self.labels is None else self.labels
         worst = np.argsort(-np.abs(self.residuals), kind="stable")[:n_labels]
-        self.texts_ = labelled(self.ax_, x[worst], y[worst], [str(labels[k]) for k in worst])
+        names = [str(labels[k]) for k in worst]
+        self.texts_ = labelled(self.ax_, x[worst], y[worst], names, np.column_stack([x, y]))
 
     _KINDS: ClassVar = {
         "residuals": _residuals, "weights": _weights, "qq": _qq, "line": _line,

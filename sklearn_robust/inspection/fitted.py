@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from copy import copy
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ..callers import level_of_caller
 from ..design import LocalDesign
 from ..estimators.adaptive import AdaptiveRobustRegressor
 from ..estimators.base import RobustLinearModel
@@ -71,8 +73,9 @@ def linear_within(estimator) -> Unwrapped:
     if hasattr(within.last, "estimator") or hasattr(within.last, "regressor"):
         check_is_fitted(within.last)
     of_reweighted = (
-        f" How much it believes each row of its fit is in `estimator{within.path}.weights_`; "
-        "`RobustFitDisplay.from_predictions` draws the residuals of any regressor."
+        " `outlier_mask` and `predict_interval` accept it. How much it believes each row of its "
+        f"fit is in `estimator{within.path}.weights_`; `RobustFitDisplay.from_predictions` draws "
+        "the residuals of any regressor."
     )
     raise TypeError(
         "estimator must be a linear estimator of sklearn_robust, or a pipeline, search or "
@@ -109,7 +112,7 @@ def target_of_fit(model, y):
             "The index of y differs from that of X. Rows are matched by their places, not by "
             "their labels: is one of the two in another order?",
             UserWarning,
-            stacklevel=4,
+            stacklevel=level_of_caller(),
         )
     for transformer in model._transformers_of_target:
         y = np.asarray(check_unmasked("y", y))
@@ -160,6 +163,7 @@ def training_data(model, X, y, sample_weight, error_scale=None):
     The sizes of the errors are kept in the model, a copy of :func:`model_of`.
     """
     X, y, sample_weight = model._validated(X, target_of_fit(model, y), sample_weight, reset=False)
+    y = one_column_as(model.weights_.shape, y)
     if y.shape != model.weights_.shape:
         raise ValueError(
             f"X and y must be those of the fit, with y of shape {model.weights_.shape}, got y of "
@@ -167,6 +171,12 @@ def training_data(model, X, y, sample_weight, error_scale=None):
         )
     model._error_scale = check_error_scale(error_scale, len(y))
     return X, y, sample_weight
+
+
+def one_column_as(shape, y):
+    """Return y with the axis of targets that the fit had, or without, if there is one target."""
+    one_target = y.ndim <= 2 and len(shape) <= 2 and y.size == len(y) == math.prod(shape)
+    return y.reshape(shape) if one_target else y
 
 
 def feature_names(model, estimator) -> tuple[str, ...]:

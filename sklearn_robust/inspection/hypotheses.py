@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import chi2
 from sklearn.exceptions import ConvergenceWarning
 
+from ..callers import level_of_caller
 from ..validation import check_unmasked
 from .covariances import Estimates, estimates
 from .fitted import feature_names, model_of, training_data
@@ -315,7 +316,7 @@ def compare(
         warnings.warn(
             "The fit of the smaller model did not converge; raise max_iter.",
             ConvergenceWarning,
-            stacklevel=2,
+            stacklevel=level_of_caller(),
         )
     both = np.column_stack([walds, deviances])
     df = np.full(both.shape, len(out))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from copy import copy
+from functools import partial
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ..callers import level_of_caller
 from ..pipelines import unwrapped
 from ..validation import check_unmasked
+from .names import column_names
 
 
 def predict_interval(estimator, X, coverage=0.9, *, kind="prediction", rows=None, error_scale=None):
@@ -90,9 +94,10 @@ def predict_interval(estimator, X, coverage=0.9, *, kind="prediction", rows=None
     check_is_fitted(within.last)
     options = {"kind": kind} | ({} if rows is None else {"rows": rows})
     options |= {} if error_scale is None else {"error_scale": error_scale}
-    ends = within.last.predict_interval(
-        within.transform(check_unmasked("X", X)), coverage, **options
-    )
+    last = copy(within.last)
+    if within.steps:  # a warning has the names of columns that these steps give
+        last._column_names = partial(column_names, last, within.steps, tell=False)
+    ends = last.predict_interval(within.transform(check_unmasked("X", X)), coverage, **options)
     for transformer in reversed(within.of_target):
         ends = _transformed_back(transformer, ends)
     return ends
@@ -113,7 +118,7 @@ def _transformed_back(transformer, ends):
             f"{n_beyond} ends of intervals are infinite: {type(transformer).__name__} has no "
             "inverse there.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=level_of_caller(),
         )
     return np.stack([low, high], axis=-1)
 

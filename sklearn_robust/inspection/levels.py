@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import _num_samples
 
+from ..losses import REJECTED
 from ..validation import check_error_scale, check_number
 from .fitted import feature_names, model_of
 from .tables import Table
@@ -68,7 +69,9 @@ class RejectedLevels(Table):
         return f"rejected: weight under {self.threshold:g}; {all_rows}"
 
 
-def rejected_levels(estimator, X, *, threshold=0.1, sample_weight=None, error_scale=None):
+def rejected_levels(
+    estimator, X, y=None, *, threshold=REJECTED, sample_weight=None, error_scale=None
+):
     """Levels of categories with the share of their rows that the fit rejected, worst first.
 
     In a level column at least two fifths of the rows share one value; the other rows are the rows
@@ -84,6 +87,8 @@ def rejected_levels(estimator, X, *, threshold=0.1, sample_weight=None, error_sc
         ``TransformedTargetRegressor`` around one.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         The rows of the fit, in their order, because ``weights_`` are in this order.
+    y : array-like of shape (n_samples,) or (n_samples, n_targets), optional
+        Not needed; it may be given as to the other functions.
     threshold : float in (0, 1], default=0.1
         A row is rejected if its robust weight, in ``weights_``, is less.
     sample_weight : array-like of shape (n_samples,), optional
@@ -144,6 +149,10 @@ def rejected_levels(estimator, X, *, threshold=0.1, sample_weight=None, error_sc
     """
     check_number("threshold", threshold, 0.0, 1.0, "(]")
     model, seen = model_of(estimator, X)
+    if y is not None and _num_samples(y) != _num_samples(X):
+        raise ValueError(
+            f"y must hold a row for each of the {_num_samples(X)} rows of X, got {_num_samples(y)}."
+        )
     names = feature_names(model, estimator)
     rows = _rows_of_fit(model, seen, sample_weight, error_scale)
     weights = np.atleast_2d(np.asarray(model.weights_).T)[:, rows.present()]

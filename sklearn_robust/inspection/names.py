@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from dataclasses import dataclass, field
 
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-_PACKAGE = __name__.partition(".")[0] + "."
-"""What the names of all modules of this package begin with."""
+from ..callers import level_of_caller
 
 
-def column_names(model, steps) -> tuple[str, ...]:
+def column_names(model, steps, *, tell=True) -> tuple[str, ...]:
     """Return the names of a model's columns; the steps of a pipeline may give them.
 
     The columns of a step that does not name them are called by its name and their number. One
-    warning names all such steps.
+    warning names all such steps, if there is something to ``tell``.
 
     Parameters
     ----------
@@ -30,7 +28,7 @@ def column_names(model, steps) -> tuple[str, ...]:
         return tuple(map(str, known))
     naming = _Naming()
     names = naming.through(steps, None, model.n_features_in_)
-    if naming.unnamed:
+    if naming.unnamed and tell:
         listed = ", ".join(f"{step!r} ({kind})" for step, kind in naming.unnamed.items())
         first = next(iter(naming.unnamed))
         warnings.warn(
@@ -38,17 +36,9 @@ def column_names(model, steps) -> tuple[str, ...]:
             f"{first}__x0 and so on; a FunctionTransformer names them with "
             'feature_names_out="one-to-one".',
             UserWarning,
-            stacklevel=_level_of_caller(),
+            stacklevel=level_of_caller(),
         )
     return tuple(map(str, names))
-
-
-def _level_of_caller() -> int:
-    """Return the level, for a warning of the calling function, of the first frame outside."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals["__name__"].startswith(_PACKAGE):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 @dataclass

@@ -6,6 +6,8 @@ import itertools
 
 import numpy as np
 
+from ..losses import REJECTED
+
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#b3b3b3"
 """Colours of Okabe & Ito (2008), which people with any kind of colour vision can distinguish."""
 SERIES = (
@@ -50,17 +52,25 @@ _MANY = 500
 
 
 def coloured_rows(ax, x, y, weights):
-    """Draw rows with their robust weights as colours; return the points and the colorbar."""
+    """Draw rows with their robust weights as colours; return the points and the colorbar.
+
+    The label of the colorbar says how many rows are rejected.
+    """
     many = len(weights) >= _MANY
     points = ax.scatter(
         x, y, c=weights, s=9 if many else 22, cmap=weight_colours(), vmin=0.0, vmax=1.0,
         edgecolors="none" if many else "black", linewidths=0.0 if many else 0.3, zorder=2,
     )  # fmt: skip
-    return points, ax.figure.colorbar(points, ax=ax, label="robust weight")
+    rejected = f"{np.count_nonzero(weights < REJECTED)} of {len(weights)} under {REJECTED:g}"
+    return points, ax.figure.colorbar(points, ax=ax, label=f"robust weight ({rejected})")
 
 
-def labelled(ax, x, y, labels) -> list:
-    """Write labels beside points, within the axes and apart from each other; return the texts."""
+def labelled(ax, x, y, labels, others=None) -> list:
+    """Write labels beside points, within the axes and apart from each other; return the texts.
+
+    Of the places near its point, a label takes the one that covers the fewest ``others``, points of
+    shape (n_points, 2) in units of the data.
+    """
     texts = [
         ax.annotate(
             shortened(label), point, xytext=(0.0, 0.0), textcoords="offset points",
@@ -73,6 +83,7 @@ def labelled(ax, x, y, labels) -> list:
     ax.figure.draw_without_rendering()  # so that points have places
     unit = ax.figure.dpi / 72.0
     places = ax.transData.transform(np.column_stack([x, y])) / unit
+    around = np.empty((0, 2)) if others is None else ax.transData.transform(others) / unit
     inside = ax.get_window_extent().padded(-2.0 * unit).extents / unit
     taken = [(*(place - _GAP / 2.0), *(place + _GAP / 2.0)) for place in places]
     if ax.get_legend() is not None:
@@ -81,8 +92,8 @@ def labelled(ax, x, y, labels) -> list:
         extent = text.get_window_extent()
         size = np.array([extent.width, extent.height]) / unit
         boxes = [_within(inside, place + move, size) for move in _moves(*size)]
-        free = (box for box in boxes if not any(_overlap(box, other) for other in taken))
-        box = next(free, boxes[0])
+        free = [box for box in boxes if not any(_overlap(box, other) for other in taken)]
+        box = min(free or boxes[:1], key=lambda box: _covered(box, around))
         text.set_position(tuple(np.array(box[:2]) - place))
         taken.append(box)
     return texts
@@ -110,6 +121,11 @@ def _within(inside, corner, size):
     """Return a box (left, bottom, right, top), moved into another as far as it has to be."""
     corner = np.maximum(np.minimum(corner, inside[2:] - size), inside[:2])
     return (*corner, *(corner + size))
+
+
+def _covered(box, points) -> int:
+    """Return how many points a box (left, bottom, right, top) covers."""
+    return int(np.sum(np.all((points > box[:2]) & (points < box[2:]), axis=1)))
 
 
 def _overlap(one, other) -> bool:

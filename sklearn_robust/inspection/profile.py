@@ -10,6 +10,7 @@ from scipy.optimize import brentq
 from scipy.stats import chi2
 from sklearn.exceptions import ConvergenceWarning
 
+from ..callers import level_of_caller
 from ..partition import adjustment
 from ..penalties import ElasticNet
 from ..problem import Problem
@@ -169,10 +170,10 @@ def profile_alpha(
         warnings.warn(
             "A fit at a given shape did not converge; raise max_iter.",
             ConvergenceWarning,
-            stacklevel=2,
+            stacklevel=level_of_caller(),
         )
     if moved:
-        warnings.warn(NOT_OF_THESE, UserWarning, stacklevel=2)
+        warnings.warn(NOT_OF_THESE, UserWarning, stacklevel=level_of_caller())
     nll, deviance, interval = (
         np.array(parts if y.ndim > 1 else parts[0]) for parts in zip(*found, strict=True)
     )

@@ -13,7 +13,7 @@ from scipy.integrate import quad
 
 from ..design.residuals import residuals as residuals_of
 from ..estimators.fits import automatic
-from ..losses import Loss
+from ..losses import REJECTED, Loss
 from ..scales import mad, scale_floor
 from ..validation import check_integer, check_number
 from .coefficients import CoefTable, table_of
@@ -156,7 +156,7 @@ def summary(
     covariance="auto",
     groups=None,
     level=0.95,
-    threshold=0.1,
+    threshold=REJECTED,
     n_worst=5,
     sample_weight=None,
     error_scale=None,

@@ -39,8 +39,9 @@ def _say_that_it_compiles(folder):
     if not _said:
         _said = True
         _LOGGER.warning(
-            "Compiling, once: later processes read what is kept in %s. "
-            "See `python -m sklearn_robust.warm_up --help`.",
+            "Compiling what is used for the first time; later processes read it from %s. Other "
+            "parts compile when they are first used; `python -m sklearn_robust.warm_up` compiles "
+            "all of them.",
             folder,
         )
 

@@ -16,6 +16,7 @@ from scipy.special import expit, log_expit, ndtri, stdtrit
 
 from ..design import Design
 from ..limits import LIMITS
+from ..linear_algebra import sparse_basis
 from ..losses import Loss, regression_constant, resolve
 from ..partition import log_partition
 from ..problem import Objective
@@ -152,18 +153,41 @@ def leverages(root, X) -> np.ndarray:
         As of :func:`leverage_root`.
     X : {ndarray, sparse matrix} of shape (n_rows, n_features)
     """
-    centre, unit = root["centre"], root["unit"]
-
-    def product(of):
-        return np.asarray(X @ of[:-1]) + (of[-1] - centre @ of[:-1])
-
     with np.errstate(over="ignore"):
-        found = np.sum(product(root["root"]) ** 2, axis=1)
+        found = np.sum(_along(root["root"], root, X) ** 2, axis=1)
     if root["null"].shape[1]:
-        sizes = 1.0 + np.asarray(abs(X) @ (1.0 / unit)).ravel() + np.sum(np.abs(centre / unit))
-        off = np.max(np.abs(product(root["null"])), axis=1) > _ROUNDING * sizes
-        found[off] = math.inf
+        found[np.any(_has_part_along(root["null"], root, X), axis=1)] = math.inf
     return found
+
+
+def undetermined_columns(root, X) -> list[int]:
+    """Return the numbers of the columns along which no believed row determines the plane at rows.
+
+    Parameters
+    ----------
+    root : dict of ndarray or None
+        As of :func:`leverage_root`.
+    X : {ndarray, sparse matrix} of shape (n_rows, n_features)
+    """
+    if root is None or root["null"].shape[1] == 0:
+        return []
+    scaled = np.append(root["unit"], 1.0)[:, None]
+    directions = sparse_basis(root["null"] * scaled, last=len(root["unit"])) / scaled
+    open_ = np.any(_has_part_along(directions, root, X), axis=0)
+    return np.flatnonzero(np.any(directions[:-1, open_], axis=1)).tolist()
+
+
+def _along(directions, root, X):
+    """Return the parts of rows along directions, shape (n_rows, n_directions)."""
+    slopes, constant = directions[:-1], directions[-1]
+    return np.asarray(X @ slopes) + (constant - root["centre"] @ slopes)
+
+
+def _has_part_along(directions, root, X):
+    """Return whether rows have a part, beyond rounding, along directions of unit size."""
+    centre, unit = root["centre"], root["unit"]
+    sizes = 1.0 + np.asarray(abs(X) @ (1.0 / unit)).ravel() + np.sum(np.abs(centre / unit))
+    return np.abs(_along(directions, root, X)) > _ROUNDING * sizes[:, None]
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,7 @@ def without_far_rows(problem):
 def _distances(design: LocalDesign, rows):
     """Return the norms of the differences to the median, in median absolute ones of a column.
 
-    Columns in which most rows share one value do not count.
+    Level columns, in which many rows share one value, do not count.
     """
     powers, cases = np.zeros(len(rows)), _cases(design)
     filled = design.filled_columns(rows)
