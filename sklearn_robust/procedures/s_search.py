@@ -41,6 +41,8 @@ _RETURNED = 3
 """Most planes that are returned."""
 _END, _MOST_STEPS = 5e-3, 50
 """Length of a step, in scales, at which a plane has nearly converged; most steps until then."""
+_CREEP, _MOST_CREEPING = 1e-4, 300
+"""The same before a plane counts as another minimum: it may creep towards the best one."""
 _RIVAL = 1.2
 """Largest ratio of the scale of another minimum to the least, for the search to go on."""
 _CROWDED = 10
@@ -327,6 +329,13 @@ class _Rows:
 
     def several(self, planes, scales):
         """Return whether another minimum, clearly apart from the best, is nearly as good."""
+        if not self._has_rivals(planes, scales):
+            return False
+        planes, scales = planes.copy(), scales.copy()
+        self._refine(planes, scales, _CREEP, self._bearable(_MOST_CREEPING, len(planes)))
+        return self._has_rivals(planes, self._scales(planes, _SHARP))
+
+    def _has_rivals(self, planes, scales):
         criteria = self._criteria(planes, scales)
         apart = np.linalg.norm(planes - planes[0], axis=1) > _APART * scales[0]
         return bool(np.any(apart & (criteria <= _RIVAL**2 * criteria[0])))
