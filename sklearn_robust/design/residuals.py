@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -13,9 +12,6 @@ from ..losses import Loss, resolve, tuning_constant
 from ..scales import AbsResiduals
 from .base import Design
 from .passes import abs_residuals_gradient, loss_gradient, scale_gradient
-
-if TYPE_CHECKING:
-    from .local import LocalDesign
 
 _MANY = 50_000
 """Most rows of which all residuals are held at once; with more, quantiles are bracketed first."""
@@ -90,21 +86,25 @@ def final_weights(design: Design, counted: Design, params, loss: Loss, scale: fl
 
 
 def _weights_of(design, left, loss, scale, zero_at):
-    """Return the robust weights of residuals, which are overwritten."""
+    """Overwrite residuals with their robust weights, and return these."""
 
     def task(rows, start, stop):
         part = left[start:stop]
         kernels.residuals_to_weights(loss.code, loss.alpha, scale, loss.weight_at_zero, part)
-        return part
 
-    return design.map_rows(task, zero_at=zero_at)
+    design.reduce(task, list)
+    left[np.asarray(zero_at, dtype=np.intp)] = 0.0
+    return left
 
 
 def large_residuals(design: Design, params, size):
     """Return the numbers of the rows with a weight whose absolute residual is over ``size``."""
     if design.in_process:
-        present = cast("LocalDesign", design).present()
-        return present[np.abs(residuals(design, params)[present]) > size]
+        sizes = residuals(design, params)
+        large = np.abs(sizes, out=sizes) > size
+        if design.sample_weight is not None:
+            large &= design.sample_weight > 0.0
+        return np.flatnonzero(large)
     coef, intercept = design.columns.split(params)
 
     def task(rows, start, stop):
