@@ -8,7 +8,7 @@ from .estimators.path import RobustPath, robust_path
 from .estimators.reweighted import ReweightedRegressor
 from .estimators.robust import RobustRegressor
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "AdaptiveRobustRegressor",
