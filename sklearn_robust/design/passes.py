@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from .local import LocalDesign
 
 
+_FROM_PACKED = kernels.NOTHING, kernels.GRAM
+"""What a pass over packed rows may compute besides loss and gradient."""
+
+
 @dataclass(frozen=True)
 class LossPass:
     """The computation of a pass over a range of rows.
@@ -140,10 +144,7 @@ def abs_residuals_gradient(design: Design, params, loss: Loss, scale: float, bou
 def _means(design, params, loss, scale, **extra):
     """Return the sums of a pass, divided by the total case weight, in standardised parameters."""
     packed = design.packed()
-    if packed is not None and extra.get("extra", kernels.NOTHING) in (
-        kernels.NOTHING,
-        kernels.GRAM,
-    ):
+    if packed is not None and extra.get("extra", kernels.NOTHING) in _FROM_PACKED:
         return _packed_means(packed, params, loss, scale, **extra)
     coef, intercept = design.columns.split(params)
     wanted = LossPass(coef, intercept, loss, scale, **extra)
