@@ -102,6 +102,16 @@ def test_weights_are_cases_in_many_rows():
     assert_same_fit(weighted, repeated, X, 1e-4)
 
 
+def test_another_order_of_many_rows_gives_the_same_scale():
+    """It jumps as rows enter its window, and another order has another sample."""
+    X, y = contaminated(n=16_000, p=20, share=0.3)
+    scales = []
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(len(y))
+        scales.append(RobustRegressor(random_state=0).fit(X[order], y[order]).scale_)
+    np.testing.assert_allclose(scales, scales[0], rtol=1e-6)
+
+
 @pytest.mark.parametrize("scale", ["mad", "s", "auto", 2.0], ids=str)
 def test_acceleration_that_leads_nowhere_is_done_without(scale, monkeypatch):
     X, y = contaminated(n=MANY, p=4)

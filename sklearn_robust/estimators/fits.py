@@ -117,7 +117,6 @@ def shared_starts(estimator, design, near=(), neighbour=None) -> SharedStarts:
         max_iter=estimator.max_iter,
         tol=estimator.tol,
         neighbour=neighbour,
-        sharp=isinstance(estimator.scale, str) and estimator.scale == "s",
     )
     if not near:
         return shared

@@ -21,11 +21,7 @@ from .plan import Plan, minimise_by, solvers_for
 from .s_estimate import SEstimate, refined_from_subsample, s_estimate
 from .selecting_starts import selecting_s_estimate
 from .starts import least_squares
-from .subsample import accuracy_of, sample_of, sampling_error, subsample_size
-
-_MANY_DIGITS = 1e-7
-"""With a smaller ``tol`` the scale, which jumps as rows enter its window, gets the same digits
-from any sample of the rows, because its search begins at the same plane."""
+from .subsample import accuracy_of, sample_of, subsample_size
 
 
 @dataclass(frozen=True)
@@ -46,9 +42,6 @@ class SharedStarts:
         Candidates for the S-estimate.
     fresh : bool
         Whether other candidates for it are searched.
-    sharp : bool
-        Whether the S-estimate is found to ``tol``. If it is only a start, that of many rows is
-        found to the standard error of its coefficients, unless ``tol`` asks for many digits.
     """
 
     problem: Problem
@@ -59,7 +52,6 @@ class SharedStarts:
     neighbour: SharedStarts | None = None
     near: tuple[np.ndarray, ...] = ()
     fresh: bool = True
-    sharp: bool = False
 
     @property
     def selects(self) -> bool:
@@ -150,8 +142,6 @@ class SharedStarts:
         if self.sample is None or exact_plane(self.problem.design) is not None:
             return searched()
         sample, options = self.sample, self.options(quiet)
-        if not self.sharp and self.tol >= _MANY_DIGITS:
-            options["tol"] = max(self.tol, sampling_error(self.problem.design))
         refined = partial(
             refined_from_subsample, self.problem, sample.problem, sample.s_estimate, options
         )

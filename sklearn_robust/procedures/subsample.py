@@ -41,14 +41,9 @@ def sample_of(design: Design, size: int) -> LocalDesign:
     return design.sample(size, np.random.default_rng(0))
 
 
-def sampling_error(design: Design) -> float:
-    """Return the standard error of the fitted values, in units of the scale."""
-    return math.sqrt(design.columns.n_parameters / design.n_rows)
-
-
 def accuracy_of(design: Design) -> float:
     """Return the ``tol`` of the fit of a subsample, a fraction of its sampling error."""
-    return _ROUGH * sampling_error(design)
+    return _ROUGH * math.sqrt(design.columns.n_parameters / design.n_rows)
 
 
 def start_from_subsample(objective: Objective, params) -> Start:
