@@ -1,6 +1,9 @@
 import importlib.util
+import sys
 import zlib
 from pathlib import Path
+
+from sphinx import addnodes
 
 import sklearn_robust
 
@@ -43,6 +46,7 @@ numpydoc_xref_ignore = "all"
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"sklearn_robust {version}"
+toc_object_entries_show_parents = "hide"
 html_theme_options = {
     "header_links_before_dropdown": 7,
     "show_prev_next": False,
@@ -118,3 +122,19 @@ def _mapping():
 
 
 intersphinx_mapping = _mapping()
+
+
+def _link_to_defining_class(app, doctree):
+    """Let [source] of an inherited method point to the class that defines it."""
+    for node in doctree.findall(addnodes.desc_signature):
+        found = sys.modules.get(node.get("module"))
+        for part in node.get("fullname", "").split("."):
+            found = getattr(found, part, None)
+        own = (getattr(found, "__module__", None) or "").startswith("sklearn_robust")
+        if own and hasattr(found, "__qualname__"):
+            node["module"], node["fullname"] = found.__module__, found.__qualname__
+
+
+def setup(app):
+    """Connect what Sphinx calls before it looks for sources."""
+    app.connect("doctree-read", _link_to_defining_class, priority=400)

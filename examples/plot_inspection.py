@@ -49,7 +49,7 @@ print(1 + np.flatnonzero(outlier_mask(robust, X, y)))
 # How far off are they in X, and how much influence does each day have on the plane? Days with a
 # weight near 0 have hardly any influence, so their leverage and Cook's distance are near 0, too.
 
-print(diagnostics(robust, X, y))
+diagnostics(robust, X, y)
 
 # %%
 # The same in pictures: residuals, their weights, their quantiles, and distances in X. The three
@@ -76,7 +76,8 @@ RobustFitDisplay.from_estimator(line, phones, calls, kind="line")
 
 # %%
 # How heavy are the tails? The profile likelihood gives a confidence interval for the learned shape.
-# Normal errors, alpha = 2, are not in it.
+# Twenty-one days are too few to tell: the interval contains every shape, also that of normal
+# errors (alpha = 2).
 
 adaptive = AdaptiveRobustRegressor(random_state=0).fit(X, y)
 AlphaProfileDisplay.from_estimator(adaptive, X, y)

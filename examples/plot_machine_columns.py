@@ -40,7 +40,7 @@ columns = make_column_transformer(
     verbose_feature_names_out=False,
 )  # fmt: skip
 search = RobustRegressorCV(
-    (-np.inf,), l1_regularizations=25, selection="1se", cv=10, random_state=0
+    (-np.inf,), l1_regularizations=25, selection="1se", cv=10, max_iter=500, random_state=0
 )
 model = make_pipeline(columns, StandardScaler(), search).fit(machines, np.log(performance))
 lasso = make_pipeline(columns, StandardScaler(), LassoCV(cv=10)).fit(machines, np.log(performance))

@@ -44,8 +44,7 @@ ax.legend(loc="lower right")
 #
 # Every row has a weight: 1 is a row that counts fully, 0 a rejected row. The colours of the picture
 # above show the weights. ``outlier_mask`` flags the rows that are further off than 99 of 100 rows
-# with normal errors; it also accepts new rows. Here these are the four giants, and two stars that
-# are less far off and keep some weight.
+# with normal errors; it also accepts new rows. Here these are the four giants.
 
 from sklearn_robust.inspection import outlier_mask
 

@@ -174,7 +174,7 @@ class _OnCollections(RobustLinearModel):
 
 
 class DaskRobustRegressor(_OnCollections, RobustRegressor):
-    """:class:`RobustRegressor` for the rows of a Dask collection.
+    """:class:`~sklearn_robust.RobustRegressor` for the rows of a Dask collection.
 
     Objective, starts and solvers are the same, and so are the results, to rounding. A sample of
     the rows is fitted in this process, and the fit of all rows begins at its result. Each of the
@@ -184,12 +184,12 @@ class DaskRobustRegressor(_OnCollections, RobustRegressor):
     Parameters
     ----------
     alpha, loss, scale, efficiency
-        As for :class:`RobustRegressor`.
+        As for :class:`~sklearn_robust.RobustRegressor`.
     l1_regularization : float, default=0.0
         Must be 0: columns of collections cannot be selected.
     l2_regularization, penalty_weights, fit_intercept, solver, init, max_iter, tol, warm_start, \
 random_state, verbose
-        As for :class:`RobustRegressor`.
+        As for :class:`~sklearn_robust.RobustRegressor`.
     persist : "auto", True or False, default="auto"
         Whether the workers keep the blocks in memory between passes. "auto" keeps them if they
         fit into three tenths of the memory. Blocks that are not kept are read again in every pass.
@@ -205,7 +205,7 @@ random_state, verbose
         this process.
     coef_, intercept_, scale_, sigma_, alpha_, residual_sizes_, n_cases_, n_parameters_, n_iter_, \
 n_features_in_, feature_names_in_
-        As for :class:`RobustRegressor`.
+        As for :class:`~sklearn_robust.RobustRegressor`.
 
     See Also
     --------
@@ -304,19 +304,19 @@ n_features_in_, feature_names_in_
 
 
 class DaskAdaptiveRobustRegressor(_OnCollections, AdaptiveRobustRegressor):
-    """:class:`AdaptiveRobustRegressor` for the rows of a Dask collection.
+    """:class:`~sklearn_robust.AdaptiveRobustRegressor` for the rows of a Dask collection.
 
     :class:`DaskRobustRegressor` describes how the rows are read.
 
     Parameters
     ----------
     alpha_bounds, scale_bounds
-        As for :class:`AdaptiveRobustRegressor`.
+        As for :class:`~sklearn_robust.AdaptiveRobustRegressor`.
     l1_regularization : float, default=0.0
         Must be 0: columns of collections cannot be selected.
     l2_regularization, penalty_weights, fit_intercept, solver, init, max_iter, tol, warm_start, \
 random_state, verbose
-        As for :class:`AdaptiveRobustRegressor`.
+        As for :class:`~sklearn_robust.AdaptiveRobustRegressor`.
     persist : "auto", True or False, default="auto"
         As for :class:`DaskRobustRegressor`.
 
@@ -330,7 +330,7 @@ random_state, verbose
         As for :class:`DaskRobustRegressor`.
     coef_, intercept_, scale_, alpha_, nll_, residual_sizes_, n_cases_, n_parameters_, n_iter_, \
 n_features_in_, feature_names_in_
-        As for :class:`AdaptiveRobustRegressor`.
+        As for :class:`~sklearn_robust.AdaptiveRobustRegressor`.
 
     See Also
     --------

@@ -36,6 +36,17 @@ class RobustPath:
         Iterations on all rows.
     feature_names : ndarray of shape (n_features,) or None
         The names of the columns of X, if it has any.
+    n_selected : ndarray of int of the shape of ``scales``
+        The number of coefficients that are not zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_robust import robust_path
+    >>> X = np.random.default_rng(0).normal(size=(60, 3))
+    >>> path = robust_path(X, X[:, 0], alpha=1.0, scale=1.0, l1_regularizations=[0.5, 0.1])
+    >>> path.coefs.shape, path.n_selected
+    ((3, 2), array([1, 1]))
     """
 
     l1_regularizations: np.ndarray

@@ -87,7 +87,7 @@ class PathDisplay:
         Parameters
         ----------
         path : RobustPath
-            The result of :func:`robust_path` for one target.
+            The result of :func:`~sklearn_robust.robust_path` for one target.
         feature_names : sequence of str, optional
             The names of the columns; the default are those of the path, or "x0", "x1", ….
         chosen : float, optional
@@ -104,7 +104,7 @@ class PathDisplay:
         Raises
         ------
         TypeError
-            If ``path`` is not a :class:`RobustPath`.
+            If ``path`` is not a :class:`~sklearn_robust.RobustPath`.
         ValueError
             If the path has several targets, or the names are not one for each column.
         """
@@ -136,8 +136,9 @@ class PathDisplay:
     ):
         """Compute and draw the path of a fitted estimator.
 
-        For a :class:`RobustRegressorCV` that has compared L1 penalties, the path has these
-        penalties, and the scores for the chosen shape, scale and L2 penalty are drawn below.
+        For a :class:`~sklearn_robust.RobustRegressorCV` that has compared L1 penalties, the path
+        has these penalties, and the scores for the chosen shape, scale and L2 penalty are drawn
+        below.
 
         Parameters
         ----------
@@ -146,7 +147,8 @@ class PathDisplay:
         X, y
             The data of the fit; y of one target.
         l1_regularizations : int or array-like, default=100
-            The penalties of the path of a :class:`RobustRegressor`, as for :func:`robust_path`.
+            The penalties of the path of a :class:`~sklearn_robust.RobustRegressor`, as for
+            :func:`~sklearn_robust.robust_path`.
         sample_weight : array-like of shape (n_samples,), optional
             The case weights of the fit.
         n_labels : int >= 0, default=7
