@@ -1,8 +1,10 @@
 import importlib.util
+import re
 import sys
 import zlib
 from pathlib import Path
 
+from matplotlib import animation
 from sphinx import addnodes
 
 import sklearn_robust
@@ -76,8 +78,10 @@ plot_html_show_source_link = False
 plot_formats = [("png", 110)]
 plot_template = """
 {% for img in images %}
-.. image:: {{ build_dir }}/{{ img.basename }}.png
-   :alt: {{ caption or "The picture that the code below draws" }}
+.. container:: wide-picture
+
+   .. image:: {{ build_dir }}/{{ img.basename }}.png
+      :alt: {{ caption or "The picture that the code below draws" }}
 {% endfor %}
 
 {% if source_code %}
@@ -87,6 +91,9 @@ plot_template = """
    {{ source_code | indent(3) }}
 {% endif %}
 """
+
+# The player of an animation would load its icons from another site; its buttons have names.
+animation.JS_INCLUDE = re.sub(r"<link[^>]*>", "", animation.JS_INCLUDE)
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

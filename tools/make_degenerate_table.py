@@ -300,7 +300,7 @@ def outcome(model, data):
         try:
             said = judge(data, clone(model).fit(data.X, data.y, **options).predict(data.X))
         except Exception as error:
-            words = str(error).split()
+            words = str(error).replace("`", "").split()
             said = f"{type(error).__name__}: {' '.join(words[:WORDS])}"
             said += " …" if len(words) > WORDS else ""
     return "; ".join([said, *sorted({warning.category.__name__ for warning in caught})])
