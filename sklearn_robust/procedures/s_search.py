@@ -18,8 +18,10 @@ _DRAWN, _DRAW_WORK = (20, 500), 1_000_000
 and the multiplications to spend on one step of each of them."""
 _MORE, _MORE_WORK = (20, 200), 3_000_000
 """The same for each further batch, if there may be several minima."""
-_BATCHES, _MEETINGS = 60, 14
-"""Most further batches, and the number of them that must lead to the best minimum."""
+_BATCHES, _MEETINGS, _FEW_MEETINGS = 60, 14, 3
+"""Most further batches, and the number of them that must lead to the best minimum: if rows are far
+off or few, and if there only seems to be another minimum. That is often a plane which has not yet
+converged to the best one."""
 _MOST_WORK = 500_000_000
 """Most multiplications for drawn planes, even if fewer than the least number are drawn."""
 _ALL_WORK = 5_000_000
@@ -41,8 +43,6 @@ _RETURNED = 3
 """Most planes that are returned."""
 _END, _MOST_STEPS = 5e-3, 50
 """Length of a step, in scales, at which a plane has nearly converged; most steps until then."""
-_CREEP, _MOST_CREEPING = 1e-4, 300
-"""The same before a plane counts as another minimum: it may creep towards the best one."""
 _RIVAL = 1.2
 """Largest ratio of the scale of another minimum to the least, for the search to go on."""
 _CROWDED = 10
@@ -83,8 +83,9 @@ def search(block: PackedRows, *, half, floor, penalty, given, random_state):
     X, and planes through elemental subsets. All subsets are used if they are few; otherwise they
     are drawn at random. Rows that depend on others in a subset are skipped. Each candidate takes a
     step before they are compared, and the best are refined further (Salibian-Barrera & Yohai
-    2006). If rows are far off in X or few for the number of columns, or if several minima have
-    been found, more planes are drawn and refined, and the neighbourhood of the best is searched.
+    2006). If rows are far off in X or few for the number of columns, more planes are drawn and
+    refined, and the neighbourhood of the best is searched. If only several minima seem to have been
+    found, a few more are drawn.
 
     Parameters
     ----------
@@ -124,10 +125,12 @@ def search(block: PackedRows, *, half, floor, penalty, given, random_state):
         rows.drawn(_DRAWN, _DRAW_WORK, random_state),
     ])  # fmt: skip
     planes, scales = rows.minima(planes, *_FIRST)
-    doubtful = _are_doubtful(far, len(Z)) or rows.several(planes, scales)
-    if doubtful and scales[0] > rows.floor and rows.cheap:
-        planes, scales = rows.met_again(planes, scales, random_state)
-        planes, scales = rows.descended(planes, scales)
+    if scales[0] > rows.floor and rows.cheap:
+        if _are_doubtful(far, len(Z)):
+            planes, scales = rows.met_again(planes, scales, _MEETINGS, random_state)
+            planes, scales = rows.descended(planes, scales)
+        elif rows.several(planes, scales):
+            planes, scales = rows.met_again(planes, scales, _FEW_MEETINGS, random_state)
     return unit * (planes[:_RETURNED] @ root.T)
 
 
@@ -329,19 +332,12 @@ class _Rows:
 
     def several(self, planes, scales):
         """Return whether another minimum, clearly apart from the best, is nearly as good."""
-        if not self._has_rivals(planes, scales):
-            return False
-        planes, scales = planes.copy(), scales.copy()
-        self._refine(planes, scales, _CREEP, self._bearable(_MOST_CREEPING, len(planes)))
-        return self._has_rivals(planes, self._scales(planes, _SHARP))
-
-    def _has_rivals(self, planes, scales):
         criteria = self._criteria(planes, scales)
         apart = np.linalg.norm(planes - planes[0], axis=1) > _APART * scales[0]
         return bool(np.any(apart & (criteria <= _RIVAL**2 * criteria[0])))
 
-    def met_again(self, planes, scales, random_state):
-        """Draw batches of planes until several have led to the best minimum; return the minima."""
+    def met_again(self, planes, scales, wanted, random_state):
+        """Draw batches until ``wanted`` of them have led to the best minimum; return the minima."""
         meetings = 0
         for _ in range(_BATCHES):
             best = planes[0]
@@ -353,7 +349,7 @@ class _Rows:
             if not self._same(planes[0], best, scales[0]):
                 meetings = 0
             meetings += self._same(planes[0], new[0], scales[0])
-            if meetings == _MEETINGS:
+            if meetings == wanted:
                 break
         return planes, scales
 
