@@ -97,7 +97,7 @@ def designs(estimator, X, y, sample_weight, error_scale=None):
     yield from map(design.with_target, targets[1:])
 
 
-def shared_starts(estimator, design, near=(), neighbour=None) -> SharedStarts:
+def shared_starts(estimator, design, near=(), neighbour=None, *, part=False) -> SharedStarts:
     """Return the starts that all fits of these rows with this penalty share.
 
     Parameters
@@ -105,10 +105,11 @@ def shared_starts(estimator, design, near=(), neighbour=None) -> SharedStarts:
     estimator : RobustRegressor
     design : Design
     near : tuple of Initial
-        If it is not empty, the S-estimate is only searched from these. They are those of a table
-        that has these rows and others.
+        The S-estimates of a table that has these rows, empty if none are known.
     neighbour : SharedStarts or None
         Those for the next larger penalty.
+    part : bool
+        Whether that table has other rows too. Then these rows may have other minima.
     """
     shared = SharedStarts(
         Problem(design, ElasticNet.of(estimator, design.columns)),
@@ -120,7 +121,8 @@ def shared_starts(estimator, design, near=(), neighbour=None) -> SharedStarts:
     )
     if not near:
         return shared
-    return shared.beginning_at(*(design.from_original(of.coef, of.intercept) for of in near))
+    params = (design.from_original(of.coef, of.intercept) for of in near)
+    return shared.beginning_at(*params, fresh=part and not shared.selects)
 
 
 def fit_regression(estimator, shared: SharedStarts, initial, neighbour=None, *, report):

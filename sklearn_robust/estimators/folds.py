@@ -109,7 +109,7 @@ class Search(NamedTuple):
                 if last[0] is None or group[0][1] != last[0][1]:
                     shared = [None] * len(designs)
                 shared = [
-                    fits().shared_starts(estimator, *of)
+                    fits().shared_starts(estimator, *of, part=True)
                     for of in zip(designs, near, shared, strict=True)
                 ]
             if group != last:

@@ -57,19 +57,16 @@ def intervals_of_linear(model, X, coverage, kind, rows, error_scale=None):
 
 def _about_infinite(model, X, half):
     """Return what to warn of where half-widths are infinite."""
+    message = f"{np.count_nonzero(np.isinf(half))} of {half.size} intervals are infinite: "
     freedom = np.atleast_1d(model.n_cases_) - np.atleast_1d(model.n_parameters_)
     if np.any(freedom < _NO_FREEDOM):
-        return (
-            f"{np.count_nonzero(np.isinf(half))} of {half.size} intervals are infinite: the fit "
-            f"has as many coefficients as rows ({float(np.min(model.n_cases_)):.10g}), so that its "
-            "residuals do not show how large errors are."
+        return message + (
+            f"the fit has as many coefficients as rows ({float(np.min(model.n_cases_)):.10g}), so "
+            "that its residuals do not show how large errors are."
         )
     rows = np.flatnonzero(np.any(np.isinf(half.reshape(len(half), -1)), axis=1))
     columns = sorted({k for root in model._leverage_ for k in undetermined_columns(root, X[rows])})
-    message = (
-        f"{np.count_nonzero(np.isinf(half))} of {half.size} intervals are infinite: no believed "
-        "row of the fit determines the plane there."
-    )
+    message += "no believed row of the fit determines the plane there."
     if not columns:
         return message
     message += (

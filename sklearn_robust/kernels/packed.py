@@ -198,9 +198,10 @@ def irls_packed(
     code, alpha, c
         The loss and its scale.
     learned : (float, float, float)
-        If the first is not 0, the scale is that much times a scale of the residuals, found at
-        every iteration anew: their M-scale, at which the sum of rho is the second and which is
-        at least the third; or their median size if the second is 0.
+        Three numbers k, half and floor. If k is 0, c is given. Otherwise c is k times a scale of
+        the residuals, which is computed at every iteration. That is their median size if half
+        is 0. Otherwise it is their M-scale: the sum of rho there is half, and it is at least
+        floor.
     newton : (float, float)
         How near to Newton's the steps may come, a majorant as in ``block_curvatures``, and the
         size of a step after which they may. They do where the scale is held: values of the

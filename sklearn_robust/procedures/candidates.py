@@ -16,13 +16,8 @@ _JOINT_WORK = 20_000_000
 search that treats level columns separately."""
 
 
-def candidates(
-    problem: Problem, n_parameters, *, floor, given, random_state, near=()
-) -> np.ndarray:
+def candidates(problem: Problem, n_parameters, *, floor, given, random_state) -> np.ndarray:
     """Return different parameters of small M-scale, the best first, at most four.
-
-    If the S-estimates of a table that has these rows and others are near, and no rows are far off
-    or few, these and the given ones are returned, in any order: a search leads to the same minimum.
 
     Parameters
     ----------
@@ -35,10 +30,7 @@ def candidates(
     given : ndarray of shape (n_given, n_parameters)
         Further parameters to start from.
     random_state : RandomState
-    near : tuple of ndarray of shape (n_parameters,)
-        Those S-estimates; empty if there are none.
     """
-    given = np.array([*given, *near])
     design = cast(LocalDesign, problem.design)
     options = {
         "half": design.half_of_cases(n_parameters), "floor": floor,
@@ -46,16 +38,23 @@ def candidates(
     }  # fmt: skip
     with serial_algebra():
         if design.level_blocks(bases=True) is None:
-            rows = design.packed_columns(slice(None))
-            if len(near) > 0 and not s_search.may_have_several_minima(rows):
-                return given
             return _among_all_columns(design, given, random_state, options)
         return _with_levels_apart(problem, given, random_state, options)
 
 
+def may_have_several_minima(design: LocalDesign) -> bool:
+    """Return whether rows are few, are far off in X or have levels."""
+    if design.level_blocks(bases=True) is not None:
+        return True
+    return s_search.may_have_several_minima(_rows_of(design))
+
+
+def _rows_of(design):
+    return design.packed() or design.packed_columns(slice(None))
+
+
 def _among_all_columns(design, given, random_state, options):
-    rows = design.packed_columns(slice(None))
-    return s_search.search(rows, given=given, random_state=random_state, **options)
+    return s_search.search(_rows_of(design), given=given, random_state=random_state, **options)
 
 
 def _with_levels_apart(problem, given, random_state, options):

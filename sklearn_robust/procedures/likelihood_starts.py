@@ -41,10 +41,10 @@ def at_params(likelihood: Likelihood, start: Start, alpha=1.0) -> AdaptiveStart:
     mad = MadScale(likelihood.design, 1.0)
     scale = float(np.clip(mad.c_at(start.params), *likelihood.scale_bounds))
     found = AdaptiveStart(start.params, start.root, scale, alpha, exact=mad.vanished)
-    return _at_shape(likelihood, found, alpha)
+    return _with_shape(likelihood, found, alpha)
 
 
-def _at_shape(likelihood, start: AdaptiveStart, alpha) -> AdaptiveStart:
+def _with_shape(likelihood, start: AdaptiveStart, alpha) -> AdaptiveStart:
     """Return the start at the shape nearest to ``alpha``."""
     return replace(start, alpha=float(np.clip(alpha, *likelihood.alpha_bounds)))
 
@@ -52,7 +52,7 @@ def _at_shape(likelihood, start: AdaptiveStart, alpha) -> AdaptiveStart:
 def _likely(likelihood, seed: Start) -> AdaptiveStart:
     """Return the start at given parameters and the most likely of the shapes compared."""
     start = at_params(likelihood, seed)
-    shapes = (_at_shape(likelihood, start, alpha) for alpha in _SHAPES)
+    shapes = (_with_shape(likelihood, start, alpha) for alpha in _SHAPES)
     return min(shapes, key=likelihood.value_at)
 
 

@@ -24,7 +24,7 @@ from ..scale_rules import MScale, TruncatedScale
 from ..scales import SHRINKAGE, m_scale, truncated_deviation
 from ..solvers.anderson import minimise_near
 from ..solvers.result import Start, Status, first_usable, quiet
-from .candidates import candidates
+from .candidates import candidates, may_have_several_minima
 from .exact_plane import exact_plane
 from .residual_scales import minimise_with_scale, packed_with_m_scale
 from .starts import least_squares
@@ -95,7 +95,9 @@ class SEstimate:
         return self.rival or self
 
 
-def s_estimate(problem: Problem, start: Start, minimise, random_state, *, near=(), **options):
+def s_estimate(
+    problem: Problem, start: Start, minimise, random_state, *, near=(), fresh=True, **options
+):
     """Minimise half the squared M-scale of the residuals, plus half the penalty.
 
     The planes of :func:`candidates` are found on a sample if there are many rows. They are compared
@@ -112,7 +114,11 @@ def s_estimate(problem: Problem, start: Start, minimise, random_state, *, near=(
         A solver for a fixed scale.
     random_state : RandomState
     near : tuple of ndarray of shape (n_parameters,)
-        As of :func:`candidates`.
+        The S-estimates of a table that has these rows, empty if none are known. They are compared
+        with the start, and no others are searched unless there may be several minima.
+    fresh : bool
+        Whether others are then searched. They need not be if ``near`` holds the S-estimates of
+        these very rows.
     **options
         ``tol`` and ``max_iter`` of the solver.
 
@@ -157,10 +163,11 @@ def s_estimate(problem: Problem, start: Start, minimise, random_state, *, near=(
     if not searchable:
         return ended(start.params)
     sample = design.sample(_sample_size(design), random_state)
-    found = candidates(
-        problem.on(sample), n_parameters, floor=floor, given=start.params[None], near=near,
-        random_state=random_state,
-    )  # fmt: skip
+    found = np.array([start.params, *near])
+    if len(near) == 0 or (fresh and may_have_several_minima(sample)):
+        found = candidates(
+            problem.on(sample), n_parameters, floor=floor, given=found, random_state=random_state
+        )
     least, rival = _least_and_rival(problem, found, criterion, m_scale)
     estimate = ended(least)
     if rival is None or estimate.exact:

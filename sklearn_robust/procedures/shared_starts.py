@@ -41,7 +41,8 @@ class SharedStarts:
     near : tuple of ndarray of shape (n_parameters,)
         Candidates for the S-estimate.
     fresh : bool
-        Whether other candidates for it are searched.
+        Whether other candidates for it are searched: always if there are none near, otherwise if
+        there may be several minima.
     """
 
     problem: Problem
@@ -63,9 +64,9 @@ class SharedStarts:
         problem = replace(self.problem, penalty=penalty)
         return replace(self, problem=problem, neighbour=self)
 
-    def beginning_at(self, *near) -> SharedStarts:
-        """Return the same starts, for which an S-estimate is only searched from parameters."""
-        return replace(self, near=near, fresh=False)
+    def beginning_at(self, *near, fresh=False) -> SharedStarts:
+        """Return the same starts, for which the S-estimate is searched from parameters."""
+        return replace(self, near=near, fresh=fresh)
 
     @cached_property
     def sample(self) -> SharedStarts | None:
@@ -136,7 +137,7 @@ class SharedStarts:
         def searched():
             return s_estimate(
                 self.problem, self.least_squares, self.minimise, self.random_state,
-                near=() if self.fresh else self.near, tol=self.tol, max_iter=self.max_iter,
+                near=self.near, fresh=self.fresh, tol=self.tol, max_iter=self.max_iter,
             )  # fmt: skip
 
         if self.sample is None or exact_plane(self.problem.design) is not None:

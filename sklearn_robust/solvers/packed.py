@@ -30,11 +30,10 @@ def irls_packed(
     objective, start, tol, max_iter, report
         As in :func:`sklearn_robust.solvers.irls.irls`.
     learned : tuple of float
-        The ratio of c to a scale of the residuals that is computed at every iteration; if it is 0,
-        c is given. The residual scale is the median absolute residual if the second number is 0,
-        and the method then applies only if all case weights are 1. Otherwise it is the M-scale:
-        the second number is the case-weighted sum of rho that defines it, and the third the least
-        scale.
+        Three numbers k, half and floor. If k is 0, c is given. Otherwise c is k times a residual
+        scale, which is computed at every iteration. That is the median absolute residual if half is
+        0; the method then applies only if all case weights are 1. Otherwise it is the M-scale: the
+        case-weighted sum of rho there is half, and it is at least floor.
 
     Returns
     -------
